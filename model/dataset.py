@@ -1,0 +1,255 @@
+"""The published file format (two .mat files and a groups file), the image dataset, and the samplers.
+
+Indices are 1-based in the files and 0-based everywhere here.
+"""
+import json
+import math
+import random
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Iterator, List, Sequence, Tuple
+
+import numpy as np
+import scipy.io
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import Dataset, Sampler
+from torchvision.transforms import functional as TF
+
+from errors import InputError
+
+DATA_HELP = ("RSSDIVCS is in the Google Drive folder linked from github.com/wenjiaXu/RS_Scene_ZSL: "
+             "unpack it into RSSDIVCS/ (its README shows the layout), or name your own folders with --root and --image_root")
+NORMALIZATIONS = {  # mean and deviation of R, G, B in [0, 1]
+    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "clip": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
+}
+
+
+# ---- the files -------------------------------------------------------------------------------------------------------
+
+@dataclass
+class Benchmark:
+    """Images, classes, attributes and one random seen/unseen division of them."""
+    image_paths: List[Path]             # [n]
+    labels: np.ndarray                  # [n] class of each image
+    class_names: List[str]              # [C]
+    class_attributes: Tensor            # M [A, C] float32
+    groups: Dict[str, List[int]]        # group name -> its attributes
+    splits: Dict[str, np.ndarray]       # "train_zsl_loc", "train_gzsl_loc", "test_seen_loc", "test_unseen_loc" -> images
+
+    @property
+    def seen(self) -> np.ndarray:       # classes with training images, sorted
+        return np.unique(self.labels[self.splits["train_zsl_loc"]])
+
+    @property
+    def unseen(self) -> np.ndarray:     # classes without, sorted
+        return np.unique(self.labels[self.splits["test_unseen_loc"]])
+
+
+SPLITS = ("train_zsl_loc", "train_gzsl_loc", "test_seen_loc", "test_unseen_loc")
+
+
+def load_benchmark(images_mat: Path, splits_mat: Path, groups_json: Path, image_root: Path, random_id: int = 0) -> Benchmark:
+    """Read one benchmark and check that its parts fit together. Raises InputError that names the file and the key."""
+    images = read_mat(images_mat, ["labels", "image_files"])  # `features`, half a gigabyte, is never needed
+    table = read_mat(splits_mat, ["att", "allclasses_names"] + [f"{name}_{random_id}" for name in SPLITS])
+    names = strings(table["allclasses_names"])
+    benchmark = Benchmark(
+        image_paths=[image_path(name, image_root, images_mat) for name in strings(images["image_files"])],
+        labels=one_based(images["labels"], len(names), f"labels in {images_mat}", "classes"),
+        class_names=names,
+        class_attributes=attribute_matrix(table["att"], len(names), splits_mat),
+        groups=read_groups(groups_json),
+        splits={name: one_based(table[f"{name}_{random_id}"], len(strings(images["image_files"])),
+                                f"{name}_{random_id} in {splits_mat}", "images") for name in SPLITS})
+    check(benchmark, images_mat, splits_mat, groups_json, random_id)
+    return benchmark
+
+
+def read_mat(path: Path, keys: Sequence[str]) -> dict:
+    """Only the named variables of a .mat file."""
+    if not Path(path).is_file():
+        raise InputError(f"no such file: {path}. {DATA_HELP}")
+    try:
+        found = scipy.io.loadmat(path, variable_names=list(keys))
+    except NotImplementedError as error:
+        raise InputError(f"{path} is in MATLAB's 7.3 format; save it with -v7") from error
+    except Exception as error:  # scipy raises many kinds on a damaged file
+        raise InputError(f"{path} is not a readable .mat file: {error}") from error
+    missing = [key for key in keys if key not in found]
+    if missing:
+        there = sorted(name for name, _, _ in scipy.io.whosmat(path))
+        raise InputError(f"{path} has no {missing[0]}; it has {', '.join(there)}"
+                         + (". --random_id chooses among the divisions" if "_loc_" in missing[0] else ""))
+    return found
+
+
+def strings(value: np.ndarray) -> List[str]:
+    """A char matrix (padded with blanks) or a cell array, as a list of strings."""
+    return ["".join(map(str, np.ravel(item))).strip() for item in np.ravel(value)]
+
+
+def one_based(value: np.ndarray, count: int, where: str, what: str) -> np.ndarray:
+    """1-based indices of a .mat file -> 0-based [n] int64, each below `count`."""
+    flat = np.ravel(value)
+    if flat.dtype.kind not in "iuf" or not np.array_equal(flat, flat.astype(np.int64)):
+        raise InputError(f"{where}: expected whole numbers from 1 to {count} ({what}), found {flat.dtype}")
+    wrong = flat[(flat < 1) | (flat > count)]
+    if len(wrong):
+        raise InputError(f"{where}: {wrong[0]} is out of range, expected 1 to {count} (the number of {what})")
+    return flat.astype(np.int64) - 1
+
+
+def image_path(name: str, root: Path, where: Path) -> Path:
+    """`/any/where/RSSDIVCS/Airport/1.jpg` -> `root/Airport/1.jpg`."""
+    relative = Path(name.partition("RSSDIVCS/")[2] or name)
+    if relative.is_absolute() or ".." in relative.parts or not relative.name:
+        raise InputError(f"image_files in {where}: {name!r} should hold RSSDIVCS/ and then a path below --image_root")
+    return Path(root) / relative
+
+
+def attribute_matrix(att: np.ndarray, classes: int, where: Path) -> Tensor:
+    if att.ndim != 2 or att.shape[1] != classes or att.dtype.kind not in "iuf" or not np.isfinite(att).all():
+        raise InputError(f"att in {where}: expected finite numbers, attributes x {classes} classes, found {att.dtype} {att.shape}")
+    return torch.from_numpy(att.astype(np.float32))
+
+
+def read_groups(path: Path) -> Dict[str, List[int]]:
+    """{"functions": [0, 1, ...], "materials": [...], ...}: 0-based attribute indices."""
+    if not Path(path).is_file():
+        raise InputError(f"no such file: {path}. {DATA_HELP}")
+    try:
+        groups = json.loads(Path(path).read_text())
+        assert all(group and all(type(a) is int and a >= 0 for a in group) for group in groups.values())
+    except (ValueError, AttributeError, TypeError, AssertionError) as error:
+        raise InputError(f"{path}: expected a JSON object of group name -> list of 0-based attribute indices") from error
+    return groups
+
+
+def check(benchmark: Benchmark, images_mat: Path, splits_mat: Path, groups_json: Path, random_id: int):
+    """The parts of a benchmark fit together."""
+    paths, labels = benchmark.image_paths, benchmark.labels
+    if len(paths) != len(labels):
+        raise InputError(f"{images_mat}: {len(labels)} labels for {len(paths)} image_files, expected as many")
+    for name, images in benchmark.splits.items():
+        if not len(images):
+            raise InputError(f"{splits_mat}: {name}_{random_id} is empty")
+    attributes, named = len(benchmark.class_attributes), 1 + max(map(max, benchmark.groups.values()))
+    if attributes != named:
+        raise InputError(f"att in {splits_mat} has {attributes} attributes, but {groups_json} groups {named}: use files that belong together")
+    for name in ("train_zsl_loc", "train_gzsl_loc", "test_seen_loc"):
+        both = np.intersect1d(labels[benchmark.splits[name]], benchmark.unseen)
+        if len(both):
+            raise InputError(f"{splits_mat}: {name}_{random_id} holds images of {benchmark.class_names[both[0]]}, "
+                             f"which test_unseen_loc_{random_id} calls unseen")
+    missing = [path for path in paths if not path.is_file()]
+    if missing:
+        raise InputError(f"{len(missing)} of {len(paths)} images are missing, the first is {missing[0]}. {DATA_HELP}")
+
+
+# ---- the images ------------------------------------------------------------------------------------------------------
+
+class SceneImages(Dataset):
+    """Decoded images and their class, as uint8 so that little is copied; `normalize` does the rest on the device.
+
+    A key is an image index (shorter side to S * 256/224, centre crop of S x S: test), or a pair (image index, draw) whose
+    second number decides a random crop and flip (train): the same draw gives the same crop in any worker.
+    """
+
+    def __init__(self, benchmark: Benchmark, size: int):
+        self.paths, self.labels = benchmark.image_paths, benchmark.labels
+        self.size = size
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def __getitem__(self, key) -> Tuple[Tensor, int]:
+        index, draw = key if isinstance(key, tuple) else (key, None)
+        image = TF.resize(read_image(self.paths[index]), round(self.size * 256 / 224))
+        image = TF.center_crop(image, self.size) if draw is None else random_crop_and_flip(image, self.size, draw)
+        return TF.pil_to_tensor(image), int(self.labels[index])
+
+
+def read_image(path: Path) -> Image.Image:
+    try:
+        with Image.open(path) as image:
+            return image.convert("RGB")
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # all that Pillow raises on bad files
+        raise InputError(f"cannot read the image {path}: {error}") from error
+
+
+def random_crop_and_flip(image: Image.Image, size: int, draw: int) -> Image.Image:
+    chance = random.Random(draw)
+    width, height = image.size
+    image = TF.crop(image, chance.randint(0, height - size), chance.randint(0, width - size), size, size)
+    return TF.hflip(image) if chance.random() < 0.5 else image
+
+
+def normalize(images: Tensor, name: str) -> Tensor:
+    """[B, 3, S, S] uint8 -> float32 with the mean and deviation of "imagenet" (as published) or "clip"."""
+    mean, deviation = (torch.tensor(values, device=images.device).view(3, 1, 1) for values in NORMALIZATIONS[name])
+    return (images.float() / 255 - mean) / deviation
+
+
+# ---- which images, in which order ------------------------------------------------------------------------------------
+
+class TrainSampler(Sampler):
+    """Batches of (image index, draw). An epoch's batches depend on nothing but the seed and the epoch's number."""
+
+    def __init__(self, seed: int):
+        self.seed, self.epoch = seed, 0
+
+    def set_epoch(self, epoch: int):
+        self.epoch = epoch
+
+    def __iter__(self) -> Iterator[List[Tuple[int, int]]]:
+        chance = np.random.default_rng([self.seed, self.epoch])
+        for batch in self.batches(chance):
+            yield list(zip(batch.tolist(), chance.integers(2 ** 31, size=len(batch)).tolist()))
+
+    def batches(self, chance: np.random.Generator) -> Iterator[np.ndarray]:
+        raise NotImplementedError
+
+
+class EpisodeSampler(TrainSampler):
+    """Episodes: `ways` classes x `shots` images, both without replacement (`--train_mode distributed`).
+
+    labels: [n] classes of all images;  images: the training images' indices
+    """
+
+    def __init__(self, labels: np.ndarray, images: np.ndarray, episodes: int, ways: int, shots: int, seed: int,
+                 class_names: Sequence[str]):
+        super().__init__(seed)
+        self.episodes, self.ways, self.shots = episodes, ways, shots
+        self.by_class = {c: images[labels[images] == c] for c in np.unique(labels[images])}
+        if ways > len(self.by_class):
+            raise InputError(f"--ways {ways} is larger than the number of seen classes, {len(self.by_class)}")
+        smallest = min(self.by_class, key=lambda c: len(self.by_class[c]))
+        if shots > len(self.by_class[smallest]):
+            raise InputError(f"--shots {shots} is larger than the class {class_names[smallest]}, "
+                             f"which has {len(self.by_class[smallest])} training images")
+
+    def __len__(self) -> int:
+        return self.episodes
+
+    def batches(self, chance):
+        classes = np.array(list(self.by_class))
+        for _ in range(self.episodes):
+            yield np.concatenate([chance.choice(self.by_class[c], self.shots, replace=False)
+                                  for c in chance.choice(classes, self.ways, replace=False)])
+
+
+class ShuffledSampler(TrainSampler):
+    """Every training image once an epoch, in shuffled batches (`--train_mode random`)."""
+
+    def __init__(self, images: np.ndarray, batch_size: int, seed: int):
+        super().__init__(seed)
+        self.images, self.batch_size = images, batch_size
+
+    def __len__(self) -> int:
+        return math.ceil(len(self.images) / self.batch_size)
+
+    def batches(self, chance):
+        yield from np.array_split(chance.permutation(self.images), np.arange(self.batch_size, len(self.images), self.batch_size))

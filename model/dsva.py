@@ -1,0 +1,118 @@
+"""The DSVA network: an attention and a projection branch over CLIP tokens, and a second look at a window.
+
+Shapes: `B` images of `S x S` pixels, `N = 1 + G*G` tokens (class token first), `D` width, `A` attributes, `C` classes.
+`S`, `G` and `D` come from the CLIP checkpoint.
+"""
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Optional, Sequence
+
+import torch
+from torch import Tensor, nn
+from transformers import CLIPVisionConfig, CLIPVisionModel
+from transformers.utils import logging as transformers_logging
+
+from errors import InputError
+from windows import crop_windows, window_boxes
+
+CHECKPOINT_HELP = ("CLIP-RSICD is on the Hugging Face hub as flax-community/clip-rsicd and flax-community/clip-rsicd-v2: "
+                   "download config.json and pytorch_model.bin into that folder, or name another with --clip")
+
+
+@dataclass
+class Output:
+    """What the network says of a batch. Logits are attribute scores x class attributes; probabilities their softmax."""
+    final: Tensor                           # [B, C] logits, projection branch (plus windows, where they are on)
+    attention: Tensor                       # [B, C] logits, attention branch
+    attributes_projection: Tensor           # [B, A]
+    attributes_attention: Tensor            # [B, A]
+    maps: Tensor                            # [B, A, G, G] attention maps, without the class token
+    window: Optional[Tensor] = None         # [B, C] logits, window branch
+    windows: Optional[Tensor] = None        # [B, 3, S, S] the windows, resized
+    boxes: Optional[Tensor] = None          # [B, 4] top, left, height, width
+
+
+class DSVA(nn.Module):
+    """Deep Semantic-Visual Alignment (Xu et al., ISPRS 2023).
+
+    tower:         CLIP vision tower, from `load_tower` or `build_tower`
+    attributes:    A
+    window_groups: attribute indices, one list per group that has a say in the window (`--pro_type`)
+    pro_thr:       pixels above pro_thr x mean attention belong to the window
+    pro_weight:    weight of the window's class scores in the final ones
+    """
+
+    def __init__(self, tower: nn.Module, attributes: int, window_groups: Sequence[Sequence[int]] = (),
+                 pro_thr: float = 1.0, pro_weight: float = 1.0):
+        super().__init__()
+        width = tower.config.hidden_size
+        self.tower = tower
+        self.prototypes = nn.Parameter(2e-4 * torch.rand(attributes, width))
+        self.norm = nn.LayerNorm(width)
+        self.linear = nn.Linear(width, attributes)
+        self.grid = tower.config.image_size // tower.config.patch_size
+        self.window_groups = [list(group) for group in window_groups]
+        self.pro_thr, self.pro_weight = pro_thr, pro_weight
+
+    def forward(self, images: Tensor, class_attributes: Tensor, windows: bool = False) -> Output:
+        """images: [B, 3, S, S], normalised;  class_attributes: M [A, C];  windows: look a second time."""
+        tokens = self.tokens(images)                                        # [B, N, D]
+        scores = self.prototypes @ tokens.transpose(1, 2)                   # [B, A, N]
+        attended = scores.max(dim=2).values                                 # [B, A], the class token may win: as published
+        projected = self.project(tokens.mean(dim=1))                        # [B, A]
+        out = Output(final=projected @ class_attributes, attention=attended @ class_attributes,
+                     attributes_projection=projected, attributes_attention=attended,
+                     maps=scores[:, :, 1:].unflatten(2, (self.grid, self.grid)))
+        return self.look_again(images, class_attributes, out) if windows else out
+
+    def look_again(self, images: Tensor, class_attributes: Tensor, out: Output) -> Output:
+        """Encode the window that the attention maps agree on, and add its class scores to the final ones."""
+        out.boxes = window_boxes(out.maps, out.attributes_attention, self.window_groups, images.shape[-1], self.pro_thr)
+        out.windows = crop_windows(images, out.boxes)
+        attributes = self.project(self.tokens(out.windows).amax(dim=1))     # max pooling here, mean pooling above: as published
+        out.window = attributes @ class_attributes
+        out.final = out.final + self.pro_weight * out.window
+        return out
+
+    def tokens(self, images: Tensor) -> Tensor:
+        """[B, 3, S, S] -> [B, N, D], the last hidden state *before* the tower's post layer norm."""
+        return self.tower(pixel_values=images).last_hidden_state
+
+    def project(self, pooled: Tensor) -> Tensor:
+        return self.linear(self.norm(pooled))                               # [B, D] -> [B, A]
+
+    def learn(self, everything: bool) -> list:
+        """Choose what learns: in warm-up only the prototypes and the linear layer, later everything.
+        A tower that does not learn gets no graph. Returns the parameters for the optimizer."""
+        heads = {id(self.prototypes), id(self.linear.weight), id(self.linear.bias)}
+        for parameter in self.parameters():
+            parameter.requires_grad_(everything or id(parameter) in heads)
+        return [parameter for parameter in self.parameters() if parameter.requires_grad]
+
+
+def build_tower(config: CLIPVisionConfig) -> nn.Module:
+    """A CLIP vision tower with random weights. Its parameter names are the same in every version of transformers."""
+    model = CLIPVisionModel(config)
+    return getattr(model, "vision_model", model)  # transformers 4 wraps the tower once more
+
+
+def load_tower(folder: Path) -> nn.Module:
+    """The vision tower of a Hugging Face CLIP checkpoint (model.safetensors, or pytorch_model.bin read weights-only).
+
+    Raises InputError if the folder holds no such checkpoint, or not all of the tower's weights.
+    """
+    folder = Path(folder)
+    if not (folder / "config.json").is_file():
+        raise InputError(f"no CLIP checkpoint: {folder / 'config.json'} does not exist. {CHECKPOINT_HELP}")
+    if not any(folder.glob("model*.safetensors")) and not any(folder.glob("pytorch_model*.bin")):
+        raise InputError(f"{folder} has neither model.safetensors nor pytorch_model.bin. {CHECKPOINT_HELP}")
+    transformers_logging.set_verbosity_error()  # that the text tower stays unused is expected
+    transformers_logging.disable_progress_bar()
+    try:
+        model, loaded = CLIPVisionModel.from_pretrained(folder, local_files_only=True, output_loading_info=True)
+    except Exception as error:  # whatever the readers of json, safetensors and pickle raise on a damaged file
+        raise InputError(f"{folder} is not a readable CLIP checkpoint: {str(error).strip().splitlines()[0]}") from error
+    missing = [name for name in loaded["missing_keys"] if "position_ids" not in name]
+    if missing:
+        raise InputError(f"{folder} lacks {len(missing)} weights of the CLIP vision tower, the first is {missing[0]}")
+    return getattr(model, "vision_model", model).float()

@@ -1,0 +1,115 @@
+"""Train and evaluate DSVA.
+
+    python model/main.py --image_embedding 61 ...                    train, evaluating after every epoch
+    python model/main.py --eval --resume runs/X/best.safetensors     evaluate a saved model
+"""
+import os
+import time
+
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # a GPU repeats itself only with this, set before torch starts
+
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+from torch.utils.data import DataLoader, Subset  # noqa: E402
+
+from console import print_data, print_epoch, print_options, print_results, print_scores  # noqa: E402
+from dataset import EpisodeSampler, SceneImages, ShuffledSampler, load_benchmark  # noqa: E402
+from dsva import DSVA, build_tower, load_tower  # noqa: E402
+from engine import evaluate, make_optimizer, train_one_epoch  # noqa: E402
+from errors import exits_cleanly  # noqa: E402
+from losses import Criterion  # noqa: E402
+from metrics import score_gzsl, score_zsl  # noqa: E402
+from options import BRANCH, clip_folder, find_files, get_options, loss_weights, pick_device  # noqa: E402
+from runs import Run, checkpoint_config, checkpoint_metadata, load_weights  # noqa: E402
+
+
+@exits_cleanly
+def main(arguments=None):
+    opt = get_options(arguments)
+    device = pick_device(opt.device)
+    data = load_benchmark(**find_files(opt))
+    data.class_attributes = data.class_attributes.to(device)
+    if opt.eval:
+        model = build_model(opt, data, opt.resume).to(device)
+        scores, _ = test(opt, data, model, test_loader(opt, data, model), checkpoint_metadata(opt.resume)["epoch"])
+        return print_scores(scores, BRANCH[opt.sel_res])
+
+    run = Run(vars(opt), opt.name or f"{opt.dataset}_{opt.image_embedding}_{'gzsl' if opt.gzsl else 'zsl'}",
+              branch=BRANCH[opt.sel_res])
+    print_options(opt, run, device)
+    print_data(opt, data)
+    torch.manual_seed(run.seed)
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    model = build_model(opt, data, run.checkpoint).to(device)
+    criterion = Criterion(loss_weights(opt), list(data.groups.values()) if opt.use_group else None, opt.xe_on)
+    sampler = make_sampler(opt, data, run.seed)
+    loaders = train_loader(opt, data, model, sampler), test_loader(opt, data, model)
+    run.start()
+    for epoch in range(run.epoch + 1, opt.nepoch):
+        sampler.set_epoch(epoch)
+        line, per_class = run_epoch(opt, data, model, criterion, *loaders, epoch)
+        run.finish_epoch(model, line, per_class)
+        print_epoch(line, run)
+    print_results(run.finish(chance=100 / len(data.unseen)), run)
+
+
+def run_epoch(opt, data, model, criterion, training, testing, epoch):
+    """Train and test once. Returns the log line, and the accuracy of every class (a table, column by column)."""
+    started = time.perf_counter()
+    full, windows = epoch > opt.pretrain_epoch, epoch > opt.pro_start_epoch
+    lr = opt.classifier_lr * 0.9 ** (epoch // 10) if full else opt.pretrain_lr
+    optimizer = make_optimizer(model, full, lr, (opt.beta1, 0.999))
+    losses = train_one_epoch(model, criterion, optimizer, training, data.class_attributes, data.seen, opt.normalize, full, windows,
+                             f"epoch {epoch}")
+    trained = time.perf_counter()
+    scores, per_class = test(opt, data, model, testing, epoch)
+    return {"epoch": epoch, "stage": "full" if full else "warm-up", "windows": windows, "lr": lr,
+            "loss": sum(losses.values()), "losses": losses, "scores": scores,
+            "seconds": {"train": trained - started, "test": time.perf_counter() - trained}}, per_class
+
+
+def test(opt, data, model, loader, epoch):
+    """Scores of every branch, and the accuracy of every class. Windows only where the chosen branch needs them."""
+    windows = opt.sel_res == "pro" or opt.sel_res == "main" and epoch > opt.pro_start_epoch
+    classes = np.union1d(data.seen, data.unseen) if opt.gzsl else data.unseen
+    probabilities, labels = evaluate(model, loader, data.class_attributes, classes, opt.normalize, windows, "test")
+    labels, seen, unseen = (np.searchsorted(classes, c) for c in (labels, data.seen, data.unseen))  # as columns
+    scores, columns = {}, {"class": [data.class_names[c] for c in classes],
+                           "subset": ["unseen" if c in data.unseen else "seen" for c in classes],
+                           "images": np.bincount(labels, minlength=len(classes))}
+    for branch, p in probabilities.items():
+        scores[branch], columns[branch] = (score_gzsl(p, labels, seen, unseen, opt.calibrated_stacking) if opt.gzsl
+                                           else score_zsl(p, labels))
+    return scores, columns
+
+
+def build_model(opt, data, checkpoint=None) -> DSVA:
+    """With CLIP's weights, or with those of a saved model."""
+    tower = build_tower(checkpoint_config(checkpoint)) if checkpoint else load_tower(clip_folder(opt))
+    groups = list(data.groups.values())
+    model = DSVA(tower, len(data.class_attributes), groups if opt.pro_type == 4 else [groups[opt.pro_type - 1]],
+                 opt.pro_thr, opt.pro_weight)
+    if checkpoint:
+        load_weights(model, checkpoint)
+    return model
+
+
+def make_sampler(opt, data, seed):
+    images = data.splits["train_zsl_loc"]  # in GZSL too: as published
+    if opt.train_mode == "random":
+        return ShuffledSampler(images, opt.batch_size, seed)
+    return EpisodeSampler(data.labels, images, opt.n_batch, opt.ways, opt.shots, seed, data.class_names)
+
+
+def train_loader(opt, data, model, sampler) -> DataLoader:
+    return DataLoader(SceneImages(data, model.tower.config.image_size), batch_sampler=sampler, num_workers=opt.workers, pin_memory=data.class_attributes.is_cuda)
+
+
+def test_loader(opt, data, model) -> DataLoader:
+    names = ("test_seen_loc", "test_unseen_loc") if opt.gzsl else ("test_unseen_loc",)
+    images = Subset(SceneImages(data, model.tower.config.image_size), np.concatenate([data.splits[name] for name in names]).tolist())
+    return DataLoader(images, opt.batch_size, num_workers=opt.workers, pin_memory=data.class_attributes.is_cuda)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""Scores of zero-shot learning. Fractions in [0, 1], but `score_zsl` and `score_gzsl` give percent, as tables print them."""
+from typing import Dict, Tuple
+
+import numpy as np
+
+
+def per_class_accuracy(predicted: np.ndarray, labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Share of each class's images that are named right. predicted, labels: [n] class ids; returns [len(classes)].
+
+    Its mean is the field's top-1 accuracy (Xian et al., 2018): every class counts the same. A class without images is NaN.
+    """
+    right = predicted == labels
+    return np.array([right[labels == c].mean() if (labels == c).any() else np.nan for c in classes])
+
+
+def harmonic_mean(seen: float, unseen: float) -> float:
+    """H = 2US / (U + S); 0 if both are 0."""
+    return 2 * seen * unseen / (seen + unseen) if seen + unseen else 0.0
+
+
+def calibrated_stacking(scores: np.ndarray, seen: np.ndarray, constant: float) -> np.ndarray:
+    """Subtract a constant from the scores of the seen classes (Chao et al., 2016). scores: [n, C];  seen: column indices."""
+    calibrated = scores.copy()
+    calibrated[:, seen] -= constant
+    return calibrated
+
+
+def seen_unseen_curve(scores: np.ndarray, labels: np.ndarray, seen: np.ndarray, unseen: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+    """Every (U, S) that some calibration constant can give, from "always seen" to "always unseen" (Chao et al., 2016).
+
+    scores: [n, C] before calibration;  labels: [n];  returns U [k], rising, and S [k], falling.
+    """
+    best_seen, best_unseen = scores[:, seen].max(axis=1), scores[:, unseen].max(axis=1)
+    gap = best_seen - best_unseen                               # a constant above it turns the image to the unseen classes
+    named_seen, named_unseen = seen[scores[:, seen].argmax(axis=1)], unseen[scores[:, unseen].argmax(axis=1)]
+    order = np.argsort(gap, kind="stable")
+    share = 1 / np.bincount(labels, minlength=scores.shape[1])[labels]  # each class weighs the same
+    gained = np.where(named_unseen == labels, share, 0)[order] / max(len(np.intersect1d(labels, unseen)), 1)
+    lost = np.where(named_seen == labels, share, 0)[order] / max(len(np.intersect1d(labels, seen)), 1)
+    steps = np.append(np.flatnonzero(np.diff(gap[order])), len(gap) - 1)  # images of the same gap turn together
+    U = np.append(0, gained.cumsum()[steps])
+    S = lost.sum() - np.append(0, lost.cumsum()[steps])
+    return U, S
+
+
+def area_under_curve(U: np.ndarray, S: np.ndarray) -> float:
+    """AUSUC: area under the seen-unseen curve, by the trapezoid rule."""
+    return float(np.sum(np.diff(U) * (S[1:] + S[:-1]) / 2))
+
+
+def score_zsl(scores: np.ndarray, labels: np.ndarray) -> Tuple[Dict[str, float], np.ndarray]:
+    """scores: [n, C] of the unseen classes;  labels: [n], columns of scores.  Returns {"accuracy"} and [C], in percent."""
+    per_class = 100 * per_class_accuracy(scores.argmax(axis=1), labels, np.arange(scores.shape[1]))
+    return {"accuracy": float(np.nanmean(per_class))}, per_class
+
+
+def score_gzsl(scores: np.ndarray, labels: np.ndarray, seen: np.ndarray, unseen: np.ndarray,
+               constant: float) -> Tuple[Dict[str, float], np.ndarray]:
+    """scores: [n, C] of all classes;  labels: [n], and seen, unseen: columns of scores;  constant: of calibrated stacking.
+
+    Returns {"U", "S", "H", "AUSUC"} and the accuracies of the classes [C], in percent.
+    """
+    named = calibrated_stacking(scores, seen, constant).argmax(axis=1)
+    per_class = 100 * per_class_accuracy(named, labels, np.arange(scores.shape[1]))
+    U, S = float(np.nanmean(per_class[unseen])), float(np.nanmean(per_class[seen]))
+    area = area_under_curve(*seen_unseen_curve(scores, labels, seen, unseen))
+    return {"U": U, "S": S, "H": harmonic_mean(S, U), "AUSUC": 100 * area}, per_class

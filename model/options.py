@@ -1,0 +1,172 @@
+"""The options of `main.py`, under their published names. Read once, here; nothing below this file knows of argparse."""
+import argparse
+import math
+import os
+from pathlib import Path
+from typing import List, Optional
+
+import torch
+
+from errors import InputError
+from losses import TERMS
+from runs import checkpoint_metadata
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+BRANCH = {"main": "final", "layer": "attention", "pro": "window"}  # --sel_res -> the branch that is meant
+
+# Options of the published program that change nothing, there or here.
+NO_EFFECT = ("--train_id", "--cuda", "--matdataset", "--preprocessing", "--standardization", "--resSize", "--attSize", "--avg_pool",
+             "--all", "--ngpu", "--save_att", "--checkpointroot", "--pretrain_path", "--image_type", "--IoU_scale", "--IoU_thr")
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message):
+        self.exit(2, f"error: {message}; `python model/main.py --help` lists the options\n")
+
+
+class NoEffect(argparse.Action):
+    def __call__(self, parser, options, values, option_string=None):
+        options.no_effect = getattr(options, "no_effect", []) + [option_string]
+
+
+def number(kind, low: float, high: float = math.inf, above: bool = False):
+    """An argparse type: a finite number in [low, high], or (low, high] with `above`."""
+    def read(text):
+        try:
+            value = kind(text)
+        except ValueError:
+            value = math.nan
+        if not (low < value if above else low <= value) or not value <= high or value == math.inf:
+            span = f"{'above' if above else 'at least'} {low}" + (f" and at most {high}" if high < math.inf else "")
+            raise argparse.ArgumentTypeError(f"expected {'a whole number' if kind is int else 'a number'} {span}, found {text!r}")
+        return value
+    return read
+
+
+def path(text: str) -> str:
+    """Absolute, so that a saved run can be read from any directory."""
+    return str(Path(text).expanduser().absolute())
+
+
+def name_or_path(text: str) -> str:
+    return path(text) if Path(text).is_file() else text
+
+
+def get_parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="main.py", allow_abbrev=False, formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+                    description="Train and evaluate DSVA: zero-shot scene classification by attributes.")
+    count, rate, weight = number(int, 1), number(float, 0, above=True), number(float, 0)
+
+    data = parser.add_argument_group("data")
+    data.add_argument("--dataset", default="RSSDIVCS", help="folder of the dataset below --root; its .mat files lie in <dataset>/files")
+    data.add_argument("--root", type=path, default=str(REPOSITORY), help="folder that holds the dataset's folder")
+    data.add_argument("--image_root", type=path, help="folder of the images: what follows RSSDIVCS/ in image_files lies below it (default: <root>/<dataset>)")
+    data.add_argument("--image_embedding", type=name_or_path, default="61", help="NAME of NAME_images.mat, or a path: 61, 52, 43 are 60/10, 50/20, 40/30 seen/unseen classes")
+    data.add_argument("--class_embedding", type=name_or_path, help="NAME of NAME_splits.mat, or a path (default: ann_attr_finetune_<image_embedding>)")
+    data.add_argument("--group_file", type=path, help="attribute groups (default: attri_group_3.json beside the splits)")
+    data.add_argument("--random_id", type=number(int, 0), default=0, help="which random seen/unseen division of the splits file")
+    data.add_argument("--normalize", choices=["imagenet", "clip"], default="imagenet", help="image mean and deviation: as published, or CLIP's own")
+    data.add_argument("--workers", type=number(int, 0), default=min(8, os.cpu_count() or 1), help="processes that decode images; they do not change the numbers")
+
+    net = parser.add_argument_group("network")
+    net.add_argument("--version", type=int, choices=[1, 2], default=1, help="CLIP-RSICD: 1 is clip-rsicd, 2 is clip-rsicd-v2, below --clip_root")
+    net.add_argument("--clip_root", type=path, default=str(REPOSITORY / "flax-community"), help="folder of the CLIP checkpoints")
+    net.add_argument("--clip", type=path, help="any other Hugging Face CLIP checkpoint folder, of any size")
+    net.add_argument("--pro_type", type=int, choices=[1, 2, 3, 4], default=4, help="attribute groups that choose the window: one of them, or 4 for all")
+    net.add_argument("--pro_thr", type=weight, default=1.0, help="the window holds what gets more than this times the mean attention; 0.5 to 2")
+    net.add_argument("--pro_weight", type=weight, default=1.0, help="weight of the window's class scores in the final ones")
+    net.add_argument("--pro_start_epoch", type=int, default=-1, help="windows are used after this epoch: -1 always, 40 of 30 epochs never")
+
+    loss = parser.add_argument_group("loss weights", "0 leaves a term out")
+    loss.add_argument("--xe", type=weight, default=1.0, help="cross entropy of the final probabilities")
+    loss.add_argument("--attri", type=weight, default=1e-2, help="attribute regression, projection branch")
+    loss.add_argument("--regular", type=weight, default=0.0, help="norm of the linear layer; try 5e-6")
+    loss.add_argument("--l_xe", type=weight, default=1.0, help="cross entropy of the attention branch")
+    loss.add_argument("--l_attri", type=weight, default=8e-2, help="attribute regression, attention branch")
+    loss.add_argument("--l_regular", type=weight, default=0.0, help="norm of the prototypes; try 5e-4")
+    loss.add_argument("--cpt", type=weight, default=1e-9, help="compactness of the attention maps, after warm-up")
+    loss.add_argument("--xe_pro", type=weight, default=0.0, help="cross entropy of the windows alone. The published command lines say 1, but their program used 0")
+    loss.add_argument("--use_group", action="store_true", help="norms group by group, not over all attributes")
+    loss.add_argument("--additional_loss", action=argparse.BooleanOptionalAction, default=True, help="the attention branch's terms: l_xe, l_attri, l_regular, cpt")
+    loss.add_argument("--xe_on", choices=["probs", "logits"], default="probs", help="cross entropy of probabilities, as published, or of logits, as in the paper. Logits want other learning rates")
+
+    loop = parser.add_argument_group("training")
+    loop.add_argument("--nepoch", type=count, default=30, help="epochs")
+    loop.add_argument("--pretrain_epoch", type=int, default=4, help="up to this epoch only the heads learn (warm-up); -1 for no warm-up")
+    loop.add_argument("--pretrain_lr", type=rate, default=1e-4, help="learning rate of the warm-up")
+    loop.add_argument("--classifier_lr", type=rate, default=1e-6, help="learning rate after it, x 0.9 every 10 epochs")
+    loop.add_argument("--beta1", type=number(float, 0, 0.999999), default=0.5, help="Adam's beta1; beta2 is 0.999")
+    loop.add_argument("--train_mode", choices=["distributed", "random"], default="distributed", help="episodes, or shuffled batches of all images")
+    loop.add_argument("--n_batch", type=count, default=300, help="episodes in an epoch")
+    loop.add_argument("--ways", type=count, default=8, help="classes in an episode")
+    loop.add_argument("--shots", type=count, default=3, help="images of each class in an episode")
+    loop.add_argument("--batch_size", type=count, default=64, help="images in a test batch, and in a random training batch")
+    loop.add_argument("--manualSeed", type=number(int, 0, 2 ** 32 - 1), help="seed of weights, episodes and crops (default: drawn, and recorded)")
+    loop.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...: auto is the GPU where there is one")
+
+    score = parser.add_argument_group("scores")
+    score.add_argument("--gzsl", action="store_true", help="generalised: seen and unseen classes compete")
+    score.add_argument("--calibrated_stacking", type=number(float, -math.inf), default=0.0, help="GZSL: taken from the probabilities of seen classes; around 1e-4 where they come from a double softmax over 70 classes")
+    score.add_argument("--sel_res", choices=list(BRANCH), default="layer", help="the branch that counts: main (final), layer (attention), pro (window)")
+
+    run = parser.add_argument_group("run")
+    run.add_argument("--name", help="the run folder is runs/<name>, or <name>-2, ... if a run with other options has it (default: from the setting)")
+    run.add_argument("--output", type=path, help="the run folder itself; one that holds a run with other options is refused")
+    run.add_argument("--resume", type=path, metavar="CHECKPOINT", help="go on from a saved model; options not given are those it was saved with")
+    run.add_argument("--eval", "--only_evaluate", action="store_true", help="only evaluate the model of --resume")
+
+    published = parser.add_argument_group("accepted, without effect", "the published command lines may carry them")
+    for name in NO_EFFECT:
+        published.add_argument(name, nargs="?", action=NoEffect, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
+    published.description += ": " + " ".join(NO_EFFECT)
+    return parser
+
+
+def get_options(arguments: Optional[List[str]] = None) -> argparse.Namespace:
+    """Parse the command line. Says which of the given options do nothing; ends with code 2 on one that does not exist."""
+    parser = get_parser()
+    opt = parser.parse_args(arguments)
+    if opt.eval and not opt.resume:
+        parser.error("--eval needs --resume CHECKPOINT")
+    if opt.resume:
+        parser.set_defaults(**checkpoint_metadata(opt.resume)["options"])
+        opt = parser.parse_args(arguments)
+    ignored = vars(opt).pop("no_effect", [])
+    if ignored:
+        print(f"note: {', '.join(sorted(set(ignored)))}: accepted, without effect (--device chooses the GPU)")
+    return opt
+
+
+def find_files(opt: argparse.Namespace) -> dict:
+    """Where the dataset's files are: the arguments of `dataset.load_benchmark`."""
+    folder = Path(opt.root) / opt.dataset
+    splits_mat = find(folder, opt.class_embedding or f"ann_attr_finetune_{opt.image_embedding}", "_splits")
+    return {"images_mat": find(folder, opt.image_embedding, "_images"), "splits_mat": splits_mat,
+            "groups_json": Path(opt.group_file or splits_mat.parent / "attri_group_3.json"),
+            "image_root": Path(opt.image_root or folder), "random_id": opt.random_id}
+
+
+def find(folder: Path, name: str, ending: str) -> Path:
+    """A .mat file by path or by name, in the dataset's files/ or beside it; the usual place if there is none."""
+    usual = folder / "files" / f"{name}{ending}.mat"
+    places = [Path(name), usual, folder / "files" / f"{name}.mat", folder / f"{name}{ending}.mat", folder / f"{name}.mat"]
+    return next((place for place in places if place.is_file()), usual)
+
+
+def clip_folder(opt: argparse.Namespace) -> Path:
+    return Path(opt.clip or Path(opt.clip_root) / {1: "clip-rsicd", 2: "clip-rsicd-v2"}[opt.version])
+
+
+def loss_weights(opt: argparse.Namespace) -> dict:
+    attention_terms = ("l_xe", "l_attri", "l_regular", "cpt")
+    return {name: getattr(opt, name) if opt.additional_loss or name not in attention_terms else 0.0 for name in TERMS}
+
+
+def pick_device(name: str) -> torch.device:
+    """auto: the GPU where there is one."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        return torch.zeros(1, device=name).device
+    except (RuntimeError, AssertionError) as error:
+        raise InputError(f"--device {name} cannot be used here ({str(error).splitlines()[0]}); --device auto takes what there is") from error
