@@ -122,9 +122,11 @@ def read_groups(path: Path) -> Dict[str, List[int]]:
         raise InputError(f"no such file: {path}. {DATA_HELP}")
     try:
         groups = json.loads(Path(path).read_text())
-        assert all(group and all(type(a) is int and a >= 0 for a in group) for group in groups.values())
-    except (ValueError, AttributeError, TypeError, AssertionError) as error:
-        raise InputError(f"{path}: expected a JSON object of group name -> list of 0-based attribute indices") from error
+        sound = bool(groups) and all(group and all(type(a) is int and a >= 0 for a in group) for group in groups.values())
+    except (ValueError, AttributeError, TypeError):
+        sound = False
+    if not sound:
+        raise InputError(f"{path}: expected a JSON object of group name -> list of 0-based attribute indices")
     return groups
 
 

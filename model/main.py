@@ -16,7 +16,7 @@ from console import print_data, print_epoch, print_options, print_results, print
 from dataset import EpisodeSampler, SceneImages, ShuffledSampler, load_benchmark  # noqa: E402
 from dsva import DSVA, build_tower, load_tower  # noqa: E402
 from engine import evaluate, make_optimizer, train_one_epoch  # noqa: E402
-from errors import exits_cleanly  # noqa: E402
+from errors import InputError, exits_cleanly  # noqa: E402
 from losses import Criterion  # noqa: E402
 from metrics import score_gzsl, score_zsl  # noqa: E402
 from options import BRANCH, clip_folder, find_files, get_options, loss_weights, pick_device  # noqa: E402
@@ -87,6 +87,8 @@ def build_model(opt, data, checkpoint=None) -> DSVA:
     """With CLIP's weights, or with those of a saved model."""
     tower = build_tower(checkpoint_config(checkpoint)) if checkpoint else load_tower(clip_folder(opt))
     groups = list(data.groups.values())
+    if opt.pro_type < 4 and opt.pro_type > len(groups):
+        raise InputError(f"--pro_type {opt.pro_type}: there are {len(groups)} attribute groups ({', '.join(data.groups)})")
     model = DSVA(tower, len(data.class_attributes), groups if opt.pro_type == 4 else [groups[opt.pro_type - 1]],
                  opt.pro_thr, opt.pro_weight)
     if checkpoint:

@@ -63,7 +63,7 @@ def get_parser() -> argparse.ArgumentParser:
     data.add_argument("--image_root", type=path, help="folder of the images: what follows RSSDIVCS/ in image_files lies below it (default: <root>/<dataset>)")
     data.add_argument("--image_embedding", type=name_or_path, default="61", help="NAME of NAME_images.mat, or a path: 61, 52, 43 are 60/10, 50/20, 40/30 seen/unseen classes")
     data.add_argument("--class_embedding", type=name_or_path, help="NAME of NAME_splits.mat, or a path (default: ann_attr_finetune_<image_embedding>)")
-    data.add_argument("--group_file", type=path, help="attribute groups (default: attri_group_3.json beside the splits)")
+    data.add_argument("--group_file", type=name_or_path, default="attri_group_3", help="NAME of NAME.json, the attribute groups, or a path")
     data.add_argument("--random_id", type=number(int, 0), default=0, help="which random seen/unseen division of the splits file")
     data.add_argument("--normalize", choices=["imagenet", "clip"], default="imagenet", help="image mean and deviation: as published, or CLIP's own")
     data.add_argument("--workers", type=number(int, 0), default=min(8, os.cpu_count() or 1), help="processes that decode images; they do not change the numbers")
@@ -140,17 +140,16 @@ def get_options(arguments: Optional[List[str]] = None) -> argparse.Namespace:
 def find_files(opt: argparse.Namespace) -> dict:
     """Where the dataset's files are: the arguments of `dataset.load_benchmark`."""
     folder = Path(opt.root) / opt.dataset
-    splits_mat = find(folder, opt.class_embedding or f"ann_attr_finetune_{opt.image_embedding}", "_splits")
-    return {"images_mat": find(folder, opt.image_embedding, "_images"), "splits_mat": splits_mat,
-            "groups_json": Path(opt.group_file or splits_mat.parent / "attri_group_3.json"),
+    return {"images_mat": find(folder, opt.image_embedding, "_images.mat"),
+            "splits_mat": find(folder, opt.class_embedding or f"ann_attr_finetune_{opt.image_embedding}", "_splits.mat"),
+            "groups_json": find(folder, opt.group_file, ".json"),
             "image_root": Path(opt.image_root or folder), "random_id": opt.random_id}
 
 
 def find(folder: Path, name: str, ending: str) -> Path:
-    """A .mat file by path or by name, in the dataset's files/ or beside it; the usual place if there is none."""
-    usual = folder / "files" / f"{name}{ending}.mat"
-    places = [Path(name), usual, folder / "files" / f"{name}.mat", folder / f"{name}{ending}.mat", folder / f"{name}.mat"]
-    return next((place for place in places if place.is_file()), usual)
+    """A file by its path, or by its name with or without the ending, in the dataset's files/ or in the dataset's folder."""
+    places = [Path(name), *(where / file for where in (folder / "files", folder) for file in (name + ending, name + ".mat"))]
+    return next((place for place in places if place.is_file()), places[1])
 
 
 def clip_folder(opt: argparse.Namespace) -> Path:

@@ -1,0 +1,99 @@
+"""Each term of the loss against a formula written out by hand."""
+import math
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from dsva import Output
+from losses import TERMS, Criterion, compactness, peak_distance
+
+GROUPS = [[0, 2], [1]]
+
+
+@pytest.fixture
+def batch():
+    torch.manual_seed(0)
+    out = Output(final=torch.randn(2, 4), attention=torch.randn(2, 4), attributes_projection=torch.randn(2, 3),
+                 attributes_attention=torch.randn(2, 3), maps=torch.randn(2, 3, 2, 2), window=torch.randn(2, 4))
+    model = SimpleNamespace(prototypes=torch.randn(3, 5), linear=SimpleNamespace(weight=torch.randn(3, 5)))
+    return out, torch.tensor([1, 3]), torch.randn(3, 4), model
+
+
+def entropy_by_hand(scores, labels):
+    """-log softmax(scores)[label], averaged; scores and labels are plain lists."""
+    losses = [math.log(sum(math.exp(s) for s in row)) - row[label] for row, label in zip(scores, labels)]
+    return sum(losses) / len(losses)
+
+
+def softmax_by_hand(logits):
+    return [[math.exp(v) / sum(math.exp(w) for w in row) for v in row] for row in logits]
+
+
+def group_norms_by_hand(vectors):
+    return sum(math.sqrt(sum(sum(vectors[a][d] ** 2 for a in group) + 1e-8 for d in range(5))) for group in GROUPS)
+
+
+def compactness_by_hand(maps):
+    total = 0.0
+    for image in maps:
+        for grid in image:
+            cells = [(r, c) for r in range(2) for c in range(2)]
+            peak = max(cells, key=lambda cell: grid[cell[0]][cell[1]])
+            total += sum(((r - peak[0]) ** 2 + (c - peak[1]) ** 2) / (1 + math.exp(-grid[r][c])) for r, c in cells)
+    return total
+
+
+def by_hand(out, labels, class_attributes, model):
+    labels, M = labels.tolist(), class_attributes.tolist()
+
+    def regression(attributes):
+        return sum((row[a] - M[a][label]) ** 2 for row, label in zip(attributes.tolist(), labels) for a in range(3)) / 6
+
+    return {"xe": entropy_by_hand(softmax_by_hand(out.final.tolist()), labels),
+            "l_xe": entropy_by_hand(softmax_by_hand(out.attention.tolist()), labels),
+            "xe_pro": entropy_by_hand(softmax_by_hand(out.window.tolist()), labels),
+            "attri": regression(out.attributes_projection), "l_attri": regression(out.attributes_attention),
+            "regular": group_norms_by_hand(model.linear.weight.tolist()), "l_regular": group_norms_by_hand(model.prototypes.tolist()),
+            "cpt": compactness_by_hand(out.maps.tolist())}
+
+
+@pytest.mark.parametrize("term", TERMS)
+def test_term_is_its_weight_times_its_formula(batch, term):
+    out, labels, class_attributes, model = batch
+    terms = Criterion({term: 0.3}, GROUPS)(out, labels, class_attributes, model, full=True)
+    assert terms[term].item() == pytest.approx(0.3 * by_hand(*batch)[term], rel=1e-5)
+    assert all(value == 0 for name, value in terms.items() if name != term)
+
+
+def test_logits_are_the_papers_cross_entropy(batch):
+    out, labels, class_attributes, model = batch
+    terms = Criterion({"xe": 1.0}, GROUPS, xe_on="logits")(out, labels, class_attributes, model, full=True)
+    assert terms["xe"].item() == pytest.approx(entropy_by_hand(out.final.tolist(), labels.tolist()), rel=1e-5)
+
+
+def test_without_groups_the_norms_are_plain(batch):
+    out, labels, class_attributes, model = batch
+    terms = Criterion({"regular": 1.0}, None)(out, labels, class_attributes, model, full=True)
+    assert terms["regular"].item() == pytest.approx(model.linear.weight.square().sum().sqrt().item())
+
+
+def test_compactness_waits_for_the_full_stage(batch):
+    assert Criterion({"cpt": 1.0}, GROUPS)(*batch, full=False)["cpt"] == 0
+
+
+def test_window_term_needs_windows(batch):
+    out, labels, class_attributes, model = batch
+    out.window = None
+    assert Criterion({"xe_pro": 1.0}, GROUPS)(out, labels, class_attributes, model, full=True)["xe_pro"] == 0
+
+
+def test_a_single_peak_is_more_compact_than_two():
+    one, two = torch.full((1, 1, 5, 5), -9.0), torch.full((1, 1, 5, 5), -9.0)
+    one[..., 0, 0], one[..., 0, 1] = 5, 4
+    two[..., 0, 0], two[..., 4, 4] = 5, 4
+    assert compactness(one) < compactness(two)
+
+
+def test_distance_is_in_cells():
+    assert peak_distance(3)[0].tolist() == [0, 1, 4, 1, 2, 5, 4, 5, 8]

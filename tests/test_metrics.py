@@ -1,0 +1,58 @@
+import numpy as np
+import pytest
+
+from metrics import area_under_curve, calibrated_stacking, harmonic_mean, per_class_accuracy, score_gzsl, score_zsl, seen_unseen_curve
+
+
+def test_every_class_counts_the_same():
+    labels, named = np.array([0, 0, 0, 0, 1]), np.array([0, 0, 0, 1, 1])
+    assert per_class_accuracy(named, labels, np.array([0, 1])).tolist() == [0.75, 1.0]  # mean 0.875, though 4 of 5 are right
+
+
+def test_a_class_without_images_has_no_accuracy():
+    assert np.isnan(per_class_accuracy(np.array([0]), np.array([0]), np.array([0, 7]))[1])
+
+
+@pytest.mark.parametrize("seen, unseen, expected", [(0.6, 0.3, 0.4), (1, 1, 1), (0, 0, 0), (0.5, 0, 0)])
+def test_harmonic_mean(seen, unseen, expected):
+    assert harmonic_mean(seen, unseen) == pytest.approx(expected)
+
+
+def test_calibrated_stacking_lowers_seen_classes_only():
+    scores = np.array([[0.5, 0.3, 0.2]])
+    assert calibrated_stacking(scores, np.array([0]), 0.25).tolist() == [[0.25, 0.3, 0.2]]
+    assert scores.tolist() == [[0.5, 0.3, 0.2]]
+
+
+def test_zsl_score_in_percent():
+    score, per_class = score_zsl(np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4]]), np.array([0, 1, 1]))
+    assert score == {"accuracy": 75.0} and per_class.tolist() == [100, 50]
+
+
+# Classes 0 and 1 are seen, 2 is unseen. Gaps between the best seen and the best unseen score: 0.5, 0.1, 0.3, -0.2.
+SCORES = np.array([[0.7, 0.1, 0.2], [0.3, 0.4, 0.3], [0.6, 0.1, 0.3], [0.1, 0.3, 0.5]])
+LABELS, SEEN, UNSEEN = np.array([0, 1, 2, 2]), np.array([0, 1]), np.array([2])
+
+
+@pytest.mark.parametrize("constant, U, S", [(0.0, 50, 100), (0.2, 50, 50), (0.4, 100, 50), (0.6, 100, 0)])
+def test_gzsl_scores(constant, U, S):
+    score, per_class = score_gzsl(SCORES, LABELS, SEEN, UNSEEN, constant)
+    assert (score["U"], score["S"], score["H"]) == (U, S, pytest.approx(2 * U * S / (U + S)))
+    assert per_class[2] == U
+
+
+def test_seen_unseen_curve_and_its_area():
+    U, S = seen_unseen_curve(SCORES, LABELS, SEEN, UNSEEN)
+    np.testing.assert_allclose(U, [0, 0.5, 0.5, 1, 1])
+    np.testing.assert_allclose(S, [1, 1, 0.5, 0.5, 0], atol=1e-12)
+    assert area_under_curve(U, S) == pytest.approx(0.75)
+
+
+def test_curve_passes_through_every_calibration():
+    chance = np.random.default_rng(0)
+    scores, labels = chance.random((60, 5)).round(1), chance.integers(0, 5, 60)  # rounded: many equal gaps
+    seen, unseen = np.array([0, 1, 2]), np.array([3, 4])
+    curve = set(zip(*(values.round(9) for values in seen_unseen_curve(scores, labels, seen, unseen))))
+    for constant in np.arange(-1.05, 1.1, 0.1):
+        score, _ = score_gzsl(scores, labels, seen, unseen, constant)
+        assert (round(score["U"] / 100, 9), round(score["S"] / 100, 9)) in curve
