@@ -1,0 +1,14 @@
+# Sourced by every script: where the repository is, and which Python runs it (PYTHON, an active environment, .venv, the system's).
+set -euo pipefail
+ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+PYTHON=${PYTHON:-$(command -v "${VIRTUAL_ENV:-$ROOT/.venv}/bin/python" || command -v python3 || command -v python)}
+
+has_requirements() {  # is every package that requirements.txt names there?
+  "$PYTHON" -c 'import sys; from importlib.util import find_spec; sys.exit(any(find_spec(name) is None for name in sys.argv[1:]))' \
+    torch torchvision transformers numpy scipy PIL tqdm matplotlib pytest
+}
+
+run_model() {  # run_model NAME OPTIONS...: python model/NAME.py
+  has_requirements || { echo "error: $PYTHON lacks some of requirements.txt: run ./script/setup.sh, or set PYTHON" >&2; exit 2; }
+  "$PYTHON" "$ROOT/model/$1.py" "${@:2}"
+}

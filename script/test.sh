@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# The tests, on a machine with nothing but Python and pip. Extra arguments go to pytest.
+"$(dirname "${BASH_SOURCE[0]}")/setup.sh" || exit
+source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+
+cd "$ROOT"
+exec "$PYTHON" -m pytest tests "$@"
