@@ -7,7 +7,7 @@ import math
 import random
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterator, List, Sequence, Tuple
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 import scipy.io
@@ -36,6 +36,7 @@ class Benchmark:
     labels: np.ndarray                  # [n] class of each image
     class_names: List[str]              # [C]
     class_attributes: Tensor            # M [A, C] float32
+    attribute_names: List[str]          # [A]
     groups: Dict[str, List[int]]        # group name -> its attributes
     splits: Dict[str, np.ndarray]       # "train_zsl_loc", "train_gzsl_loc", "test_seen_loc", "test_unseen_loc" -> images
 
@@ -47,20 +48,29 @@ class Benchmark:
     def unseen(self) -> np.ndarray:     # classes without, sorted
         return np.unique(self.labels[self.splits["test_unseen_loc"]])
 
+    def candidates(self, gzsl: bool) -> np.ndarray:     # classes that an image may be given
+        return np.union1d(self.seen, self.unseen) if gzsl else self.unseen
 
+    def test_images(self, gzsl: bool) -> np.ndarray:
+        return np.concatenate([self.splits[name] for name in (("test_seen_loc", "test_unseen_loc") if gzsl else ("test_unseen_loc",))])
+
+
+ATTRIBUTE_NAMES = ("attribute_names", "attri_names")  # not in the published files
 SPLITS = ("train_zsl_loc", "train_gzsl_loc", "test_seen_loc", "test_unseen_loc")
 
 
 def load_benchmark(images_mat: Path, splits_mat: Path, groups_json: Path, image_root: Path, random_id: int = 0) -> Benchmark:
     """Read one benchmark and check that its parts fit together. Raises InputError that names the file and the key."""
     images = read_mat(images_mat, ["labels", "image_files"])  # `features`, half a gigabyte, is never needed
-    table = read_mat(splits_mat, ["att", "allclasses_names"] + [f"{name}_{random_id}" for name in SPLITS])
+    table = read_mat(splits_mat, ["att", "allclasses_names"] + [f"{name}_{random_id}" for name in SPLITS], ATTRIBUTE_NAMES)
     names = strings(table["allclasses_names"])
+    named = strings(next((table[key] for key in ATTRIBUTE_NAMES if key in table), np.array([])))
     benchmark = Benchmark(
         image_paths=[image_path(name, image_root, images_mat) for name in strings(images["image_files"])],
         labels=one_based(images["labels"], len(names), f"labels in {images_mat}", "classes"),
         class_names=names,
         class_attributes=attribute_matrix(table["att"], len(names), splits_mat),
+        attribute_names=named or [f"attribute {a}" for a in range(len(table["att"]))],
         groups=read_groups(groups_json),
         splits={name: one_based(table[f"{name}_{random_id}"], len(strings(images["image_files"])),
                                 f"{name}_{random_id} in {splits_mat}", "images") for name in SPLITS})
@@ -68,12 +78,12 @@ def load_benchmark(images_mat: Path, splits_mat: Path, groups_json: Path, image_
     return benchmark
 
 
-def read_mat(path: Path, keys: Sequence[str]) -> dict:
-    """Only the named variables of a .mat file."""
+def read_mat(path: Path, keys: Sequence[str], optional: Sequence[str] = ()) -> dict:
+    """Only the named variables of a .mat file; all of `keys` must be there."""
     if not Path(path).is_file():
         raise InputError(f"no such file: {path}. {DATA_HELP}")
     try:
-        found = scipy.io.loadmat(path, variable_names=list(keys))
+        found = scipy.io.loadmat(path, variable_names=[*keys, *optional])
     except NotImplementedError as error:
         raise InputError(f"{path} is in MATLAB's 7.3 format; save it with -v7") from error
     except Exception as error:  # scipy raises many kinds on a damaged file
@@ -138,9 +148,11 @@ def check(benchmark: Benchmark, images_mat: Path, splits_mat: Path, groups_json:
     for name, images in benchmark.splits.items():
         if not len(images):
             raise InputError(f"{splits_mat}: {name}_{random_id} is empty")
-    attributes, named = len(benchmark.class_attributes), 1 + max(map(max, benchmark.groups.values()))
-    if attributes != named:
-        raise InputError(f"att in {splits_mat} has {attributes} attributes, but {groups_json} groups {named}: use files that belong together")
+    attributes, grouped = len(benchmark.class_attributes), 1 + max(map(max, benchmark.groups.values()))
+    if attributes != grouped:
+        raise InputError(f"att in {splits_mat} has {attributes} attributes, but {groups_json} groups {grouped}: use files that belong together")
+    if len(benchmark.attribute_names) != attributes:
+        raise InputError(f"{splits_mat}: {len(benchmark.attribute_names)} attribute names for the {attributes} rows of att")
     for name in ("train_zsl_loc", "train_gzsl_loc", "test_seen_loc"):
         both = np.intersect1d(labels[benchmark.splits[name]], benchmark.unseen)
         if len(both):
@@ -169,9 +181,13 @@ class SceneImages(Dataset):
 
     def __getitem__(self, key) -> Tuple[Tensor, int]:
         index, draw = key if isinstance(key, tuple) else (key, None)
-        image = TF.resize(read_image(self.paths[index]), round(self.size * 256 / 224))
-        image = TF.center_crop(image, self.size) if draw is None else random_crop_and_flip(image, self.size, draw)
-        return TF.pil_to_tensor(image), int(self.labels[index])
+        return load_image(self.paths[index], self.size, draw), int(self.labels[index])
+
+
+def load_image(path: Path, size: int, draw: Optional[int] = None) -> Tensor:
+    """uint8 [3, S, S]: the centre, or the crop and flip that a draw decides."""
+    image = TF.resize(read_image(path), round(size * 256 / 224))
+    return TF.pil_to_tensor(TF.center_crop(image, size) if draw is None else random_crop_and_flip(image, size, draw))
 
 
 def read_image(path: Path) -> Image.Image:

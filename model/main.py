@@ -5,37 +5,36 @@
 """
 import os
 import time
+from pathlib import Path
 
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # a GPU repeats itself only with this, set before torch starts
 
-import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from torch.utils.data import DataLoader, Subset  # noqa: E402
 
+from build import build_data, build_model  # noqa: E402
 from console import print_data, print_epoch, print_options, print_results, print_scores  # noqa: E402
-from dataset import EpisodeSampler, SceneImages, ShuffledSampler, load_benchmark  # noqa: E402
-from dsva import DSVA, build_tower, load_tower  # noqa: E402
+from dataset import EpisodeSampler, SceneImages, ShuffledSampler  # noqa: E402
 from engine import evaluate, make_optimizer, train_one_epoch  # noqa: E402
-from errors import InputError, exits_cleanly  # noqa: E402
+from errors import exits_cleanly  # noqa: E402
 from losses import Criterion  # noqa: E402
-from metrics import score_gzsl, score_zsl  # noqa: E402
-from options import BRANCH, clip_folder, find_files, get_options, loss_weights, pick_device  # noqa: E402
-from runs import Run, checkpoint_config, checkpoint_metadata, load_weights  # noqa: E402
+from metrics import score_all  # noqa: E402
+from options import BRANCH, get_options, loss_weights, pick_device  # noqa: E402
+from runs import Run, checkpoint_metadata  # noqa: E402
 
 
 @exits_cleanly
 def main(arguments=None):
     opt = get_options(arguments)
     device = pick_device(opt.device)
-    data = load_benchmark(**find_files(opt))
-    data.class_attributes = data.class_attributes.to(device)
+    data = build_data(opt, device)
     if opt.eval:
         model = build_model(opt, data, opt.resume).to(device)
         scores, _ = test(opt, data, model, test_loader(opt, data, model), checkpoint_metadata(opt.resume)["epoch"])
         return print_scores(scores, BRANCH[opt.sel_res])
 
-    run = Run(vars(opt), opt.name or f"{opt.dataset}_{opt.image_embedding}_{'gzsl' if opt.gzsl else 'zsl'}",
-              branch=BRANCH[opt.sel_res])
+    setting = "gzsl" if opt.gzsl else "zsl"
+    run = Run(vars(opt), opt.name or f"{opt.dataset}_{Path(opt.image_embedding).stem}_{setting}", branch=BRANCH[opt.sel_res])
     print_options(opt, run, device)
     print_data(opt, data)
     torch.manual_seed(run.seed)
@@ -71,29 +70,11 @@ def run_epoch(opt, data, model, criterion, training, testing, epoch):
 def test(opt, data, model, loader, epoch):
     """Scores of every branch, and the accuracy of every class. Windows only where the chosen branch needs them."""
     windows = opt.sel_res == "pro" or opt.sel_res == "main" and epoch > opt.pro_start_epoch
-    classes = np.union1d(data.seen, data.unseen) if opt.gzsl else data.unseen
+    classes = data.candidates(opt.gzsl)
     probabilities, labels = evaluate(model, loader, data.class_attributes, classes, opt.normalize, windows, "test")
-    labels, seen, unseen = (np.searchsorted(classes, c) for c in (labels, data.seen, data.unseen))  # as columns
-    scores, columns = {}, {"class": [data.class_names[c] for c in classes],
-                           "subset": ["unseen" if c in data.unseen else "seen" for c in classes],
-                           "images": np.bincount(labels, minlength=len(classes))}
-    for branch, p in probabilities.items():
-        scores[branch], columns[branch] = (score_gzsl(p, labels, seen, unseen, opt.calibrated_stacking) if opt.gzsl
-                                           else score_zsl(p, labels))
-    return scores, columns
-
-
-def build_model(opt, data, checkpoint=None) -> DSVA:
-    """With CLIP's weights, or with those of a saved model."""
-    tower = build_tower(checkpoint_config(checkpoint)) if checkpoint else load_tower(clip_folder(opt))
-    groups = list(data.groups.values())
-    if opt.pro_type < 4 and opt.pro_type > len(groups):
-        raise InputError(f"--pro_type {opt.pro_type}: there are {len(groups)} attribute groups ({', '.join(data.groups)})")
-    model = DSVA(tower, len(data.class_attributes), groups if opt.pro_type == 4 else [groups[opt.pro_type - 1]],
-                 opt.pro_thr, opt.pro_weight)
-    if checkpoint:
-        load_weights(model, checkpoint)
-    return model
+    scores, per_class = score_all(probabilities, labels, classes, data.seen, data.unseen, opt.gzsl, opt.calibrated_stacking)
+    return scores, {"class": [data.class_names[c] for c in classes], "subset": ["unseen" if c in data.unseen else "seen" for c in classes],
+                    "images": [int((labels == c).sum()) for c in classes], **per_class}
 
 
 def make_sampler(opt, data, seed):
@@ -108,8 +89,7 @@ def train_loader(opt, data, model, sampler) -> DataLoader:
 
 
 def test_loader(opt, data, model) -> DataLoader:
-    names = ("test_seen_loc", "test_unseen_loc") if opt.gzsl else ("test_unseen_loc",)
-    images = Subset(SceneImages(data, model.tower.config.image_size), np.concatenate([data.splits[name] for name in names]).tolist())
+    images = Subset(SceneImages(data, model.tower.config.image_size), data.test_images(opt.gzsl).tolist())
     return DataLoader(images, opt.batch_size, num_workers=opt.workers, pin_memory=data.class_attributes.is_cuda)
 
 

@@ -1,5 +1,5 @@
 """Scores of zero-shot learning. Fractions in [0, 1], but `score_zsl` and `score_gzsl` give percent, as tables print them."""
-from typing import Dict, Tuple
+from typing import Dict, Mapping, Sequence, Tuple
 
 import numpy as np
 
@@ -65,3 +65,34 @@ def score_gzsl(scores: np.ndarray, labels: np.ndarray, seen: np.ndarray, unseen:
     U, S = float(np.nanmean(per_class[unseen])), float(np.nanmean(per_class[seen]))
     area = area_under_curve(*seen_unseen_curve(scores, labels, seen, unseen))
     return {"U": U, "S": S, "H": harmonic_mean(S, U), "AUSUC": 100 * area}, per_class
+
+
+def score_all(probabilities: Mapping[str, np.ndarray], labels: np.ndarray, classes: np.ndarray, seen: np.ndarray, unseen: np.ndarray,
+              gzsl: bool, constant: float = 0.0) -> Tuple[Dict[str, Dict[str, float]], Dict[str, np.ndarray]]:
+    """Scores of every branch, and its accuracy of every class, in percent.
+
+    probabilities: branch -> [n, len(classes)];  labels: [n], classes, seen, unseen: class ids, `classes` sorted
+    """
+    labels, seen, unseen = (np.searchsorted(classes, c) for c in (labels, seen, unseen))  # as columns
+    both = {branch: score_gzsl(p, labels, seen, unseen, constant) if gzsl else score_zsl(p, labels) for branch, p in probabilities.items()}
+    return {branch: scores for branch, (scores, _) in both.items()}, {branch: per_class for branch, (_, per_class) in both.items()}
+
+
+def pointing_game(maps: Sequence[np.ndarray], masks: Sequence[np.ndarray], largest: float = 0.5) -> Dict[str, np.ndarray]:
+    """Does the peak of an attention map fall on its attribute? (Zhang et al., 2018, with attributes for objects)
+
+    maps: [A, G, G] for each image;  masks: bool [A, S, S], where each attribute is. Images where an attribute is absent, or
+    covers `largest` of the image or more, do not count for it. Returns, for every attribute [A], "hits": the share of images
+    whose peak cell has its centre on the mask, "chance": the mean area of the masks, and "images" (NaN, NaN and 0 where none counts).
+    """
+    maps, masks = np.stack(maps), np.stack(masks)                           # [n, A, G, G], [n, A, S, S]
+    grid, size = maps.shape[-1], masks.shape[-1]
+    area = masks.mean(axis=(2, 3))
+    counts = (area > 0) & (area < largest)
+    row, column = np.unravel_index(maps.reshape(*maps.shape[:2], -1).argmax(axis=2), (grid, grid))
+    y, x = (((cell + 0.5) * size / grid).astype(int) for cell in (row, column))
+    hit = np.take_along_axis(np.take_along_axis(masks, y[:, :, None, None], 2), x[:, :, None, None], 3)[:, :, 0, 0]
+
+    def mean(values):
+        return np.where(counts.any(axis=0), (values * counts).sum(axis=0) / np.maximum(counts.sum(axis=0), 1), np.nan)
+    return {"hits": mean(hit), "chance": mean(area), "images": counts.sum(axis=0)}

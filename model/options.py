@@ -21,7 +21,7 @@ NO_EFFECT = ("--train_id", "--cuda", "--matdataset", "--preprocessing", "--stand
 
 class Parser(argparse.ArgumentParser):
     def error(self, message):
-        self.exit(2, f"error: {message}; `python model/main.py --help` lists the options\n")
+        self.exit(2, f"error: {message}; `python model/{self.prog} --help` lists the options\n")
 
 
 class NoEffect(argparse.Action):
@@ -52,12 +52,9 @@ def name_or_path(text: str) -> str:
     return path(text) if Path(text).is_file() else text
 
 
-def get_parser() -> argparse.ArgumentParser:
-    parser = Parser(prog="main.py", allow_abbrev=False, formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-                    description="Train and evaluate DSVA: zero-shot scene classification by attributes.")
-    count, rate, weight = number(int, 1), number(float, 0, above=True), number(float, 0)
-
-    data = parser.add_argument_group("data")
+def add_data_options(parser: argparse.ArgumentParser):
+    """Where the data are and what computes: the same in every program that reads a benchmark. `find_files` reads them."""
+    data = parser.add_argument_group("data and device")
     data.add_argument("--dataset", default="RSSDIVCS", help="folder of the dataset below --root; its .mat files lie in <dataset>/files")
     data.add_argument("--root", type=path, default=str(REPOSITORY), help="folder that holds the dataset's folder")
     data.add_argument("--image_root", type=path, help="folder of the images: what follows RSSDIVCS/ in image_files lies below it (default: <root>/<dataset>)")
@@ -65,8 +62,24 @@ def get_parser() -> argparse.ArgumentParser:
     data.add_argument("--class_embedding", type=name_or_path, help="NAME of NAME_splits.mat, or a path (default: ann_attr_finetune_<image_embedding>)")
     data.add_argument("--group_file", type=name_or_path, default="attri_group_3", help="NAME of NAME.json, the attribute groups, or a path")
     data.add_argument("--random_id", type=number(int, 0), default=0, help="which random seen/unseen division of the splits file")
-    data.add_argument("--normalize", choices=["imagenet", "clip"], default="imagenet", help="image mean and deviation: as published, or CLIP's own")
     data.add_argument("--workers", type=number(int, 0), default=min(8, os.cpu_count() or 1), help="processes that decode images; they do not change the numbers")
+    data.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...: auto is the GPU where there is one")
+    return data
+
+
+def add_clip_options(parser: argparse.ArgumentParser):
+    """The whole CLIP, text and image tower, of the programs that embed words."""
+    parser.add_argument("--clip", type=path, default=str(REPOSITORY / "flax-community" / "clip-rsicd"), help="Hugging Face CLIP checkpoint folder, with its tokenizer")
+    parser.add_argument("--batch_size", type=number(int, 1), default=64, help="images CLIP sees at once")
+
+
+def get_parser() -> argparse.ArgumentParser:
+    parser = Parser(prog="main.py", allow_abbrev=False, formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+                    description="Train and evaluate DSVA: zero-shot scene classification by attributes.")
+    count, rate, weight = number(int, 1), number(float, 0, above=True), number(float, 0)
+
+    data = add_data_options(parser)
+    data.add_argument("--normalize", choices=["imagenet", "clip"], default="imagenet", help="image mean and deviation: as published, or CLIP's own")
 
     net = parser.add_argument_group("network")
     net.add_argument("--version", type=int, choices=[1, 2], default=1, help="CLIP-RSICD: 1 is clip-rsicd, 2 is clip-rsicd-v2, below --clip_root")
@@ -102,7 +115,6 @@ def get_parser() -> argparse.ArgumentParser:
     loop.add_argument("--shots", type=count, default=3, help="images of each class in an episode")
     loop.add_argument("--batch_size", type=count, default=64, help="images in a test batch, and in a random training batch")
     loop.add_argument("--manualSeed", type=number(int, 0, 2 ** 32 - 1), help="seed of weights, episodes and crops (default: drawn, and recorded)")
-    loop.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...: auto is the GPU where there is one")
 
     score = parser.add_argument_group("scores")
     score.add_argument("--gzsl", action="store_true", help="generalised: seen and unseen classes compete")
@@ -148,7 +160,7 @@ def find_files(opt: argparse.Namespace) -> dict:
 
 def find(folder: Path, name: str, ending: str) -> Path:
     """A file by its path, or by its name with or without the ending, in the dataset's files/ or in the dataset's folder."""
-    places = [Path(name), *(where / file for where in (folder / "files", folder) for file in (name + ending, name + ".mat"))]
+    places = [Path(name), *(where / file for where in (folder / "files", folder) for file in (name + ending, name + ".mat", name))]
     return next((place for place in places if place.is_file()), places[1])
 
 

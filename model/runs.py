@@ -128,7 +128,10 @@ def checkpoint_metadata(path: Path) -> dict:
     """{"epoch": last finished epoch, "options": {...}, "vision_config": {...}} of a saved model."""
     try:
         with safe_open(path, framework="pt") as file:
-            return {key: json.loads(value) for key, value in (file.metadata() or {}).items() if key != "format"} | {"path": str(path)}
+            metadata = file.metadata() or {}
+        return {key: json.loads(metadata[key]) for key in ("epoch", "options", "vision_config")}
+    except KeyError as error:
+        raise InputError(f"{path} was not saved by a run of main.py: its metadata lacks {error}") from error
     except (OSError, SafetensorError, ValueError) as error:
         raise InputError(f"{path} is not a readable checkpoint: {error}") from error
 

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from metrics import area_under_curve, calibrated_stacking, harmonic_mean, per_class_accuracy, score_gzsl, score_zsl, seen_unseen_curve
+from metrics import (area_under_curve, calibrated_stacking, harmonic_mean, per_class_accuracy, pointing_game, score_gzsl, score_zsl,
+                     seen_unseen_curve)
 
 
 def test_every_class_counts_the_same():
@@ -56,3 +57,19 @@ def test_curve_passes_through_every_calibration():
     for constant in np.arange(-1.05, 1.1, 0.1):
         score, _ = score_gzsl(scores, labels, seen, unseen, constant)
         assert (round(score["U"] / 100, 9), round(score["S"] / 100, 9)) in curve
+
+
+def test_pointing_game_by_hand():
+    maps = np.array([[[[0, 9], [0, 0]], [[9, 0], [0, 0]]]])  # one image, two attributes, peaks above right and above left
+    masks = np.zeros((1, 2, 4, 4), bool)
+    masks[0, 0, :2, 2:] = True                               # a quarter of the image, under its peak
+    masks[0, 1, 3, 3] = True                                 # elsewhere
+    game = pointing_game(maps, masks)
+    assert game["hits"].tolist() == [1, 0] and game["chance"].tolist() == [1 / 4, 1 / 16] and game["images"].tolist() == [1, 1]
+
+
+def test_pointing_game_leaves_out_what_is_absent_or_everywhere():
+    maps, masks = np.zeros((2, 2, 2, 2)), np.zeros((2, 2, 4, 4), bool)
+    masks[1, 1] = True
+    game = pointing_game(maps, masks)
+    assert game["images"].tolist() == [0, 0] and np.isnan(game["hits"]).all()
