@@ -1,0 +1,172 @@
+"""Where the model looks: for each image the attributes that decided, with their attention maps laid over it.
+
+    python model/visualize.py --resume runs/X/best.safetensors --split unseen --per_class 2 --output maps/
+    python model/visualize.py --resume runs/X/best.safetensors --images my_photos/ --output maps/
+    python model/visualize.py --resume runs/X/best.safetensors --masks RSSDIVCS/demo_data/masks     measure it, too
+
+One PNG an image, and contact_sheet.png with all of them. With masks (where each attribute really is, as the demo knows),
+the pointing game is printed: how often the peak of an attention map falls on its attribute.
+"""
+import argparse
+import sys
+from pathlib import Path
+from typing import List, Tuple
+
+import matplotlib
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor
+from tqdm import tqdm
+
+from build import load_saved
+from dataset import load_image, normalize
+from dsva import Output
+from errors import InputError, exits_cleanly
+from metrics import pointing_game
+from options import BRANCH, REPOSITORY, Parser, number, path, pick_device
+from runs import atomic, write_json
+
+matplotlib.use("Agg")  # draws to files, needs no screen
+import matplotlib.pyplot as plt  # noqa: E402
+
+sys.path.append(str(REPOSITORY / "RSSDIVCS"))
+INK, RIGHT, WRONG, BOX = "#222222", "#1b7837", "#b2182b", "#ffffff"
+
+
+@exits_cleanly
+def main(arguments=None):
+    opt = get_options(arguments)
+    device = pick_device(opt.device)
+    run, data, model = load_saved(opt.resume, device)
+    classes = data.candidates(run.gzsl)
+    chosen = own_images(opt.images) if opt.images else choose(data, opt.split, opt.per_class)
+    size, candidates = model.tower.config.image_size, data.class_attributes[:, classes]
+    folder = Path(opt.output or Path(opt.resume).parent / "attention")
+    folder.mkdir(parents=True, exist_ok=True)
+
+    sheet, measured = [], []
+    for shown, (file, label) in enumerate(tqdm(chosen, desc="attention", leave=False, disable=None)):
+        picture = load_image(file, size)
+        with torch.inference_mode():
+            out = model(normalize(picture[None].to(device), run.normalize), candidates, windows=True)
+        if opt.masks and label is not None:
+            measured.append((out.maps[0].cpu().numpy(), load_masks(Path(opt.masks), file, size)))
+        if shown < opt.draw:
+            guess = classes[named(out, run, classes, data.seen)]
+            panel = draw(picture, out, data, guess, label, opt.top)
+            name = folder / f"{data.class_names[label] + '_' if label is not None else ''}{file.stem}.png"
+            with atomic(name) as temporary:
+                panel.save(temporary, format="PNG")
+            sheet.append(panel)
+    with atomic(folder / "contact_sheet.png") as temporary:
+        stack(sheet, columns=opt.columns).save(temporary, format="PNG")
+    print(f"{len(sheet)} images and contact_sheet.png in {folder}")
+    if measured:
+        report(pointing_game(*zip(*measured)), data.attribute_names, folder)
+
+
+def get_options(arguments=None) -> argparse.Namespace:
+    parser = Parser(prog="visualize.py", allow_abbrev=False, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--resume", type=path, required=True, metavar="CHECKPOINT", help="a saved model: runs/X/best.safetensors")
+    parser.add_argument("--split", choices=["unseen", "seen"], default="unseen", help="test images of which classes")
+    parser.add_argument("--per_class", type=number(int, 1), default=2, help="images of each class (default: 2)")
+    parser.add_argument("--images", type=path, nargs="+", help="your own images or folders of images instead")
+    parser.add_argument("--top", type=number(int, 1), default=3, help="attributes for each image (default: 3)")
+    parser.add_argument("--draw", type=number(int, 1), default=200, help="panels to draw at most; all images are measured (default: 200)")
+    parser.add_argument("--columns", type=number(int, 1), default=2, help="panels side by side on the contact sheet (default: 2)")
+    parser.add_argument("--masks", type=path, help="folder of attribute masks, laid out as the images: measure the pointing game")
+    parser.add_argument("--output", type=path, help="folder for the pictures (default: attention/ beside the checkpoint)")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
+    return parser.parse_args(arguments)
+
+
+# ---- which images ----------------------------------------------------------------------------------------------------
+
+def choose(data, split: str, per_class: int) -> List[Tuple[Path, int]]:
+    """The first test images of every class, with their labels."""
+    test = data.splits[f"test_{split}_loc"]
+    return [(data.image_paths[i], int(c)) for c in np.unique(data.labels[test]) for i in test[data.labels[test] == c][:per_class]]
+
+
+def own_images(places: List[str]) -> List[Tuple[Path, None]]:
+    files = [file for place in map(Path, places) for file in (sorted(place.rglob("*")) if place.is_dir() else [place])]
+    found = [file for file in files if file.suffix.lower() in Image.registered_extensions() or not file.exists()]
+    if not found:
+        raise InputError(f"--images: no image in {', '.join(places)}")
+    return [(file, None) for file in found]
+
+
+# ---- pictures --------------------------------------------------------------------------------------------------------
+
+def named(out: Output, run: argparse.Namespace, classes: np.ndarray, seen: np.ndarray) -> int:
+    """Position in `classes` of the class that the run's own branch and calibration give the image."""
+    scores = getattr(out, BRANCH[run.sel_res])[0].softmax(dim=0).cpu().numpy()
+    return int(np.argmax(scores - run.calibrated_stacking * (run.gzsl & np.isin(classes, seen))))
+
+
+def draw(picture: Tensor, out: Output, data, guess: int, label, top: int) -> Image.Image:
+    """A panel: the image with its window, then the attributes that spoke most for the class, each with its map."""
+    contribution = out.attributes_attention[0] * data.class_attributes[:, guess]    # score x class value
+    strongest = contribution.argsort(descending=True)[:top].tolist()
+    pixels, size = picture.permute(1, 2, 0).numpy(), picture.shape[-1]
+    figure, axes = plt.subplots(1, 1 + top, figsize=(2.1 * (1 + top), 2.62), dpi=110, layout="constrained")
+    for axis in axes:
+        axis.imshow(pixels, extent=(0, size, size, 0))
+        axis.set_axis_off()
+    colour = INK if label is None else RIGHT if guess == label else WRONG
+    axes[0].set_title(data.class_names[guess], color=colour, fontsize=10, fontweight="bold", pad=14)
+    if label is not None and guess != label:
+        axes[0].text(0.5, 1.02, f"is {data.class_names[label]}", transform=axes[0].transAxes, ha="center", fontsize=8, color=INK)
+    y, x, height, width = out.boxes[0].tolist()
+    axes[0].add_patch(plt.Rectangle((x, y), width, height, fill=False, linewidth=2, edgecolor=BOX, linestyle="--"))
+    for axis, a in zip(axes[1:], strongest):
+        heat = F.interpolate(out.maps[:, a:a + 1], scale_factor=8, mode="bicubic")[0, 0].cpu().numpy()
+        axis.imshow(heat, extent=(0, size, size, 0), cmap="inferno", alpha=0.55, interpolation="bilinear")
+        axis.set_title(data.attribute_names[a], fontsize=10, color=INK, pad=14)
+        axis.text(0.5, 1.02, f"{contribution[a] / contribution.abs().sum():+.0%} of the decision", transform=axis.transAxes,
+                  ha="center", fontsize=8, color="#666666")
+    figure.canvas.draw()
+    panel = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
+    plt.close(figure)
+    return panel
+
+
+def stack(panels: List[Image.Image], columns: int) -> Image.Image:
+    """Panels of one size, row by row, on one sheet."""
+    width, height = panels[0].size
+    sheet = Image.new("RGB", (columns * width, -(-len(panels) // columns) * height), "white")
+    for place, panel in enumerate(panels):
+        sheet.paste(panel, (place % columns * width, place // columns * height))
+    return sheet
+
+
+# ---- measured --------------------------------------------------------------------------------------------------------
+
+def load_masks(root: Path, image: Path, size: int) -> np.ndarray:
+    """bool [A, S, S]: the image's true attribute masks, resized and cropped as the image is."""
+    from demo.attributes import read_masks  # of the demo's generator: only its files have masks
+    file = root / image.parent.name / f"{image.stem}.npz"
+    if not file.is_file():
+        raise InputError(f"no masks for {image}: expected {file}")
+    masks = torch.from_numpy(read_masks(file)).float()[None]
+    resized, margin = round(size * 256 / 224), (round(size * 256 / 224) - size) // 2
+    masks = F.interpolate(masks, size=(resized, resized), mode="nearest")[0, :, margin:margin + size, margin:margin + size]
+    return masks.numpy() > 0.5
+
+
+def report(game: dict, names: List[str], folder: Path):
+    """Print and save the pointing game: all attributes together, and each of them."""
+    rows = [(names[a], *(float(game[key][a]) for key in ("hits", "chance")), int(game["images"][a])) for a in np.flatnonzero(game["images"])]
+    print(f"\n{'pointing game':24} {'peak on it':>10} {'chance':>8} {'images':>7}")
+    for name, hits, chance, images in sorted(rows, key=lambda row: row[2] - row[1]):
+        print(f"{name:24} {hits:>10.1%} {chance:>8.1%} {images:>7}")
+    hits, chance = float(np.nanmean(game["hits"])), float(np.nanmean(game["chance"]))
+    print(f"{'mean of the attributes':24} {hits:>10.1%} {chance:>8.1%} {'':>7} {hits / chance:.1f} times chance")
+    write_json(folder / "pointing_game.json", {"hits": hits, "chance": chance, "ratio": hits / chance, "attributes": [
+        dict(zip(("attribute", "hits", "chance", "images"), row)) for row in rows]})
+
+
+if __name__ == "__main__":
+    main()
