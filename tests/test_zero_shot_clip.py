@@ -1,0 +1,131 @@
+"""The baselines: scores against a computation by hand, and what the program writes."""
+import json
+import math
+import shlex
+import statistics
+
+import numpy as np
+import pytest
+import torch
+
+import zero_shot_clip
+from conftest import ATTRIBUTES, cells, write_dataset
+from metrics import harmonic_mean
+from test_annotate import FakeClip, change_splits, vector, write_whole_clip
+from zero_shot_clip import attribute_cosines
+
+NAMES = [f"attribute {a}" for a in range(ATTRIBUTES)]
+SEEN, UNSEEN, PER_CLASS = range(2, 6), range(2), 10  # classes; image i is of class i // PER_CLASS, every tenth one tests
+
+
+@pytest.fixture
+def root(tmp_path):
+    write_dataset(tmp_path, seen=len(SEEN), unseen=len(UNSEEN), per_class=PER_CLASS)
+    change_splits(tmp_path, attribute_names=cells(NAMES))
+    return tmp_path
+
+
+def run(root, words="", clip="unused"):
+    """zero_shot_clip.py in this process; returns the results it wrote."""
+    zero_shot_clip.main(["--root", str(root), "--clip", str(clip), "--device", "cpu", "--workers", "0", "--output", str(root / "out"),
+                         *shlex.split(words)])
+    return json.loads((root / "out" / "results.json").read_text())
+
+
+def dot(a, b):
+    return sum(x * y for x, y in zip(a, b))
+
+
+def by_name(i, classes):
+    return [dot(vector(f"image_{i}.png"), vector(f"class{c}")) for c in classes]
+
+
+def by_attributes(i, classes, att):
+    """Cosines of image i's attributes, in deviations from those of the seen training images, with the classes' vectors."""
+    similarity = lambda i, a: dot(vector(f"image_{i}.png"), vector(a))
+    train = [i for i in range(PER_CLASS * UNSEEN.stop, PER_CLASS * SEEN.stop) if i % PER_CLASS]
+    known = [[similarity(i, a) for i in train] for a in NAMES]
+    image = [(similarity(i, a) - statistics.mean(values)) / statistics.pstdev(values) for a, values in zip(NAMES, known)]
+    return [dot(image, att[:, c]) / math.hypot(*image) / math.hypot(*att[:, c]) for c in classes]
+
+
+def accuracy_by_hand(named, classes):
+    """named: {image: class}. Percent, the mean of the classes."""
+    return statistics.mean(100 * statistics.mean(c == right for image, c in named.items() if image // PER_CLASS == right) for right in classes)
+
+
+def probabilities(cosines):
+    powers = [math.exp(FakeClip.scale * cosine) for cosine in cosines]
+    return [power / sum(powers) for power in powers]
+
+
+def cosines_by_hand(baseline, i, classes, att):
+    return by_name(i, classes) if baseline == "names" else by_attributes(i, classes, att)
+
+
+def name_by_hand(scores, classes):
+    return max(zip(scores, classes))[1]
+
+
+@pytest.fixture
+def att(root, monkeypatch):
+    """The class attributes [A, C], of which FakeClip knows the words."""
+    monkeypatch.setattr(zero_shot_clip, "Clip", FakeClip)
+    return change_splits(root, attribute_names=cells(NAMES))["att"]
+
+
+@pytest.mark.parametrize("baseline", ["names", "attributes"])
+def test_zero_shot_accuracy_is_that_computed_by_hand(root, att, baseline):
+    results = run(root, "--attributes")
+    named = {i: name_by_hand(cosines_by_hand(baseline, i, UNSEEN, att), UNSEEN) for i in range(PER_CLASS * UNSEEN.stop)}
+    assert results["scores"][baseline] == {"accuracy": pytest.approx(accuracy_by_hand(named, UNSEEN))}
+    assert results["chance"] == 50 and results["per_class"]["class"] == ["Class0", "Class1"]
+
+
+@pytest.mark.parametrize("baseline", ["names", "attributes"])
+@pytest.mark.parametrize("constant", [0.0, 0.3])
+def test_generalised_scores_are_those_computed_by_hand(root, att, baseline, constant):
+    scores = run(root, f"--attributes --gzsl --calibrated_stacking {constant}")["scores"][baseline]
+    classes, named = range(6), {}
+    for i in range(60):
+        if i // PER_CLASS in UNSEEN or i % PER_CLASS == 0:
+            p = probabilities(cosines_by_hand(baseline, i, classes, att))
+            named[i] = name_by_hand([value - constant * (c in SEEN) for c, value in enumerate(p)], classes)
+    U, S = accuracy_by_hand(named, UNSEEN), accuracy_by_hand(named, SEEN)
+    assert (scores["U"], scores["S"], scores["H"]) == pytest.approx((U, S, harmonic_mean(S, U)))
+    assert 0 <= scores["AUSUC"] <= 100
+
+
+def test_without_attributes_no_training_image_is_touched(root, att):
+    assert list(run(root)["scores"]) == ["names"]
+    assert len(FakeClip.images) == PER_CLASS * len(UNSEEN)
+
+
+def test_an_attribute_that_never_varies_says_nothing():
+    reference = torch.tensor([[0.2, 1.0], [0.2, 3.0]])
+    cosines = attribute_cosines(torch.tensor([[0.9, 4.0]]), reference, torch.tensor([[1.0, 0.0], [0.0, 2.0]]))
+    torch.testing.assert_close(cosines, torch.tensor([[0.0, 1.0]]))
+
+
+def test_a_real_checkpoint_gives_the_same_scores_twice(root, tmp_path, capsys):
+    clip = write_whole_clip(tmp_path / "clip")
+    first, second = (run(root, "--gzsl --attributes --batch_size 7", clip) for _ in range(2))
+    assert first["scores"] == second["scores"] and set(first["scores"]) == {"names", "attributes"}
+    assert "names U " in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("spoil, words, message", [
+    (lambda root: change_splits(root, attribute_names=cells(NAMES[1:])), "--attributes", "5 attribute names"),
+    (lambda root: write_dataset(root, seen=4, unseen=2), "--attributes", "does not name its attributes"),
+    (lambda root: next(root.glob("RSSDIVCS/Class0/*")).unlink(), "", "images are missing"),
+    (lambda root: None, "--random_id 9", "has no train_zsl_loc_9"),
+    (lambda root: None, "", "no CLIP checkpoint"),
+    (lambda root: None, "--batch_size 0", "expected a whole number at least 1")])
+def test_wrong_input_gives_one_line_and_writes_nothing(root, capsys, spoil, words, message):
+    spoil(root)
+    with pytest.raises(SystemExit) as stop:
+        run(root, words, clip=root / "nowhere")
+    assert stop.value.code == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert line.startswith("error: ") and message in line
+    assert not (root / "out").exists()
