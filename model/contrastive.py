@@ -1,0 +1,190 @@
+"""Contrastive learning of images and captions: augmentation, loss, one epoch, evaluation.
+
+Shapes: `B` images of a batch, `S` pixels a side, `P` width of the common space.
+"""
+import math
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Dict, Optional, Tuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from transformers import CLIPModel
+
+from captions import Captions, Images
+from dataset import normalize
+from errors import InputError
+
+MAX_LOGIT_SCALE = math.log(100)
+
+
+# ---- augmentation ----------------------------------------------------------------------------------------------------
+
+@dataclass
+class Augmentation:
+    """What may change in an aerial photograph and leave its captions true. One map of the plane and one of the colours per image."""
+    turn: bool = True               # by right angles: nadir views have no up
+    flip: bool = True
+    crop: float = 0.5               # smallest share of the area that is kept; 1: no crop
+    colour: float = 0.3             # largest change of brightness, contrast and saturation; 0: none
+
+    def __call__(self, images: Tensor, size: int, chance: np.random.Generator) -> Tensor:
+        """[B, 3, S, S] uint8 -> [B, 3, size, size] float32 in 0..255"""
+        images = images.float()
+        plane = self.draw_plane(len(images), chance).to(images)
+        grid = F.affine_grid(plane, [len(images), 3, size, size], align_corners=False)
+        images = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
+        return self.change_colours(images, chance) if self.colour else images
+
+    def draw_plane(self, count: int, chance: np.random.Generator) -> Tensor:
+        """[B, 2, 3] affine maps: crop, then turn, then flip."""
+        area, aspect = chance.uniform(self.crop, 1, count), np.exp(chance.uniform(-1, 1, count) * math.log(4 / 3) * (self.crop < 1))
+        extent = np.sqrt([area * aspect, area / aspect]).clip(max=1)                # [2, B] width and height, of the image's
+        shift = chance.uniform(-1, 1, (2, count)) * (1 - extent)
+        quarter = chance.integers(4, size=count) * self.turn
+        cos, sin = np.array([1, 0, -1, 0])[quarter], np.array([0, 1, 0, -1])[quarter]
+        mirror = 1 - 2 * (chance.integers(2, size=count) * self.flip)
+        (width, height), (x, y) = extent, shift
+        return torch.tensor(np.array([[width * cos * mirror, -width * sin, x], [height * sin * mirror, height * cos, y]])).permute(2, 0, 1)
+
+    def change_colours(self, images: Tensor, chance: np.random.Generator) -> Tensor:
+        """brightness x (contrast x (saturated - mean) + mean), as one 3 x 3 matrix and one offset for each image"""
+        gray = images.new_tensor([0.299, 0.587, 0.114])
+        draws = torch.from_numpy(chance.uniform(1 - self.colour, 1 + self.colour, (3, len(images), 1, 1))).to(images)
+        brightness, contrast, saturation = draws
+        matrix = saturation * torch.eye(3, device=images.device) + (1 - saturation) * gray                 # [B, 3, 3]
+        mean = (images.mean(dim=(2, 3)) @ gray)[:, None, None]
+        mixed = torch.baddbmm(brightness * (1 - contrast) * mean, brightness * contrast * matrix, images.flatten(2))
+        return mixed.clamp(0, 255).view_as(images)
+
+
+# ---- the loss --------------------------------------------------------------------------------------------------------
+
+def contrastive_loss(images: Tensor, texts: Tensor, scale: Tensor, true: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Each image finds its text among all, and each text its image; a text that is also true of an image is no negative.
+
+    images, texts: [B, P] of length 1, pair by pair;  scale: inverse temperature
+    true: [B, B] is this text true of that image?;  smoothing: share of the target spread over all candidates
+    """
+    twins = true & ~torch.eye(len(true), dtype=torch.bool, device=true.device)
+    logits = (scale * images @ texts.T).masked_fill(twins, -math.inf)
+    loss = 0
+    for side in (logits, logits.T):
+        log_p = side.log_softmax(dim=1)
+        spread = log_p.masked_fill(side.isinf(), 0).sum(dim=1) / side.isfinite().sum(dim=1)
+        loss = loss - ((1 - smoothing) * log_p.diagonal() + smoothing * spread).mean() / 2
+    return loss
+
+
+# ---- one epoch -------------------------------------------------------------------------------------------------------
+
+def make_optimizer(model: CLIPModel, weight_decay: float) -> torch.optim.AdamW:
+    """AdamW that decays matrices, not norms, biases, temperature and embeddings."""
+    groups: Tuple[list, list] = [], []
+    for name, parameter in model.named_parameters():
+        groups[parameter.ndim < 2 or "token_embedding" in name or "position_embedding" in name].append(parameter)
+    return torch.optim.AdamW([{"params": groups[0], "weight_decay": weight_decay}, {"params": groups[1], "weight_decay": 0.0}],
+                             betas=(0.9, 0.98), eps=1e-6)
+
+
+def schedule(done: float, warmup: float) -> float:
+    """Share of the learning rate when a share `done` of all steps is done: up in a line, down in half a cosine."""
+    return done / warmup if done < warmup else 0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup)))
+
+
+def train_one_epoch(model: CLIPModel, optimizer, images: Images, captions: Captions, augmentation: Augmentation, epoch: int, opt) -> Dict[str, float]:
+    """Every image once, with one of its captions. All that is random depends on the seed and the epoch alone.
+
+    opt: seed, epochs, batch_size, lr, warmup, clip_grad, label_smoothing, patch_drop
+    """
+    started = time.perf_counter()
+    chance = np.random.default_rng([opt.seed, epoch])
+    order = np.array_split(chance.permutation(len(images)), math.ceil(len(images) / opt.batch_size))
+    losses = []
+    model.train()
+    for step, (pixels, batch) in enumerate(zip(images.batches(order, f"epoch {epoch}"), order)):
+        drawn = captions.draw(batch, chance)
+        pixels = normalize(augmentation(pixels, model.config.vision_config.image_size, chance), "clip")
+        for group in optimizer.param_groups:
+            group["lr"] = opt.lr * schedule((epoch - 1 + (step + 0.5) / len(order)) / opt.epochs, opt.warmup)
+        with mixed_precision(images.device), some_patches(model, opt.patch_drop, len(batch), chance):
+            out = model(pixel_values=pixels, input_ids=captions.read(drawn).to(images.device))
+        true = captions.true(batch, drawn).to(images.device)
+        loss = contrastive_loss(out.image_embeds.float(), out.text_embeds.float(), model.logit_scale.exp(), true, opt.label_smoothing)
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), opt.clip_grad)
+        optimizer.step()
+        model.logit_scale.data.clamp_(max=MAX_LOGIT_SCALE)
+        losses.append(loss.detach())
+    loss = torch.stack(losses).mean().item()  # read once, so that a GPU never waits
+    if not math.isfinite(loss):
+        raise InputError(f"the loss became {loss} in epoch {epoch}: try a lower --lr; the last finished epoch is kept")
+    return {"epoch": epoch, "loss": loss, "temperature": model.logit_scale.exp().item(), "lr": optimizer.param_groups[0]["lr"],
+            "seconds": time.perf_counter() - started}
+
+
+@contextmanager
+def some_patches(model: CLIPModel, drop: float, images: int, chance: np.random.Generator):
+    """Hide a share of the patches of each image from the vision tower (FLIP, arXiv 2212.00794): it takes that much less time."""
+    if not drop:
+        yield
+        return
+    embeddings = model.vision_model.embeddings
+    patches = embeddings.num_patches
+    kept = 1 + chance.random((images, patches)).argsort(axis=1)[:, :patches - int(drop * patches)]
+    kept = torch.from_numpy(np.pad(kept, ((0, 0), (1, 0))))[:, :, None]     # [B, 1 + kept, 1], with the class token
+    hook = embeddings.register_forward_hook(lambda _, __, tokens: tokens.gather(1, kept.to(tokens.device).expand(-1, -1, tokens.shape[2])))
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def mixed_precision(device: torch.device):
+    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda" and torch.cuda.is_bf16_supported())
+
+
+# ---- evaluation ------------------------------------------------------------------------------------------------------
+
+def embed_images(model: CLIPModel, pixels: Tensor) -> Tensor:
+    """[B, 3, S, S] normalised -> [B, P] of length 1"""
+    return F.normalize(model.visual_projection(model.vision_model(pixel_values=pixels).pooler_output), dim=1)
+
+
+def embed_texts(model: CLIPModel, tokens: Tensor) -> Tensor:
+    """[B, L] -> [B, P] of length 1. What follows the end token does not count."""
+    return F.normalize(model.text_projection(model.text_model(input_ids=tokens).pooler_output), dim=1)
+
+
+def retrieval(similarity: Tensor, true: Tensor) -> Dict[str, float]:
+    """Of the queries (rows), the percentage that has a true answer among the first 1, 5, 10.  similarity, true: [n, m]"""
+    best = similarity.masked_fill(~true, -math.inf).amax(dim=1, keepdim=True)
+    rank = ((similarity >= best) & ~true).sum(dim=1)  # a tie is no hit: where all embeddings are one, nothing is found
+    return {f"R@{k}": 100 * (rank < k).double().mean().item() for k in (1, 5, 10)}
+
+
+@torch.inference_mode()
+def evaluate(model: CLIPModel, images: Images, captions: Captions, prompts: Optional[Tensor], labels: Optional[Tensor],
+             batch_size: int) -> Dict[str, object]:
+    """Percentages: retrieval both ways among all images and all different captions, and top-1 by class name if there are classes.
+
+    prompts: [C, T, L] tokens of T sentences for each of C classes, or None;  labels: [n] class of each image
+    """
+    started = time.perf_counter()
+    device, rows = images.device, np.arange(len(images))
+    model.eval()
+    order = np.array_split(rows, math.ceil(len(rows) / batch_size))
+    with mixed_precision(device):
+        seen = torch.cat([embed_images(model, normalize(pixels, "clip")) for pixels in images.batches(order, "test")]).float()
+        read = torch.cat([embed_texts(model, tokens.to(device)) for tokens in captions.tokens.split(4 * batch_size)]).float()
+        similarity, true = seen @ read.T, captions.true(rows, torch.arange(len(read))).to(device)
+        scores = {"image_to_text": retrieval(similarity, true), "text_to_image": retrieval(similarity.T, true.T)}
+        if prompts is not None:
+            names = embed_texts(model, prompts.flatten(0, 1).to(device)).float().unflatten(0, prompts.shape[:2]).mean(dim=1)
+            top = (seen @ F.normalize(names, dim=1).T).argmax(dim=1).cpu()
+            scores["class_name_top1"] = 100 * (top == labels).double().mean().item()
+    return {**scores, "test_seconds": time.perf_counter() - started}

@@ -1,0 +1,279 @@
+"""Train CLIP on images with captions: a small one from scratch, or one that exists a little further.
+
+    python model/finetune_clip.py --images DIR --captions train.jsonl --test_captions test.jsonl --output DIR
+    python model/finetune_clip.py --images DIR --captions train.jsonl --output DIR --init flax-community/clip-rsicd
+
+The output folder is a Hugging Face checkpoint: CLIPModel and CLIPProcessor load from it.
+"""
+import argparse
+import json
+import shutil
+from pathlib import Path
+from typing import Dict, List, Optional
+
+import torch
+from transformers import CLIPConfig, CLIPModel, CLIPTokenizerFast
+from transformers.utils import logging as transformers_logging
+
+from attributes import CLASS_PROMPTS, load_clip, readable
+from captions import LETTERS, Captions, Images, read_captions, train_tokenizer
+from contrastive import Augmentation, evaluate, make_optimizer, train_one_epoch
+from dataset import NORMALIZATIONS
+from errors import InputError, exits_cleanly
+from options import Parser, number, path, pick_device
+from runs import atomic, circumstances, read_json, write_json, write_text
+
+SIZES = {"image_size": 112, "patch_size": 16, "width": 192, "layers": 6, "heads": 3, "text_width": 128, "text_layers": 3,
+         "text_heads": 2, "projection": 128, "vocab_size": 2048, "context": 48}  # from scratch: 1 to 2 minutes for 8,000 images on 2 cores
+SIZE_HELP = {"image_size": "pixels a side", "patch_size": "pixels a side of a patch; divides image_size", "width": "of the vision tower",
+             "layers": "of the vision tower", "heads": "of the vision tower; divides width", "text_width": "of the text tower",
+             "text_layers": "of the text tower", "text_heads": "of the text tower; divides text_width",
+             "projection": "width of the common space", "vocab_size": "most tokens; 512 are letters", "context": "most tokens of a caption"}
+PLACE = {"output", "device", "workers", "cache_gb", "test_every"}  # options that change no weight
+PROCESSOR_FILES = ("vocab.json", "merges.txt", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
+                   "preprocessor_config.json", "processor_config.json")
+
+
+@exits_cleanly
+def main(arguments=None):
+    opt = get_options(arguments)
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    device, output = pick_device(opt.device), Path(opt.output)
+    refuse_other_options(opt, output)
+    results = output / "train_results.json"
+    if results.is_file():
+        return print(f"finished already: {output}  {show(read_json(results))}")
+    captions = {"train": read_captions(opt.captions, opt.images, "train")}
+    if opt.test_captions:
+        captions["test"] = read_captions(opt.test_captions, opt.images, "test")
+
+    write_json(output / "options.json", {"options": vars(opt), **circumstances()})
+    torch.manual_seed(opt.seed)
+    tokenizer = make_processor(opt, captions["train"], output)
+    model = (load_clip(Path(opt.init))[0] if opt.init else new_clip(opt, tokenizer)).to(device)
+    optimizer = make_optimizer(model, opt.weight_decay)
+    history = resume(output, model, optimizer)
+    print_start(opt, model, captions, history, device)
+    train = load_images(opt, model, captions["train"], device, margin=256 / 224), load_texts(model, captions["train"], tokenizer)
+    test = load_test(opt, model, captions["test"], tokenizer, device) if opt.test_captions else None
+    augmentation = Augmentation(opt.turn, opt.flip, opt.crop, opt.colour)
+    for epoch in range(len(history) + 1, opt.epochs + 1):
+        line = train_one_epoch(model, optimizer, *train, augmentation, epoch, opt)
+        if epoch == opt.epochs and opt.half:
+            round_to_half(model)
+        if test and (epoch == opt.epochs or epoch % opt.test_every == 0):
+            line.update(evaluate(model, *test, opt.batch_size))
+        history.append(line)
+        save_state(output, model, optimizer, history)
+        print(f"epoch {epoch:3d}/{opt.epochs}  {show(line)}", flush=True)
+    save_clip(output, model, opt.half)
+    write_json(results, {**history[-1], "data": count(captions), "parameters": sum(p.numel() for p in model.parameters()),
+                         "seconds": sum(line["seconds"] for line in history), "options": vars(opt), **circumstances()})
+    (output / "state.pt").unlink(missing_ok=True)
+    print(f"checkpoint in {output}")
+
+
+# ---- options ---------------------------------------------------------------------------------------------------------
+
+class Help(argparse.ArgumentDefaultsHelpFormatter):
+    def _get_help_string(self, action):  # None, True and False explain nothing
+        return action.help if action.default is None or isinstance(action.default, bool) else super()._get_help_string(action)
+
+
+def get_options(arguments: Optional[List[str]] = None) -> argparse.Namespace:
+    parser = Parser(prog="finetune_clip.py", allow_abbrev=False, formatter_class=Help,
+                    description=__doc__.split("\n")[0])
+    count, rate, share = number(int, 1), number(float, 0, above=True), number(float, 0, 1)
+
+    data = parser.add_argument_group("data")
+    data.add_argument("--images", type=path, required=True, help="folder that the captions file's image names are relative to")
+    data.add_argument("--captions", type=path, required=True, help='a line {"image": ..., "captions": [...]} for each image, or the plain RSICD JSON (its split "train")')
+    data.add_argument("--test_captions", type=path, help='held out, to report retrieval and top-1 by class name; of the plain RSICD JSON the split "test"')
+    data.add_argument("--no_class_names", dest="class_names", action="store_false", help="the folders of the held-out images are not named like classes: no top-1")
+    data.add_argument("--templates", nargs="+", default=list(CLASS_PROMPTS), help="sentences for a class name, averaged; from scratch, such as the captions have")
+    data.add_argument("--output", type=path, required=True, help="the checkpoint folder; if it holds an unfinished run with these options, that run goes on")
+    data.add_argument("--cache_gb", type=number(float, 0), default=4.0, help="decode all images once if they take no more memory than this, else anew every epoch")
+    data.add_argument("--workers", type=number(int, 0), default=2, help="processes that decode images; they do not change the numbers")
+
+    net = parser.add_argument_group("network")
+    net.add_argument("--init", type=path, metavar="FOLDER", help="a Hugging Face CLIP checkpoint to start from; it brings its tokenizer and its sizes")
+    for name, size in SIZES.items():
+        net.add_argument(f"--{name}", type=count, default=argparse.SUPPRESS, help=f"{SIZE_HELP[name]} (default: {size})")
+
+    loop = parser.add_argument_group("training")
+    loop.add_argument("--epochs", type=count, default=20, help="every image once an epoch, with one of its captions")
+    loop.add_argument("--batch_size", type=number(int, 2), default=128, help="larger batches have more negatives; 64 to 1024")
+    loop.add_argument("--lr", type=rate, help="highest learning rate (default: 1e-3 from scratch, 1e-5 with --init)")
+    loop.add_argument("--weight_decay", type=number(float, 0), default=0.1, help="of matrices; norms, biases and embeddings have none")
+    loop.add_argument("--warmup", type=share, default=0.05, help="share of the steps in which the learning rate rises; then it falls as a cosine")
+    loop.add_argument("--clip_grad", type=rate, default=1.0, help="largest norm of the gradient")
+    loop.add_argument("--patch_drop", type=number(float, 0, 0.9), default=0.0, help="share of the patches that the vision tower does not see in training: 0.5 halves its time")
+    loop.add_argument("--label_smoothing", type=share, default=0.0, help="share of the target that is spread over the batch; 0 to 0.1")
+    loop.add_argument("--seed", type=number(int, 0, 2 ** 32 - 1), default=0, help="of weights, order, captions and augmentation")
+    loop.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...: auto is the GPU where there is one")
+    loop.add_argument("--test_every", type=count, default=1, help="epochs from one test to the next; the last epoch is tested in any case")
+    loop.add_argument("--half", action="store_true", help="save the weights in float16")
+
+    look = parser.add_argument_group("augmentation")
+    look.add_argument("--no_turn", dest="turn", action="store_false", help="no turns by right angles")
+    look.add_argument("--no_flip", dest="flip", action="store_false", help="no mirror images")
+    look.add_argument("--crop", type=number(float, 0, 1, above=True), default=0.5, help="smallest share of the area that a random crop keeps; 1 for none")
+    look.add_argument("--colour", type=share, default=0.3, help="largest change of brightness, contrast and saturation; 0 for none")
+
+    opt = parser.parse_args(arguments)
+    sizes = {name: size for name, size in vars(opt).items() if name in SIZES}
+    if opt.init and sizes:
+        parser.error(f"--init brings its own sizes: leave out --{next(iter(sizes))}")
+    if not opt.init:
+        vars(opt).update({**SIZES, **sizes})
+        check_sizes(opt)
+    opt.lr = opt.lr or (1e-5 if opt.init else 1e-3)
+    return opt
+
+
+def check_sizes(opt: argparse.Namespace):
+    for whole, part in (("image_size", "patch_size"), ("width", "heads"), ("text_width", "text_heads")):
+        if getattr(opt, whole) % getattr(opt, part):
+            raise InputError(f"--{whole} {getattr(opt, whole)} should be a multiple of --{part} {getattr(opt, part)}")
+    for name, least in (("vocab_size", len(LETTERS) + 2), ("context", 3)):  # start, end and a word
+        if getattr(opt, name) < least:
+            raise InputError(f"--{name} {getattr(opt, name)} should be at least {least}")
+
+
+# ---- data ------------------------------------------------------------------------------------------------------------
+
+def load_images(opt, model: CLIPModel, captions: Dict[str, list], device: torch.device, margin: float = 1.0) -> Images:
+    """margin: room for crops, as a multiple of the model's image size"""
+    return Images([Path(opt.images) / image for image in captions], round(model.config.vision_config.image_size * margin),
+                  opt.cache_gb, opt.workers, device)
+
+
+def load_texts(model: CLIPModel, captions: Dict[str, list], tokenizer) -> Captions:
+    return Captions(list(captions.values()), tokenizer, model.config.text_config.max_position_embeddings)
+
+
+def load_test(opt, model: CLIPModel, captions: Dict[str, list], tokenizer, device: torch.device) -> tuple:
+    """Images, captions, sentences of the class names and labels: what `contrastive.evaluate` takes."""
+    test = load_images(opt, model, captions, device), load_texts(model, captions, tokenizer)
+    folders = [Path(image).parent.name for image in captions]
+    if not opt.class_names or not all(folders):
+        return (*test, None, None)
+    classes = sorted(set(folders))
+    sentences = [template.replace("{}", readable(name)) for name in classes for template in opt.templates]
+    prompts = tokenizer(sentences, padding=True, truncation=True, max_length=model.config.text_config.max_position_embeddings)["input_ids"]
+    return (*test, torch.tensor(prompts).unflatten(0, (len(classes), -1)), torch.tensor([classes.index(name) for name in folders]))
+
+
+# ---- the checkpoint --------------------------------------------------------------------------------------------------
+
+def make_processor(opt, captions: Dict[str, list], output: Path) -> CLIPTokenizerFast:
+    """Write the files of a CLIPProcessor, those of --init or new ones, and load the tokenizer from them."""
+    if opt.init:
+        load_clip(Path(opt.init))
+        for file in Path(opt.init).iterdir():
+            if file.name in PROCESSOR_FILES:
+                with atomic(output / file.name) as temporary:
+                    shutil.copyfile(file, temporary)
+    elif not (output / "preprocessor_config.json").is_file():
+        train_tokenizer([caption for several in captions.values() for caption in several], opt.vocab_size, opt.context, output)
+        write_json(output / "preprocessor_config.json", image_processor(opt.image_size))
+    return CLIPTokenizerFast.from_pretrained(output, local_files_only=True)
+
+
+def image_processor(size: int) -> dict:
+    mean, deviation = NORMALIZATIONS["clip"]
+    return {"image_processor_type": "CLIPImageProcessor", "do_convert_rgb": True, "do_resize": True, "size": {"shortest_edge": size}, "resample": 3,
+            "do_center_crop": True, "crop_size": {"height": size, "width": size}, "do_rescale": True, "rescale_factor": 1 / 255,
+            "do_normalize": True, "image_mean": mean, "image_std": deviation}
+
+
+def new_clip(opt, tokenizer) -> CLIPModel:
+    special = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
+    text = {"vocab_size": len(tokenizer), "max_position_embeddings": opt.context, **tower(opt.text_width, opt.text_layers, opt.text_heads, opt.projection), **special}
+    vision = {"image_size": opt.image_size, "patch_size": opt.patch_size, **tower(opt.width, opt.layers, opt.heads, opt.projection)}
+    return CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=opt.projection, **special))
+
+
+def tower(width: int, layers: int, heads: int, projection: int) -> dict:
+    return {"hidden_size": width, "intermediate_size": 4 * width, "num_hidden_layers": layers, "num_attention_heads": heads,
+            "projection_dim": projection, "hidden_act": "gelu"}  # quick_gelu, CLIP's own, takes longer
+
+
+def save_clip(folder: Path, model: CLIPModel, half: bool):
+    """config.json and model.safetensors. The config says float32 in any case, so that half weights load as that."""
+    weights = {name: value.half() if half else value for name, value in model.state_dict().items()}
+    try:
+        model.save_pretrained(folder, state_dict=weights, safe_serialization=True)
+    except OSError as error:
+        raise InputError(f"cannot write {folder}: {error}") from error
+
+
+def round_to_half(model: CLIPModel):
+    """The reported numbers are those of the weights that are saved."""
+    for parameter in model.parameters():
+        parameter.data = parameter.data.half().float()
+
+
+# ---- the run ---------------------------------------------------------------------------------------------------------
+
+def refuse_other_options(opt, output: Path):
+    if not (output / "options.json").is_file():
+        if output.exists() and (not output.is_dir() or any(output.iterdir())):
+            raise InputError(f"{output} is not empty, and no run of this program: name another --output")
+        return
+    stored = read_json(output / "options.json")["options"]
+    different = [f"--{name} {stored.get(name)}, now {value}" for name, value in vars(opt).items() if name not in PLACE and stored.get(name) != value]
+    if different:
+        raise InputError(f"{output} holds a run with other options ({', '.join(different)}): name another --output, or delete it")
+
+
+def resume(output: Path, model: CLIPModel, optimizer) -> List[dict]:
+    """The log lines of the finished epochs, whose weights and optimizer are loaded."""
+    file = output / "state.pt"
+    if not file.is_file():
+        return []
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+    except Exception as error:  # whatever torch raises on a damaged file
+        raise InputError(f"{file} cannot be gone on from: {str(error).strip().splitlines()[0]}; delete {output} to start anew") from error
+    return state["history"]
+
+
+def save_state(output: Path, model: CLIPModel, optimizer, history: List[dict]):
+    with atomic(output / "state.pt") as temporary, temporary.open("wb") as file:
+        torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "history": history}, file)
+    write_text(output / "log.jsonl", "".join(json.dumps(line) + "\n" for line in history))
+
+
+# ---- what is said ----------------------------------------------------------------------------------------------------
+
+def print_start(opt, model: CLIPModel, captions: Dict[str, dict], history: List[dict], device: torch.device):
+    facts = ", ".join(f"{name} {numbers['images']} images, {numbers['captions']} captions" for name, numbers in count(captions).items())
+    print(f"data    {facts}")
+    print(f"model   {sum(p.numel() for p in model.parameters()) / 1e6:.1f} M parameters on {device}; {opt.init or 'from scratch'}")
+    both = captions["train"].keys() & captions.get("test", {}).keys()
+    if both:
+        print(f"note: {len(both)} of the {len(captions['test'])} held-out images are trained on")
+    if history:
+        print(f"going on after epoch {len(history)}", flush=True)
+
+
+def count(captions: Dict[str, dict]) -> Dict[str, dict]:
+    return {name: {"images": len(several), "captions": sum(map(len, several.values()))} for name, several in captions.items()}
+
+
+def show(line: dict) -> str:
+    words = [f"loss {line['loss']:.3f}"]
+    for name in ("image_to_text", "text_to_image"):
+        if name in line:
+            words.append(f"{name.replace('_', ' ')} R@1/5/10 " + " ".join(f"{value:.1f}" for value in line[name].values()))
+    if "class_name_top1" in line:
+        words.append(f"top-1 by class name {line['class_name_top1']:.1f}")
+    return "  ".join([*words, f"{line['seconds']:.0f} s"])
+
+
+if __name__ == "__main__":
+    main()

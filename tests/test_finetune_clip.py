@@ -1,0 +1,305 @@
+"""model/finetune_clip.py: captions and images to a CLIP checkpoint."""
+import json
+import math
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from transformers import CLIPModel, CLIPProcessor
+
+import captions as captions_file
+import finetune_clip
+from attributes import readable
+from contrastive import Augmentation, contrastive_loss, embed_texts, retrieval, schedule, some_patches
+
+COLOURS = {"GreenField": (40, 160, 50), "harbor": (30, 60, 170), "desert": (200, 170, 90)}
+TINY = ["--image_size", "32", "--patch_size", "8", "--width", "32", "--layers", "1", "--heads", "2", "--text_width", "32", "--text_layers", "1",
+        "--text_heads", "2", "--projection", "16", "--vocab_size", "600", "--context", "12", "--batch_size", "6", "--workers", "0", "--device", "cpu"]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    """Twelve images in three class folders, two captions each, with a train.jsonl and a test.jsonl."""
+    folder = tmp_path_factory.mktemp("captioned")
+    chance = np.random.default_rng(0)
+    lines = []
+    for name, colour in COLOURS.items():
+        (folder / name).mkdir()
+        for number in range(4):
+            pixels = np.clip(np.array(colour) + chance.normal(0, 20, (36, 40, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+            lines.append({"image": f"{name}/{number}.png", "captions": [f"a {readable(name)} from above.", f"many {readable(name)} number {number} ."]})
+    write_lines(folder / "train.jsonl", [line for line in lines if "3.png" not in line["image"]])
+    write_lines(folder / "test.jsonl", [line for line in lines if "3.png" in line["image"]])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(data, tmp_path_factory) -> Path:
+    """The checkpoint of three epochs."""
+    output = tmp_path_factory.mktemp("run") / "clip"
+    train(data, output)
+    return output
+
+
+def train(data, output, *more, size=TINY, epochs=3):
+    finetune_clip.main(["--images", str(data), "--captions", str(data / "train.jsonl"), "--test_captions", str(data / "test.jsonl"),
+                        "--output", str(output), "--epochs", str(epochs), *size, *more])
+
+
+def write_lines(path, lines):
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def weights(folder):
+    return CLIPModel.from_pretrained(folder).state_dict()
+
+
+def error(capsys, *arguments) -> str:
+    with pytest.raises(SystemExit) as stop:
+        finetune_clip.main([str(argument) for argument in arguments])
+    said = capsys.readouterr().err
+    assert stop.value.code == 2 and said.startswith("error: ") and said.count("\n") == 1
+    return said
+
+
+# ---- the loss --------------------------------------------------------------------------------------------------------
+
+def test_the_loss_of_a_pair_by_hand():
+    images, texts = torch.eye(2), torch.tensor([[1.0, 0.0], [0.6, 0.8]])
+    # logits 2 x [[1, 0.6], [0, 0.8]]: rows are images, columns are texts
+    wrong_minus_right = [2 * (0.6 - 1), 2 * (0 - 0.8), 2 * (0 - 1), 2 * (0.6 - 0.8)]  # rows, then columns
+    expected = sum(math.log(1 + math.exp(difference)) for difference in wrong_minus_right) / 4
+    assert contrastive_loss(images, texts, torch.tensor(2.0), torch.eye(2) > 0).item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_texts_that_are_true_of_an_image_are_no_negatives():
+    images = torch.nn.functional.normalize(torch.randn(3, 4, generator=torch.Generator().manual_seed(0)), dim=1)
+    texts = images.flip(0)
+    everything = torch.ones(3, 3) > 0
+    assert contrastive_loss(images, texts, torch.tensor(5.0), everything).item() == pytest.approx(0, abs=1e-6)
+    true = torch.eye(3) > 0
+    true[0, 1] = True  # text 1 is also true of image 0, but not the other way round
+    logits = 5 * images @ texts.T
+    kept = logits.clone()
+    kept[0, 1] = -1e9
+    target = torch.arange(3)
+    expected = (torch.nn.functional.cross_entropy(kept, target) + torch.nn.functional.cross_entropy(kept.T, target)) / 2
+    assert torch.allclose(contrastive_loss(images, texts, torch.tensor(5.0), true), expected)
+
+
+def test_label_smoothing_is_that_of_torch_and_has_finite_gradients_beside_twins():
+    images = torch.nn.functional.normalize(torch.randn(4, 8, generator=torch.Generator().manual_seed(1)), dim=1).requires_grad_()
+    texts = images.detach().roll(1, 0)
+    logits, target = 3 * images @ texts.T, torch.arange(4)
+    expected = sum(torch.nn.functional.cross_entropy(side, target, label_smoothing=0.1) for side in (logits, logits.T)) / 2
+    assert torch.allclose(contrastive_loss(images, texts, torch.tensor(3.0), torch.eye(4) > 0, 0.1), expected)
+    contrastive_loss(images, texts, torch.tensor(3.0), torch.ones(4, 4) > 0, 0.1).backward()
+    assert images.grad.isfinite().all()
+
+
+def test_the_learning_rate_rises_in_a_line_and_falls_in_a_cosine():
+    assert [schedule(done, 0.2) for done in (0, 0.1, 0.2, 0.6, 1)] == pytest.approx([0, 0.5, 1, 0.5, 0])
+    assert schedule(0, 0) == 1
+
+
+# ---- images and captions ---------------------------------------------------------------------------------------------
+
+def test_without_augmentation_an_image_stays_as_it_is():
+    images = torch.randint(256, (2, 3, 16, 16), dtype=torch.uint8)
+    same = Augmentation(turn=False, flip=False, crop=1, colour=0)(images, 16, np.random.default_rng(0))
+    assert torch.allclose(same, images.float(), atol=1e-3)
+
+
+def test_turns_and_flips_give_the_eight_views_of_a_square_and_nothing_else():
+    image = torch.randint(256, (1, 3, 8, 8), dtype=torch.uint8)
+    views = Augmentation(crop=1, colour=0)(image.expand(64, -1, -1, -1), 8, np.random.default_rng(0)).round()
+    expected = {bytes(np.ascontiguousarray(view.byte())) for turned in (torch.rot90(image[0], k, (1, 2)) for k in range(4)) for view in (turned, turned.flip(2))}
+    assert {bytes(np.ascontiguousarray(view.byte())) for view in views} == expected and len(expected) == 8
+
+
+def test_crops_keep_half_of_the_area_or_more_and_stay_inside():
+    planes = Augmentation(crop=0.5).draw_plane(200, np.random.default_rng(0))
+    assert (planes.abs().sum(dim=2) <= 1 + 1e-9).all()  # no corner lies outside [-1, 1]
+    areas = planes[:, :, :2].det().abs()
+    assert 0.45 < areas.min() < 0.6 and areas.max() <= 1
+
+
+def test_colour_changes_keep_a_gray_image_gray_and_within_range():
+    gray = torch.randint(256, (8, 1, 16, 16), dtype=torch.uint8).expand(-1, 3, -1, -1)
+    changed = Augmentation(crop=1, colour=0.5)(gray, 16, np.random.default_rng(0))
+    assert torch.allclose(changed[:, 0], changed[:, 2], atol=0.01) and changed.min() >= 0 and changed.max() <= 255
+    assert not torch.allclose(changed[0].mean(), gray[0].float().mean(), atol=0.5)
+
+
+def test_the_plain_rsicd_file_and_the_lines_say_the_same(data, tmp_path):
+    lines = captions_file.read_captions(data / "train.jsonl", data, "train")
+    plain = [{"filename": image, "split": "train", "sentences": [{"raw": caption} for caption in several]} for image, several in lines.items()]
+    plain.append({"filename": "harbor/3.png", "split": "test", "sentences": [{"raw": "water"}]})
+    (tmp_path / "dataset_rsicd.json").write_text(json.dumps({"images": plain, "dataset": "rsicd"}))
+    assert captions_file.read_captions(tmp_path / "dataset_rsicd.json", data, "train") == lines
+    assert captions_file.read_captions(tmp_path / "dataset_rsicd.json", data, "test") == {"harbor/3.png": ["water"]}
+
+
+def test_an_image_owns_its_captions_and_those_that_read_the_same(trained):
+    tokenizer = CLIPProcessor.from_pretrained(trained).tokenizer
+    table = captions_file.Captions([["A harbor.", "a  harbor ."], ["a harbor .", "desert"]], tokenizer, 12)
+    assert len(table.tokens) == 2 and table.counts.tolist() == [1, 2]
+    assert table.true(np.array([0, 1]), torch.tensor([0, 1])).tolist() == [[True, False], [True, True]]
+    drawn = {tuple(table.draw(np.array([0, 1]), np.random.default_rng(seed)).tolist()) for seed in range(20)}
+    assert drawn == {(0, 0), (0, 1)}
+
+
+def test_retrieval_counts_queries_whose_answer_comes_first():
+    similarity = torch.tensor([[0.9, 0.1, 0.5], [0.8, 0.7, 0.1]])
+    true = torch.tensor([[True, False, False], [False, True, True]])
+    assert retrieval(similarity, true) == {"R@1": 50, "R@5": 100, "R@10": 100}
+    assert retrieval(torch.zeros(2, 30), torch.eye(2, 30) > 0)["R@10"] == 0  # embeddings that are all the same find nothing
+
+
+# ---- the checkpoint --------------------------------------------------------------------------------------------------
+
+def test_any_text_survives_the_tokenizer_in_lower_case(trained):
+    tokenizer = CLIPProcessor.from_pretrained(trained).tokenizer
+    numbers = tokenizer("A Zebra's Übergröße, 日本 harbor!")["input_ids"]
+    assert numbers[0] == tokenizer.bos_token_id and numbers[-1] == tokenizer.eos_token_id
+    assert tokenizer.eos_token_id not in numbers[1:-1]  # it is the unknown token too: no letter is unknown
+    assert tokenizer.decode(numbers, skip_special_tokens=True).replace(" ", "") == "azebra'sübergröße,日本harbor!"
+    assert len(tokenizer("harbor")["input_ids"]) == 3  # a frequent word is one token
+
+
+def test_the_folder_loads_as_a_processor_and_a_model(trained, data):
+    processor, model = CLIPProcessor.from_pretrained(trained), CLIPModel.from_pretrained(trained).eval()
+    image = Image.open(data / "harbor" / "3.png")
+    inputs = processor(text=["a harbor", "a desert from above"], images=image, return_tensors="pt", padding=True)
+    assert inputs["pixel_values"].shape == (1, 3, 32, 32)
+    assert model(**inputs).logits_per_image.shape == (1, 2)
+
+
+def test_a_text_is_its_words_and_not_its_padding(trained):
+    tokenizer, model = CLIPProcessor.from_pretrained(trained).tokenizer, CLIPModel.from_pretrained(trained).eval()
+    short, long = (tokenizer(["a harbor", "a desert"], padding="max_length", max_length=length, return_tensors="pt")["input_ids"] for length in (6, 12))
+    with torch.no_grad():
+        assert torch.allclose(embed_texts(model, short), embed_texts(model, long), atol=1e-6)
+        assert not torch.allclose(*embed_texts(model, long), atol=1e-3)
+
+
+def test_training_learns_colours_from_captions(data, tmp_path):
+    train(data, tmp_path / "clip", "--lr", "3e-3", "--no_turn", "--crop", "0.9", "--colour", "0", "--templates", "a {} from above.", epochs=20)
+    log = [json.loads(line) for line in (tmp_path / "clip" / "log.jsonl").read_text().splitlines()]
+    results = json.loads((tmp_path / "clip" / "train_results.json").read_text())
+    assert log[-1]["loss"] < log[0]["loss"] / 2
+    assert results["class_name_top1"] == 100 and results["image_to_text"]["R@5"] == 100
+    assert results["data"]["train"] == {"images": 9, "captions": 18} and not (tmp_path / "clip" / "state.pt").exists()
+
+
+def test_an_interrupted_run_ends_like_an_uninterrupted_one(data, trained, tmp_path, monkeypatch, capsys):
+    save = finetune_clip.save_state
+
+    def interrupted(output, model, optimizer, history):
+        save(output, model, optimizer, history)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(finetune_clip, "save_state", interrupted)
+    for _ in range(2):
+        with pytest.raises(SystemExit) as stop:
+            train(data, tmp_path / "clip")
+        assert stop.value.code == 130
+    monkeypatch.undo()
+    train(data, tmp_path / "clip", "--cache_gb", "0")  # decoding anew changes nothing
+    assert "going on after epoch 2" in capsys.readouterr().out
+    expected, found = weights(trained), weights(tmp_path / "clip")
+    assert all(torch.equal(expected[name], found[name]) for name in expected)
+
+
+def test_a_finished_run_is_reported_and_not_trained_again(data, trained, tmp_path, capsys):
+    shutil.copytree(trained, tmp_path / "clip")
+    options = json.loads((tmp_path / "clip" / "options.json").read_text())
+    before = (tmp_path / "clip" / "model.safetensors").stat().st_mtime_ns
+    train(data, tmp_path / "clip")
+    assert capsys.readouterr().out.startswith("finished already")
+    assert (tmp_path / "clip" / "model.safetensors").stat().st_mtime_ns == before
+    assert json.loads((tmp_path / "clip" / "options.json").read_text()) == options
+
+
+def test_init_goes_on_from_a_checkpoint_with_its_sizes_and_words(data, trained, tmp_path):
+    train(data, tmp_path / "clip", "--init", str(trained), "--lr", "1e-9", size=["--workers", "0", "--device", "cpu"], epochs=1)
+    before, after = weights(trained), weights(tmp_path / "clip")
+    assert all(torch.allclose(before[name], after[name], atol=1e-6) for name in before)
+    assert (tmp_path / "clip" / "vocab.json").read_text() == (trained / "vocab.json").read_text()
+
+
+def test_half_saves_float16_and_reports_the_scores_of_those_weights(data, trained, tmp_path):
+    train(data, tmp_path / "clip", "--half", "--patch_drop", "0.5", "--no_class_names")
+    assert (tmp_path / "clip" / "model.safetensors").stat().st_size < 0.6 * (trained / "model.safetensors").stat().st_size
+    loaded = weights(tmp_path / "clip")
+    assert all(value.dtype == torch.float32 and torch.equal(value, value.half().float()) for value in loaded.values() if value.is_floating_point())
+    assert "class_name_top1" not in json.loads((tmp_path / "clip" / "train_results.json").read_text())
+
+
+def test_dropped_patches_are_not_seen_and_the_class_token_is(trained):
+    model = CLIPModel.from_pretrained(trained)
+    with some_patches(model, 0.5, 2, np.random.default_rng(0)):
+        assert model.vision_model(pixel_values=torch.zeros(2, 3, 32, 32)).last_hidden_state.shape[1] == 1 + 8
+    assert model.vision_model(pixel_values=torch.zeros(2, 3, 32, 32)).last_hidden_state.shape[1] == 1 + 16
+
+
+# ---- what the user gave is wrong -------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("line, says", [
+    ("{oops", "line 2"),
+    ('{"image": "harbor/0.png"}', "line 2"),
+    ('{"image": "harbor/0.png", "captions": []}', "line 2"),
+    ('{"image": "harbor/0.png", "captions": [" "]}', "line 2"),
+    ('{"image": "harbor/9.png", "captions": ["x"]}', "harbor/9.png"),
+])
+def test_a_bad_captions_file_is_named_with_its_line(data, tmp_path, capsys, line, says):
+    bad = tmp_path / "bad.jsonl"
+    bad.write_text('{"image": "harbor/0.png", "captions": ["a harbor"]}\n' + line + "\n")
+    said = error(capsys, "--images", data, "--captions", bad, "--output", tmp_path / "clip", *TINY)
+    assert str(bad) in said and says in said
+    assert not (tmp_path / "clip").exists()
+
+
+@pytest.mark.parametrize("change, says", [
+    (["--patch_size", "7"], "multiple of --patch_size 7"),
+    (["--heads", "5"], "multiple of --heads 5"),
+    (["--vocab_size", "100"], "--vocab_size 100"),
+    (["--captions", "/nowhere/train.jsonl"], "/nowhere/train.jsonl"),
+    (["--init", "/nowhere"], "leave out --"),
+    (["--device", "cuda:99"], "--device cuda:99"),
+])
+def test_wrong_options_are_named(data, tmp_path, capsys, change, says):
+    assert says in error(capsys, "--images", data, "--captions", data / "train.jsonl", "--output", tmp_path / "clip", *TINY, *change)
+
+
+def test_an_init_folder_that_is_none_is_named(data, tmp_path, capsys):
+    said = error(capsys, "--images", data, "--captions", data / "train.jsonl", "--output", tmp_path / "clip", "--init", "/nowhere")
+    assert "no CLIP checkpoint: /nowhere" in said
+
+
+def test_another_runs_folder_is_refused(data, trained, tmp_path, capsys):
+    arguments = ["--images", data, "--captions", data / "train.jsonl", "--test_captions", data / "test.jsonl"]
+    assert "--epochs 3, now 4" in error(capsys, *arguments, "--output", trained, *TINY, "--epochs", "4")
+    (tmp_path / "mine.txt").write_text("something")
+    assert "not empty" in error(capsys, *arguments, "--output", tmp_path, *TINY)
+
+
+def test_an_image_that_cannot_be_read_is_named(data, tmp_path, capsys):
+    (tmp_path / "broken.png").write_bytes(b"no image")
+    write_lines(tmp_path / "train.jsonl", [{"image": "broken.png", "captions": ["a harbor"]}] * 2)
+    for cache_gb, workers in (("1", "1"), ("0", "0")):
+        said = error(capsys, "--images", tmp_path, "--captions", tmp_path / "train.jsonl", "--output", tmp_path / "clip", *TINY,
+                     "--cache_gb", cache_gb, "--workers", workers)
+        assert "broken.png" in said
