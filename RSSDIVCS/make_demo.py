@@ -1,0 +1,212 @@
+#!/usr/bin/env python3
+"""Draw the demo: aerial scenes of many classes in the published RSSDIVCS format, with every attribute's exact pixels.
+
+    python RSSDIVCS/make_demo.py                                     the benchmark: scene classes, splits, masks
+    python RSSDIVCS/make_demo.py --random 20000 --out /tmp/pretrain  random compositions with captions, to train a CLIP on
+
+The same options give byte-identical files on any number of workers. An interrupted run continues where it stopped.
+"""
+import argparse
+import io
+import itertools
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import sys
+from pathlib import Path
+from typing import List, NamedTuple, NoReturn
+
+import numpy as np
+from PIL import Image, ImageDraw
+from tqdm import tqdm
+
+from demo.attributes import ATTRIBUTES, pack_masks
+from demo.captions import captions
+from demo.classes import CLASSES
+from demo.compositions import compose
+from demo.published import published_files
+from demo.scene import SIDE, Scene
+
+VERSION = 1                       # of the drawings; raise it when they change
+HERE = Path(__file__).resolve().parent
+RANDOM = len(CLASSES)             # stands for a class in the seeds of random compositions
+
+
+class Job(NamedTuple):
+    """One image: the seed decides everything in it."""
+    root: Path
+    name: str                     # relative to root, without suffix
+    seed: List[int]               # run, class, number
+    size: int
+
+    @property
+    def image(self) -> Path:
+        return self.root / f"{self.name}.jpg"
+
+    @property
+    def masks(self) -> Path:
+        return self.root / "masks" / f"{self.name}.npz"
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        fail(message)
+
+
+def fail(message: str) -> NoReturn:
+    print(f"make_demo.py: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+def options(argv=None) -> argparse.Namespace:
+    parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    group = parser.add_argument_group("what to draw")
+    group.add_argument("--per_class", type=int, default=60,
+                       help=f"images of each of the {len(CLASSES)} classes; 20 is enough to look around")
+    group.add_argument("--random", type=int, metavar="N", help="draw N random compositions with captions instead of the classes")
+    group.add_argument("--held_out", type=float, default=0.1,
+                       help="with --random: share of images that go to captions_test.jsonl, 0..1")
+    group.add_argument("--size", type=int, default=224, help=f"side of the square images in pixels, 64 to {SIDE // 2}")
+    group.add_argument("--seed", type=int, default=0, help="another seed, another world")
+    group = parser.add_argument_group("splits")
+    group.add_argument("--unseen", type=int, default=6,
+                       help="classes without training images; their common attributes must show in seen classes too")
+    group.add_argument("--divisions", type=int, default=5,
+                       help="random divisions into seen and unseen classes: --random_id 0, 1, ...")
+    group = parser.add_argument_group("where and how")
+    group.add_argument("--out", type=Path, default=HERE / "demo_data", help="folder for images, masks and files")
+    group.add_argument("--overwrite", action="store_true", help="discard what other options made in the same folder")
+    group.add_argument("--workers", type=int, default=os.cpu_count(), help="processes; changes the time and nothing else")
+    group.add_argument("--contact_sheet", type=Path, metavar="FILE.png",
+                       help="also write a picture of the first images of each class")
+    args = parser.parse_args(argv)
+    limits = {"per_class": (1, 10 ** 5), "random": (1, 10 ** 7), "held_out": (0, 1), "size": (64, SIDE // 2),
+              "seed": (0, 2 ** 63), "unseen": (1, len(CLASSES) - 1), "divisions": (1, 1000), "workers": (1, 1024)}
+    for name, (low, high) in limits.items():
+        value = getattr(args, name)
+        if value is not None and not low <= value <= high:
+            fail(f"--{name} must be between {low} and {high}, not {value}")
+    return args
+
+
+def claim(args: argparse.Namespace) -> None:
+    """Make the output folder ours, or say whose it is."""
+    what = {"random": args.random} if args.random else {"per_class": args.per_class}
+    wanted = {"version": VERSION, "seed": args.seed, "size": args.size, **what}
+    manifest = args.out / "make_demo.json"
+    if manifest.exists():
+        found = json.loads(manifest.read_text())
+        if found != wanted and not args.overwrite:
+            fail(f"{args.out} was made with {found}, not {wanted}; choose another --out, or --overwrite")
+        if found != wanted:
+            shutil.rmtree(args.out)
+    elif args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
+        fail(f"{args.out} is not empty and was not made by this program; choose another --out")
+    args.out.mkdir(parents=True, exist_ok=True)
+    save(manifest, json.dumps(wanted).encode())
+
+
+def save(path: Path, content: bytes) -> None:
+    """All of the file or nothing of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    part.write_bytes(content)
+    os.replace(part, path)
+
+
+def make(job: Job) -> np.ndarray:
+    """Draw one image and its masks unless they are there. Returns its attributes, bool [A]."""
+    if not (job.image.exists() and job.masks.exists()):
+        draw(job)
+    with np.load(job.masks) as file:
+        shown = np.bitwise_or.reduce(file["bits"][np.unique(file["label"])])
+    return (shown >> np.arange(len(ATTRIBUTES), dtype=np.uint64) & np.uint64(1)).astype(bool)
+
+
+def draw(job: Job) -> None:
+    scene = Scene(np.random.default_rng(job.seed))
+    which = job.seed[1]
+    recipe = compose if which == RANDOM else list(CLASSES.values())[which]
+    recipe(scene)
+    picture, label = scene.photograph(job.size)
+    jpeg = io.BytesIO()
+    Image.fromarray(picture).save(jpeg, "JPEG", quality=92)
+    save(job.masks, pack_masks(label, scene.kinds))
+    save(job.image, jpeg.getvalue())
+
+
+def tell(job: Job) -> List[str]:
+    """Captions of a random composition."""
+    make(job)
+    with np.load(job.masks) as file:
+        return captions(file["label"], file["bits"], np.random.default_rng([*job.seed, 1]))
+
+
+def run(function, jobs: List[Job], workers: int) -> list:
+    """function of every job, in order, on several processes."""
+    bar = dict(total=len(jobs), unit="image", disable=not sys.stderr.isatty())
+    if workers == 1:
+        return list(tqdm(map(function, jobs), **bar))
+    with multiprocessing.Pool(workers, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:   # Ctrl-C is for the parent
+        return list(tqdm(pool.imap(function, jobs, chunksize=8), **bar))
+
+
+def make_classes(args: argparse.Namespace) -> List[Job]:
+    """The benchmark: every class, and the published files."""
+    jobs = [Job(args.out, f"{name}/{name.lower()}_{n}", [args.seed, c, n], args.size)
+            for c, name in enumerate(CLASSES) for n in range(1, args.per_class + 1)]
+    present = np.array(run(make, jobs, args.workers))
+    labels = np.repeat(np.arange(len(CLASSES)), args.per_class)
+    try:
+        files = published_files([f"{job.name}.jpg" for job in jobs], labels, list(CLASSES), present,
+                                args.unseen, args.divisions, args.seed)
+    except ValueError as error:
+        fail(str(error))
+    for name, content in files.items():
+        save(args.out / "files" / name, content)
+    return jobs
+
+
+def make_random(args: argparse.Namespace) -> List[Job]:
+    """Compositions and their captions; the last of them are held out."""
+    jobs = [Job(args.out, f"images/{n // 1000:03d}/{n:06d}", [args.seed, RANDOM, n], args.size) for n in range(args.random)]
+    lines = [json.dumps({"image": f"{job.name}.jpg", "captions": told}) + "\n" for job, told in zip(jobs, run(tell, jobs, args.workers))]
+    train = len(lines) - round(args.held_out * len(lines))
+    save(args.out / "captions_train.jsonl", "".join(lines[:train]).encode())
+    save(args.out / "captions_test.jsonl", "".join(lines[train:]).encode())
+    return jobs
+
+
+def contact_sheet(path: Path, jobs: List[Job], columns: int = 8, most_rows: int = 40) -> None:
+    """The first images of each folder, a row each; random compositions fill the rows in order."""
+    if jobs[0].seed[1] == RANDOM:
+        rows = [jobs[i:i + columns] for i in range(0, len(jobs), columns)]
+    else:
+        rows = [list(row)[:columns] for _, row in itertools.groupby(jobs, lambda job: job.seed[1])]
+    pitch = jobs[0].size + 4
+    sheet = Image.new("RGB", (columns * pitch, min(len(rows), most_rows) * pitch), "white")
+    pen = ImageDraw.Draw(sheet)
+    for r, row in enumerate(rows[:most_rows]):
+        for c, job in enumerate(row):
+            sheet.paste(Image.open(job.image), (c * pitch, r * pitch))
+        pen.text((5, r * pitch + 4), row[0].image.parent.name, fill="white", stroke_width=2, stroke_fill="black")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sheet.save(path)
+
+
+def main() -> None:
+    args = options()
+    claim(args)
+    try:
+        jobs = (make_random if args.random else make_classes)(args)
+    except KeyboardInterrupt:
+        sys.exit("make_demo.py: stopped; the same command continues")
+    if args.contact_sheet:
+        contact_sheet(args.contact_sheet, jobs)
+    print(f"{len(jobs)} images in {args.out}")
+
+
+if __name__ == "__main__":
+    main()
