@@ -16,10 +16,9 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as TF
 from transformers import CLIPModel, CLIPProcessor
-from transformers.utils import logging as transformers_logging
 
 from dataset import read_image
-from dsva import CHECKPOINT_HELP
+from dsva import load_checkpoint, weight_files
 from errors import InputError
 
 ATTRIBUTE_PROMPTS = ("an aerial photograph with {}.", "a satellite image with {}.", "an overhead view of {}.", "{} seen from above.")
@@ -122,28 +121,17 @@ class ClipImages(Dataset):
 
 def load_clip(folder: Path) -> Tuple[CLIPModel, CLIPProcessor]:
     """Both towers and the processor of a Hugging Face CLIP checkpoint, or an InputError that says what the folder lacks."""
-    if not (folder / "config.json").is_file() or not weight_files(folder):
-        raise InputError(f"no CLIP checkpoint: {folder} lacks config.json, or model.safetensors and pytorch_model.bin. {CHECKPOINT_HELP}")
+    model = load_checkpoint(CLIPModel, folder)
     if not (folder / "tokenizer.json").is_file() and not ((folder / "vocab.json").is_file() and (folder / "merges.txt").is_file()):
         raise InputError(f"{folder} has no tokenizer: sentences need its tokenizer.json, or its vocab.json and merges.txt")
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
     try:
         processor = CLIPProcessor.from_pretrained(folder, local_files_only=True)
-        model, loaded = CLIPModel.from_pretrained(folder, local_files_only=True, output_loading_info=True)
-    except Exception as error:  # whatever the readers of json, safetensors and pickle raise on a damaged file
-        raise InputError(f"{folder} is not a readable CLIP checkpoint: {str(error).strip().splitlines()[0]}") from error
-    missing = [name for name in loaded["missing_keys"] if "position_ids" not in name]
-    if missing:
-        raise InputError(f"{folder} lacks {len(missing)} weights of CLIP, the first is {missing[0]}")
+    except Exception as error:  # whatever the readers of json raise on a damaged file
+        raise InputError(f"{folder} has no readable processor: {str(error).strip().splitlines()[0]}") from error
     if len(processor.tokenizer) > model.config.text_config.vocab_size:
         raise InputError(f"the tokenizer in {folder} has {len(processor.tokenizer)} tokens, but CLIP's text tower there knows "
                          f"{model.config.text_config.vocab_size}: use files that belong together")
-    return model.float().eval(), processor
-
-
-def weight_files(folder: Path) -> List[Path]:
-    return sorted(folder.glob("model*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
+    return model.eval(), processor
 
 
 def sha256(path: Path) -> str:

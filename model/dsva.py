@@ -5,7 +5,7 @@ Shapes: `B` images of `S x S` pixels, `N = 1 + G*G` tokens (class token first), 
 """
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional, Sequence
+from typing import List, Optional, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -97,22 +97,32 @@ def build_tower(config: CLIPVisionConfig) -> nn.Module:
 
 
 def load_tower(folder: Path) -> nn.Module:
-    """The vision tower of a Hugging Face CLIP checkpoint (model.safetensors, or pytorch_model.bin read weights-only).
+    """The vision tower of a CLIP checkpoint, in float32 whatever its weights are stored in."""
+    model = load_checkpoint(CLIPVisionModel, folder)
+    return getattr(model, "vision_model", model)
 
-    Raises InputError if the folder holds no such checkpoint, or not all of the tower's weights.
+
+def load_checkpoint(kind: type, folder: Path) -> nn.Module:
+    """A CLIPVisionModel or a whole CLIPModel from a Hugging Face folder: model.safetensors, or pytorch_model.bin read weights-only.
+
+    Raises InputError if the folder holds no such checkpoint, or not all of the weights.
     """
     folder = Path(folder)
     if not (folder / "config.json").is_file():
         raise InputError(f"no CLIP checkpoint: {folder / 'config.json'} does not exist. {CHECKPOINT_HELP}")
-    if not any(folder.glob("model*.safetensors")) and not any(folder.glob("pytorch_model*.bin")):
+    if not weight_files(folder):
         raise InputError(f"{folder} has neither model.safetensors nor pytorch_model.bin. {CHECKPOINT_HELP}")
-    transformers_logging.set_verbosity_error()  # that the text tower stays unused is expected
+    transformers_logging.set_verbosity_error()  # that one tower may stay unused is expected
     transformers_logging.disable_progress_bar()
     try:
-        model, loaded = CLIPVisionModel.from_pretrained(folder, local_files_only=True, output_loading_info=True)
+        model, loaded = kind.from_pretrained(folder, local_files_only=True, output_loading_info=True)
     except Exception as error:  # whatever the readers of json, safetensors and pickle raise on a damaged file
         raise InputError(f"{folder} is not a readable CLIP checkpoint: {str(error).strip().splitlines()[0]}") from error
-    missing = [name for name in loaded["missing_keys"] if "position_ids" not in name]
+    missing = sorted(name for name in loaded["missing_keys"] if "position_ids" not in name)
     if missing:
-        raise InputError(f"{folder} lacks {len(missing)} weights of the CLIP vision tower, the first is {missing[0]}")
-    return getattr(model, "vision_model", model).float()
+        raise InputError(f"{folder} lacks {len(missing)} weights of {kind.__name__}, the first is {missing[0]}")
+    return model.float()
+
+
+def weight_files(folder: Path) -> List[Path]:
+    return sorted(folder.glob("model*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))

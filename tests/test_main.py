@@ -233,6 +233,12 @@ def test_wrong_use_is_one_line(places, tmp_path, capsys, words, message):
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize("version, folder", [(1, "clip-rsicd"), (2, "clip-rsicd-v2")])
+def test_version_names_the_checkpoint_that_is_missing(root, tmp_path, capsys, version, folder):
+    error = fails(capsys, f"{QUICK} --version {version}", root=root, clip_root=tmp_path, output=tmp_path / "run")
+    assert f"{tmp_path / folder / 'config.json'} does not exist" in error and "flax-community/clip-rsicd-v2" in error
+
+
 def test_other_options_in_the_same_folder_are_refused(finished, places, capsys):
     assert "holds a run with other options (--attri 0.01, now 3.0" in fails(capsys, f"{QUICK} --attri 3", output=finished, **places)
 
