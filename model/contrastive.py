@@ -96,9 +96,9 @@ def schedule(done: float, warmup: float) -> float:
 
 
 def train_one_epoch(model: CLIPModel, optimizer, images: Images, captions: Captions, augmentation: Augmentation, epoch: int, opt) -> Dict[str, float]:
-    """Every image once, with one of its captions. All that is random depends on the seed and the epoch alone.
+    """Every image once, with some of its captions. All that is random depends on the seed and the epoch alone.
 
-    opt: seed, epochs, batch_size, lr, warmup, clip_grad, label_smoothing, patch_drop
+    opt: seed, epochs, batch_size, captions_per_image, lr, warmup, clip_grad, label_smoothing, patch_drop
     """
     started = time.perf_counter()
     chance = np.random.default_rng([opt.seed, epoch])
@@ -106,14 +106,15 @@ def train_one_epoch(model: CLIPModel, optimizer, images: Images, captions: Capti
     losses = []
     model.train()
     for step, (pixels, batch) in enumerate(zip(images.batches(order, f"epoch {epoch}"), order)):
-        drawn = captions.draw(batch, chance)
+        drawn = [captions.draw(batch, chance) for _ in range(opt.captions_per_image)]
         pixels = normalize(augmentation(pixels, model.config.vision_config.image_size, chance), "clip")
         for group in optimizer.param_groups:
             group["lr"] = opt.lr * schedule((epoch - 1 + (step + 0.5) / len(order)) / opt.epochs, opt.warmup)
         with mixed_precision(images.device), some_patches(model, opt.patch_drop, len(batch), chance):
-            out = model(pixel_values=pixels, input_ids=captions.read(drawn).to(images.device))
-        true = captions.true(batch, drawn).to(images.device)
-        loss = contrastive_loss(out.image_embeds.float(), out.text_embeds.float(), model.logit_scale.exp(), true, opt.label_smoothing)
+            seen = embed_images(model, pixels).float()
+            read = embed_texts(model, captions.read(torch.cat(drawn)).to(images.device)).float().split(len(batch))
+        loss = torch.stack([contrastive_loss(seen, texts, model.logit_scale.exp(), captions.true(batch, own).to(images.device), opt.label_smoothing)
+                            for texts, own in zip(read, drawn)]).mean()
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), opt.clip_grad)

@@ -102,8 +102,9 @@ def get_options(arguments: Optional[List[str]] = None) -> argparse.Namespace:
         net.add_argument(f"--{name}", type=count, default=argparse.SUPPRESS, help=f"{SIZE_HELP[name]} (default: {size})")
 
     loop = parser.add_argument_group("training")
-    loop.add_argument("--epochs", type=count, default=20, help="every image once an epoch, with one of its captions")
+    loop.add_argument("--epochs", type=count, default=20, help="every image once an epoch")
     loop.add_argument("--batch_size", type=number(int, 2), default=128, help="larger batches have more negatives; 64 to 1024")
+    loop.add_argument("--captions_per_image", type=count, default=1, help="captions of an image in each epoch: the image is encoded once for all of them")
     loop.add_argument("--lr", type=rate, help="highest learning rate (default: 1e-3 from scratch, 1e-5 with --init)")
     loop.add_argument("--weight_decay", type=number(float, 0), default=0.1, help="of matrices; norms, biases and embeddings have none")
     loop.add_argument("--warmup", type=share, default=0.05, help="share of the steps in which the learning rate rises; then it falls as a cosine")

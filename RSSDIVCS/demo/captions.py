@@ -95,9 +95,10 @@ def captions(label: np.ndarray, bits: np.ndarray, rng: np.random.Generator, coun
     seen = things(label, bits)
     sentences = []
     for _ in range(count):
-        chosen = [seen[i] for i in rng.permutation(len(seen))[:rng.integers(1, 5)]]
+        most = len(seen) if rng.random() < 0.5 else rng.integers(1, 4)  # half of the sentences name all that there is
+        chosen = [seen[i] for i in rng.permutation(len(seen))[:most]]
         near, share = max(chosen[0].around.items(), key=lambda item: item[1], default=(None, 0))
-        if share > 0.15 and rng.random() < 0.5:
+        if len(chosen) < 3 and share > 0.15 and rng.random() < 0.5:
             body = pick(rng, AMID if share > 0.65 else BESIDE).format(chosen[0].describe(rng), near.describe(rng))
         else:
             *first, last = [thing.describe(rng) for thing in chosen]
