@@ -1,0 +1,83 @@
+import json
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import main as program
+import visualize
+
+sys.path.append(str(Path(__file__).parents[1] / "RSSDIVCS"))
+from demo.attributes import INDEX, pack_masks  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def checkpoint(root, clip, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("runs") / "run"
+    program.main(["--root", str(root), "--clip", str(clip), "--output", str(folder), "--manualSeed", "0", "--device", "cpu",
+                  *"--nepoch 1 --n_batch 1 --ways 2 --shots 2 --workers 0".split()])
+    return folder / "last.safetensors"
+
+
+def look(checkpoint: Path, *words):
+    visualize.main(["--resume", str(checkpoint), "--device", "cpu", *map(str, words)])
+
+
+def test_a_panel_for_each_image_and_a_sheet_of_all(checkpoint, tmp_path):
+    look(checkpoint, "--per_class", 2, "--top", 2, "--output", tmp_path)
+    panels = sorted(file.name for file in tmp_path.iterdir())
+    assert panels == ["Class0_image_0.png", "Class0_image_1.png", "Class1_image_5.png", "Class1_image_6.png",
+                      "Class2_image_10.png", "Class2_image_11.png", "contact_sheet.png"]
+    panel, sheet = Image.open(tmp_path / panels[0]), Image.open(tmp_path / "contact_sheet.png")
+    assert sheet.size == (2 * panel.width, 3 * panel.height)
+    assert panel.width > panel.height and np.asarray(panel).std() > 10
+
+
+def test_own_images(checkpoint, root, tmp_path):
+    (tmp_path / "mine" / "deeper").mkdir(parents=True)
+    shutil.copy(root / "RSSDIVCS" / "Class4" / "image_20.png", tmp_path / "mine" / "deeper" / "photo.png")
+    (tmp_path / "mine" / "notes.txt").touch()
+    look(checkpoint, "--images", tmp_path / "mine", "--output", tmp_path / "out")
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {"photo.png", "contact_sheet.png"}
+
+
+def test_masks_are_cropped_as_images_are(tmp_path):
+    picture, label = np.zeros((128, 128, 3), np.uint8), np.zeros((128, 128), np.uint8)
+    picture[30:70, 80:100], label[30:70, 80:100] = 255, 1
+    (tmp_path / "Class").mkdir()
+    Image.fromarray(picture).save(tmp_path / "Class" / "x.png")
+    (tmp_path / "Class" / "x.npz").write_bytes(pack_masks(label, [(), ("cars",)]))
+    masks = visualize.load_masks(tmp_path, tmp_path / "Class" / "x.png", 112)
+    shown = visualize.load_image(tmp_path / "Class" / "x.png", 112)[0].numpy() > 127
+    assert (masks[INDEX["cars"]] == shown).all() and masks.sum() == shown.sum()
+
+
+def test_pointing_game_is_printed_and_saved(checkpoint, root, tmp_path, monkeypatch, capsys):
+    masks = np.zeros((6, 32, 32), bool)
+    masks[0, :16] = masks[1, :8, :8] = True
+    monkeypatch.setattr(visualize, "load_masks", lambda *_: masks)
+    look(checkpoint, "--masks", tmp_path, "--output", tmp_path / "out", "--draw", 1)
+    result = json.loads((tmp_path / "out" / "pointing_game.json").read_text())
+    assert [row["attribute"] for row in result["attributes"]] == ["attribute 1"]  # the other covers half of the image
+    assert result["chance"] == pytest.approx(1 / 16) and "times chance" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words, message", [(["--images", "nowhere/x.png"], "cannot read the image"), (["--images", "."], "no image in"),
+                                            (["--masks", "nowhere"], "no masks for .*Class0"), (["--per_class", "0"], "--per_class")])
+def test_wrong_use_is_one_line(checkpoint, tmp_path, capsys, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as stop:
+        look(checkpoint, "--output", tmp_path / "out", *words)
+    error = capsys.readouterr().err.strip()
+    assert stop.value.code == 2 and "\n" not in error
+    assert re.search(message, error)
+
+
+def test_a_file_that_no_run_saved(clip, tmp_path, capsys):
+    with pytest.raises(SystemExit):
+        look(clip / "model.safetensors")
+    assert "was not saved by a run of main.py" in capsys.readouterr().err
