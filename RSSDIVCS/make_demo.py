@@ -81,6 +81,7 @@ def options(argv=None) -> argparse.Namespace:
     group.add_argument("--workers", type=int, default=os.cpu_count(), help="processes; changes the time and nothing else")
     group.add_argument("--contact_sheet", type=Path, metavar="FILE.png",
                        help="also write a picture of the first images of each class")
+    group.add_argument("--gallery", type=Path, metavar="FILE.png", help="also write a small picture with one image of each class")
     args = parser.parse_args(argv)
     limits = {"per_class": (1, 10 ** 5), "random": (1, 10 ** 7), "held_out": (0, 1), "size": (64, SIDE // 2),
               "seed": (0, 2 ** 63), "unseen": (1, len(CLASSES) - 1), "divisions": (1, 1000), "workers": (1, 1024)}
@@ -179,21 +180,26 @@ def make_random(args: argparse.Namespace) -> List[Job]:
     return jobs
 
 
-def contact_sheet(path: Path, jobs: List[Job], columns: int = 8, most_rows: int = 40) -> None:
-    """The first images of each folder, a row each; random compositions fill the rows in order."""
-    if jobs[0].seed[1] == RANDOM:
-        rows = [jobs[i:i + columns] for i in range(0, len(jobs), columns)]
-    else:
-        rows = [list(row)[:columns] for _, row in itertools.groupby(jobs, lambda job: job.seed[1])]
-    pitch = jobs[0].size + 4
-    sheet = Image.new("RGB", (columns * pitch, min(len(rows), most_rows) * pitch), "white")
+def contact_sheet(path: Path, rows: List[List[Job]], side: int) -> None:
+    """Images in rows, `side` pixels each; where a folder begins, its name stands on the image."""
+    pitch = side + 4
+    sheet = Image.new("RGB", (max(map(len, rows)) * pitch, len(rows) * pitch), "white")
     pen = ImageDraw.Draw(sheet)
-    for r, row in enumerate(rows[:most_rows]):
+    for r, row in enumerate(rows):
         for c, job in enumerate(row):
-            sheet.paste(Image.open(job.image), (c * pitch, r * pitch))
-        pen.text((5, r * pitch + 4), row[0].image.parent.name, fill="white", stroke_width=2, stroke_fill="black")
+            sheet.paste(Image.open(job.image).resize((side, side), Image.LANCZOS), (c * pitch, r * pitch))
+            if c == 0 or row[c - 1].image.parent != job.image.parent:
+                pen.text((c * pitch + 4, r * pitch + 3), job.image.parent.name, fill="white", stroke_width=1, stroke_fill="black")
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path)
+
+
+def by_folder(jobs: List[Job]) -> List[List[Job]]:
+    return [list(row) for _, row in itertools.groupby(jobs, lambda job: job.image.parent)]
+
+
+def in_rows(jobs: List[Job], columns: int = 8) -> List[List[Job]]:
+    return [jobs[i:i + columns] for i in range(0, len(jobs), columns)]
 
 
 def main() -> None:
@@ -204,7 +210,9 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit("make_demo.py: stopped; the same command continues")
     if args.contact_sheet:
-        contact_sheet(args.contact_sheet, jobs)
+        contact_sheet(args.contact_sheet, in_rows(jobs[:320]) if args.random else [row[:8] for row in by_folder(jobs)], args.size)
+    if args.gallery:
+        contact_sheet(args.gallery, in_rows([row[0] for row in by_folder(jobs)]), args.size // 2)
     print(f"{len(jobs)} images in {args.out}")
 
 

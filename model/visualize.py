@@ -85,9 +85,10 @@ def get_options(arguments=None) -> argparse.Namespace:
 # ---- which images ----------------------------------------------------------------------------------------------------
 
 def choose(data, split: str, per_class: int) -> List[Tuple[Path, int]]:
-    """The first test images of every class, with their labels."""
+    """The first test images of every class, with their labels: one of each class, then another of each, ..."""
     test = data.splits[f"test_{split}_loc"]
-    return [(data.image_paths[i], int(c)) for c in np.unique(data.labels[test]) for i in test[data.labels[test] == c][:per_class]]
+    by_class = {int(c): test[data.labels[test] == c][:per_class] for c in np.unique(data.labels[test])}
+    return [(data.image_paths[images[n]], c) for n in range(per_class) for c, images in by_class.items() if n < len(images)]
 
 
 def own_images(places: List[str]) -> List[Tuple[Path, None]]:
@@ -108,8 +109,9 @@ def named(out: Output, run: argparse.Namespace, classes: np.ndarray, seen: np.nd
 
 def draw(picture: Tensor, out: Output, data, guess: int, label, top: int) -> Image.Image:
     """A panel: the image with its window, then the attributes that spoke most for the class, each with its map."""
-    contribution = out.attributes_attention[0] * data.class_attributes[:, guess]    # score x class value
-    strongest = contribution.argsort(descending=True)[:top].tolist()
+    worth = data.class_attributes[:, guess]
+    contribution = out.attributes_attention[0] * worth                              # score x class value
+    strongest = contribution.where(worth > 0, -torch.inf).argsort(descending=True)[:top].tolist()  # of what the class has, not lacks
     pixels, size = picture.permute(1, 2, 0).numpy(), picture.shape[-1]
     figure, axes = plt.subplots(1, 1 + top, figsize=(2.1 * (1 + top), 2.62), dpi=110, layout="constrained")
     for axis in axes:

@@ -259,3 +259,13 @@ def test_a_folder_of_someone_else_is_never_touched(tmp_path):
     (tmp_path / "mine.txt").write_text("precious")
     code, said = make("--random", 1, "--out", tmp_path, "--overwrite")
     assert code == 2 and said.count("\n") == 1 and content(tmp_path) == {"mine.txt": b"precious"}
+
+
+# pictures
+
+def test_contact_sheet_and_gallery(demo, tmp_path):
+    sheet, gallery = tmp_path / "sheet.png", tmp_path / "gallery.png"
+    assert make("--out", demo, "--per_class", PER_CLASS, "--divisions", DIVISIONS, "--unseen", UNSEEN, "--size", 112,
+                "--contact_sheet", sheet, "--gallery", gallery) == (0, "")
+    assert Image.open(sheet).size == (PER_CLASS * 116, len(CLASSES) * 116)
+    assert Image.open(gallery).size == (8 * 60, len(CLASSES) // 8 * 60)

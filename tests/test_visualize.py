@@ -37,6 +37,11 @@ def test_a_panel_for_each_image_and_a_sheet_of_all(checkpoint, tmp_path):
     assert panel.width > panel.height and np.asarray(panel).std() > 10
 
 
+def test_images_are_of_every_class_in_turn(checkpoint, tmp_path):
+    look(checkpoint, "--per_class", 2, "--draw", 3, "--output", tmp_path)
+    assert {file.name for file in tmp_path.iterdir()} == {"Class0_image_0.png", "Class1_image_5.png", "Class2_image_10.png", "contact_sheet.png"}
+
+
 def test_own_images(checkpoint, root, tmp_path):
     (tmp_path / "mine" / "deeper").mkdir(parents=True)
     shutil.copy(root / "RSSDIVCS" / "Class4" / "image_20.png", tmp_path / "mine" / "deeper" / "photo.png")
