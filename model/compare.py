@@ -1,0 +1,36 @@
+"""One table of what `script/quickstart.sh` measured: chance, the baselines without training, and both branches of DSVA.
+
+    python model/compare.py runs/quickstart-0-1
+
+The folder holds baseline_zsl/, baseline_gzsl/, zsl/ and gzsl/ with a results.json each. Of the trainings the last epoch counts,
+so that no number was chosen on test images.
+"""
+import argparse
+from pathlib import Path
+
+from errors import exits_cleanly
+from options import Parser, path
+from runs import read_json
+
+ROWS = {"CLIP by class name": ("baseline", "names"), "attributes alone, no training": ("baseline", "attributes"),
+        "DSVA, projection branch": ("dsva", "final"), "DSVA, attention branch": ("dsva", "attention")}
+
+
+@exits_cleanly
+def main(arguments=None):
+    parser = Parser(prog="compare.py", allow_abbrev=False, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=path)
+    folder = Path(parser.parse_args(arguments).folder)
+    read = {name: read_json(folder / name / "results.json") for name in ("baseline_zsl", "baseline_gzsl", "zsl", "gzsl")}
+    zsl = {"baseline": read["baseline_zsl"]["scores"], "dsva": read["zsl"]["last"]["scores"]}
+    gzsl = {"baseline": read["baseline_gzsl"]["scores"], "dsva": read["gzsl"]["last"]["scores"]}
+
+    print(f"{'accuracy in %':30} {'ZSL':>7}  {'GZSL U':>7} {'S':>7} {'H':>7} {'AUSUC':>7}")
+    print(f"{'chance':30} {read['zsl']['chance']:7.1f}")
+    for name, (method, branch) in ROWS.items():
+        generalised = gzsl[method][branch]
+        print(f"{name:30} {zsl[method][branch]['accuracy']:7.1f}  " + " ".join(f"{generalised[key]:7.1f}" for key in ("U", "S", "H", "AUSUC")))
+
+
+if __name__ == "__main__":
+    main()

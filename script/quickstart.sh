@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# The whole method in minutes, on scenes that the project draws itself: nothing is downloaded but the Python packages.
+# Extra arguments go to the two trainings. What is there from an earlier time is used again; delete RUNS to start anew.
+"$(dirname "${BASH_SOURCE[0]}")/setup.sh" || exit
+source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+
+SEED=${SEED:-1}                                     # of the training
+DIVISION=${DIVISION:-0}                             # which classes are unseen: 0 to 4
+PER_CLASS=${PER_CLASS:-45}                          # images of each of the classes
+DEMO=${DEMO:-$ROOT/RSSDIVCS/demo_data}              # the scenes
+CLIP=${CLIP:-$ROOT/flax-community/clip-demo}        # knows attributes, and no class
+RUNS=${RUNS:-$ROOT/runs/quickstart-$DIVISION-$SEED} # all results
+
+where=(--root "$(dirname "$DEMO")" --dataset "$(basename "$DEMO")" --image_embedding demo --random_id "$DIVISION" --clip "$CLIP")
+attributes=(--class_embedding ann_attr_auto)        # what CLIP sees in the classes; ann_attr_demo: what was drawn
+training=(                                          # chosen on validation classes: --class_embedding ann_attr_demo_val
+  --nepoch 6                                        # epochs
+  --pretrain_epoch 2                                # heads alone learn up to this epoch
+  --pretrain_lr 3e-3                                # learning rate until then
+  --classifier_lr 1e-4                              # learning rate afterwards
+  --n_batch 40 --ways 8 --shots 3                   # episodes of an epoch, their classes and images
+  --pro_start_epoch 40                              # windows after this epoch: never
+  --use_group --manualSeed "$SEED"
+)
+calibration=0.2                                     # taken from the probabilities of seen classes in GZSL
+
+echo "1  draw the scenes"
+"$PYTHON" "$ROOT/RSSDIVCS/make_demo.py" --out "$DEMO" --per_class "$PER_CLASS" --gallery "$RUNS/scenes.png"
+echo "2  describe each class: which attributes does CLIP see?"
+run_model annotate "${where[@]}" --class_embedding ann_attr_demo --vocabulary "$DEMO/files/attributes.json" \
+  --output "$DEMO/files/ann_attr_auto_splits.mat"
+echo "3  without training"
+run_model zero_shot_clip "${where[@]}" "${attributes[@]}" --attributes --output "$RUNS/baseline_zsl"
+run_model zero_shot_clip "${where[@]}" "${attributes[@]}" --attributes --gzsl --output "$RUNS/baseline_gzsl"
+echo "4  DSVA, zero-shot"
+run_model main "${where[@]}" "${attributes[@]}" "${training[@]}" --output "$RUNS/zsl" "$@"
+echo "5  DSVA, generalised zero-shot"
+run_model main "${where[@]}" "${attributes[@]}" "${training[@]}" --gzsl --calibrated_stacking $calibration --output "$RUNS/gzsl" "$@"
+echo "6  where it looks in images of classes that it has never seen"
+run_model visualize --resume "$RUNS/zsl/last.safetensors" --per_class 20 --draw 12 --masks "$DEMO/masks" --output "$RUNS/attention"
+echo "7  results"
+run_model compare "$RUNS"
