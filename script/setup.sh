@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
-# Makes a virtual environment in .venv with all of requirements.txt, unless there is one already: run it as often as you like.
+# Installs requirements.txt unless all is there: into the active virtual environment, or into .venv, which it makes.
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
 has_requirements && exit
-[ -x "$ROOT/.venv/bin/python" ] || "$PYTHON" -m venv "$ROOT/.venv"
-echo "installing requirements.txt into $ROOT/.venv, which takes some minutes"
-"$ROOT/.venv/bin/python" -m pip install --quiet --disable-pip-version-check -r "$ROOT/requirements.txt"
+if "$PYTHON" -c 'import sys; sys.exit(sys.prefix != sys.base_prefix)'; then  # no virtual environment
+  "$PYTHON" -m venv "$ROOT/.venv"
+  PYTHON="$ROOT/.venv/bin/python"
+fi
+echo "installing requirements.txt for $PYTHON, which takes some minutes"
+"$PYTHON" -m pip install --quiet --disable-pip-version-check -r "$ROOT/requirements.txt"
