@@ -14,7 +14,7 @@ from runs import checkpoint_metadata
 REPOSITORY = Path(__file__).resolve().parents[1]
 BRANCH = {"main": "final", "layer": "attention", "pro": "window"}  # --sel_res -> the branch that is meant
 
-# Options of the published program that change nothing, there or here.
+# Options of the published program that change nothing, there or here (of --cuda: --device finds the GPU by itself).
 NO_EFFECT = ("--train_id", "--cuda", "--matdataset", "--preprocessing", "--standardization", "--resSize", "--attSize", "--avg_pool",
              "--all", "--ngpu", "--save_att", "--checkpointroot", "--pretrain_path", "--image_type", "--IoU_scale", "--IoU_thr")
 
@@ -143,9 +143,11 @@ def get_options(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     if opt.resume:
         parser.set_defaults(**checkpoint_metadata(opt.resume)["options"])
         opt = parser.parse_args(arguments)
-    ignored = vars(opt).pop("no_effect", [])
+    ignored = sorted(set(vars(opt).pop("no_effect", [])))
+    if opt.calibrated_stacking and not opt.gzsl:
+        ignored.append("--calibrated_stacking (ZSL has no seen candidates)")
     if ignored:
-        print(f"note: {', '.join(sorted(set(ignored)))}: accepted, without effect (--device chooses the GPU)")
+        print(f"note: accepted, without effect: {', '.join(ignored)}")
     return opt
 
 

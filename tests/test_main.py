@@ -60,7 +60,8 @@ def test_published_command_lines_run(root, clip, tmp_path, capsys, setting):
     words = PUBLISHED.format(setting=setting).split("main.py ")[1]
     run(words + " --nepoch 2 --n_batch 2 --workers 0", root=root, clip_root=clip.parent, output=tmp_path / "run")
     printed = capsys.readouterr().out
-    assert "note: --cuda, --train_id: accepted, without effect" in printed
+    assert "note: accepted, without effect: --cuda, --train_id" in printed
+    assert ("without effect: --cuda, --train_id, --calibrated_stacking" in printed) == ("--calibrated_stacking" in setting and "--gzsl" not in setting)
     options = json.loads((tmp_path / "run" / "options.json").read_text())["options"]
     assert options["use_group"] and options["ways"] == 8 and options["cpt"] == 1e-9
     assert options["calibrated_stacking"] == {"3982": 0.7, "3866": 0.7, "4702": 0.0, "1342": 1e-4, "9905": 1.4e-4}.get(setting.split()[-1], 1e-4)
