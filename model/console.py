@@ -6,7 +6,7 @@ from runs import circumstances
 COLUMNS = {"accuracy": "", "U": "U ", "S": "S ", "H": "H ", "AUSUC": None}  # how a score is shown, None: in the files only
 
 
-def print_options(opt, run, device):
+def print_options(run, device):
     facts = circumstances()
     print(f"run     {run.folder}")
     print(f"commit  {facts['git']}")

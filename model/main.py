@@ -35,7 +35,7 @@ def main(arguments=None):
 
     setting = "gzsl" if opt.gzsl else "zsl"
     run = Run(vars(opt), opt.name or f"{opt.dataset}_{Path(opt.image_embedding).stem}_{setting}", branch=BRANCH[opt.sel_res])
-    print_options(opt, run, device)
+    print_options(run, device)
     print_data(opt, data)
     torch.manual_seed(run.seed)
     torch.use_deterministic_algorithms(True, warn_only=True)

@@ -4,7 +4,6 @@ import math
 import shlex
 import statistics
 
-import numpy as np
 import pytest
 import torch
 
