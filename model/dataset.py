@@ -6,6 +6,7 @@ import json
 import math
 import random
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
 
@@ -40,11 +41,11 @@ class Benchmark:
     groups: Dict[str, List[int]]        # group name -> its attributes
     splits: Dict[str, np.ndarray]       # "train_zsl_loc", "train_gzsl_loc", "test_seen_loc", "test_unseen_loc" -> images
 
-    @property
+    @cached_property
     def seen(self) -> np.ndarray:       # classes with training images, sorted
         return np.unique(self.labels[self.splits["train_zsl_loc"]])
 
-    @property
+    @cached_property
     def unseen(self) -> np.ndarray:     # classes without, sorted
         return np.unique(self.labels[self.splits["test_unseen_loc"]])
 
@@ -63,17 +64,17 @@ def load_benchmark(images_mat: Path, splits_mat: Path, groups_json: Path, image_
     """Read one benchmark and check that its parts fit together. Raises InputError that names the file and the key."""
     images = read_mat(images_mat, ["labels", "image_files"])  # `features`, half a gigabyte, is never needed
     table = read_mat(splits_mat, ["att", "allclasses_names"] + [f"{name}_{random_id}" for name in SPLITS], ATTRIBUTE_NAMES)
-    names = strings(table["allclasses_names"])
+    files, names = strings(images["image_files"]), strings(table["allclasses_names"])
     named = strings(next((table[key] for key in ATTRIBUTE_NAMES if key in table), np.array([])))
     benchmark = Benchmark(
-        image_paths=[image_path(name, image_root, images_mat) for name in strings(images["image_files"])],
+        image_paths=[image_path(name, image_root, images_mat) for name in files],
         labels=one_based(images["labels"], len(names), f"labels in {images_mat}", "classes"),
         class_names=names,
         class_attributes=attribute_matrix(table["att"], len(names), splits_mat),
         attribute_names=named or [f"attribute {a}" for a in range(len(table["att"]))],
         groups=read_groups(groups_json),
-        splits={name: one_based(table[f"{name}_{random_id}"], len(strings(images["image_files"])),
-                                f"{name}_{random_id} in {splits_mat}", "images") for name in SPLITS})
+        splits={name: one_based(table[f"{name}_{random_id}"], len(files), f"{name}_{random_id} in {splits_mat}", "images")
+                for name in SPLITS})
     check(benchmark, images_mat, splits_mat, groups_json, random_id)
     return benchmark
 

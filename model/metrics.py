@@ -19,7 +19,7 @@ def harmonic_mean(seen: float, unseen: float) -> float:
 
 
 def calibrated_stacking(scores: np.ndarray, seen: np.ndarray, constant: float) -> np.ndarray:
-    """Subtract a constant from the scores of the seen classes (Chao et al., 2016). scores: [n, C];  seen: column indices."""
+    """Subtract a constant from the scores of the seen classes (Chao et al., 2016). scores: [n, C];  seen: column indices, or a mask [C]."""
     calibrated = scores.copy()
     calibrated[:, seen] -= constant
     return calibrated

@@ -9,9 +9,8 @@ import torch
 
 from errors import InputError
 from losses import TERMS
-from runs import checkpoint_metadata
+from runs import REPOSITORY, checkpoint_metadata
 
-REPOSITORY = Path(__file__).resolve().parents[1]
 BRANCH = {"main": "final", "layer": "attention", "pro": "window"}  # --sel_res -> the branch that is meant
 
 # Options of the published program that change nothing, there or here (of --cuda: --device finds the GPU by itself).

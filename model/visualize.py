@@ -24,7 +24,7 @@ from build import load_saved
 from dataset import load_image, normalize
 from dsva import Output
 from errors import InputError, exits_cleanly
-from metrics import pointing_game
+from metrics import calibrated_stacking, pointing_game
 from options import BRANCH, REPOSITORY, Parser, number, path, pick_device
 from runs import atomic, write_json
 
@@ -44,7 +44,6 @@ def main(arguments=None):
     chosen = own_images(opt.images) if opt.images else choose(data, opt.split, opt.per_class)
     size, candidates = model.tower.config.image_size, data.class_attributes[:, classes]
     folder = Path(opt.output or Path(opt.resume).parent / "attention")
-    folder.mkdir(parents=True, exist_ok=True)
 
     sheet, measured = [], []
     for shown, (file, label) in enumerate(tqdm(chosen, desc="attention", leave=False, disable=None)):
@@ -103,8 +102,8 @@ def own_images(places: List[str]) -> List[Tuple[Path, None]]:
 
 def named(out: Output, run: argparse.Namespace, classes: np.ndarray, seen: np.ndarray) -> int:
     """Position in `classes` of the class that the run's own branch and calibration give the image."""
-    scores = getattr(out, BRANCH[run.sel_res])[0].softmax(dim=0).cpu().numpy()
-    return int(np.argmax(scores - run.calibrated_stacking * (run.gzsl & np.isin(classes, seen))))
+    probabilities = getattr(out, BRANCH[run.sel_res]).softmax(dim=1).cpu().numpy()                # [1, C]
+    return int(calibrated_stacking(probabilities, np.isin(classes, seen), run.calibrated_stacking).argmax())  # in ZSL none is seen
 
 
 def draw(picture: Tensor, out: Output, data, guess: int, label, top: int) -> Image.Image:

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # The whole method in minutes, on scenes that the project draws itself: nothing is downloaded but the Python packages.
-# Extra arguments go to the two trainings. What is there from an earlier time is used again; delete RUNS to start anew.
+# Extra arguments go to the two trainings. Scenes and trainings of an earlier time are used again; delete RUNS to train anew.
 "$(dirname "${BASH_SOURCE[0]}")/setup.sh" || exit
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 

@@ -37,7 +37,7 @@ def write_dataset(root: Path, name="61", seen=9, unseen=3, per_class=5, division
         path.parent.mkdir(exist_ok=True)
         pixels = colours[label] + chance.integers(-50, 50, size=(40, 48, 3))
         Image.fromarray(pixels.astype(np.uint8)).save(path)
-    images = {"labels": labels[:, None] + 1, "image_files": np.array([f"/home/someone/RSSDIVCS/{file}" for file in files])}
+    images = {"labels": labels[:, None] + 1, "image_files": np.array([f"/somewhere/else/RSSDIVCS/{file}" for file in files])}
     splits = {"att": chance.standard_normal((ATTRIBUTES, classes)), "allclasses_names": cells(f"Class{c}" for c in range(classes))}
     for k in range(divisions):
         is_unseen = np.isin(labels, np.arange(k, k + unseen))
