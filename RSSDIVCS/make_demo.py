@@ -22,7 +22,7 @@ import numpy as np
 from PIL import Image, ImageDraw
 from tqdm import tqdm
 
-from demo.attributes import ATTRIBUTES, pack_masks
+from demo.attributes import NOTABLE, areas, pack_masks
 from demo.captions import captions
 from demo.classes import CLASSES
 from demo.compositions import compose
@@ -122,8 +122,7 @@ def make(job: Job) -> np.ndarray:
     if not (job.image.exists() and job.masks.exists()):
         draw(job)
     with np.load(job.masks) as file:
-        shown = np.bitwise_or.reduce(file["bits"][np.unique(file["label"])])
-    return (shown >> np.arange(len(ATTRIBUTES), dtype=np.uint64) & np.uint64(1)).astype(bool)
+        return areas(file["label"], file["bits"]) >= NOTABLE
 
 
 def draw(job: Job) -> None:

@@ -4,6 +4,7 @@
 
 `--from` says what stands for a class:
     images   all its images, as in the paper. Unseen classes are described by their own test images
+    untested all that are no test image of the division, if every class has some (the demo keeps a few of each unseen class)
     seen     the training images of the seen classes, the names of the others: no test image is touched
     names    its name: no image is touched at all
 
@@ -28,6 +29,7 @@ from errors import InputError, exits_cleanly
 from options import REPOSITORY, Parser, add_clip_options, add_data_options, find_files, path, pick_device
 from runs import atomic, read_json, write_json
 
+DIVIDED = ("untested", "seen")  # sources that depend on the division into seen and unseen classes
 SHOWN_CLASSES, SHOWN_ATTRIBUTES = 10, 5
 
 
@@ -43,10 +45,12 @@ def main(arguments=None):
     classes, truth = strings(source["allclasses_names"]), true_attributes(source, names)
     paths, labels = images_to_describe(opt.source, files, len(classes))
     clip = Clip(opt.clip, device)
-    scores = class_scores(opt, clip, classes, names, paths, labels)
+    by_name, by_image = similarities(opt, clip, classes, names, paths, labels)
+    scores = merge_sources(by_name, by_image)
 
     divisions = {key: value for key, value in source.items() if re.fullmatch(r".+_\d+", key)}
     table = {"att": unit_norm(scores).T, "allclasses_names": source["allclasses_names"], **divisions,
+             "similarity_names": by_name.T, "similarity_images": by_image.T,
              "attribute_names": cells(names), "provenance": json.dumps(provenance(opt, clip, len(paths)))}
     if truth is not None:
         table["att_true"] = truth.T
@@ -59,13 +63,15 @@ def main(arguments=None):
     print(f"wrote   {output}\n        {groups_json}")
 
 
-def class_scores(opt: argparse.Namespace, clip: Clip, classes: List[str], names: List[str], paths: List[Path], labels: np.ndarray) -> np.ndarray:
-    """[C, A], standardised per attribute over the classes. paths, labels: the n images that stand for their classes."""
-    attributes = clip.embed_words(names, ATTRIBUTE_PROMPTS)                                     # [A, P]
+def similarities(opt: argparse.Namespace, clip: Clip, classes: List[str], names: List[str], paths: List[Path],
+                 labels: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+    """Cosines of attribute sentences with class-name sentences and with images, each [C, A]. paths, labels: the n images that
+    stand for their classes; a class without is NaN."""
+    attributes = clip.embed_words(names, opt.prompts)                                           # [A, P]
     sentences = clip.embed_words([readable(name) for name in classes], CLASS_PROMPTS)           # [C, P]
     images = clip.embed_images(progress(clip.loader(paths, opt.batch_size, opt.workers), "images"))  # [n, P]
     by_name, by_image = ((vectors @ attributes.T).double().numpy() for vectors in (sentences, images))
-    return merge_sources(by_name, class_means(by_image, labels, len(classes)))
+    return by_name, class_means(by_image, labels, len(classes))
 
 
 def get_options(arguments=None) -> argparse.Namespace:
@@ -75,8 +81,9 @@ def get_options(arguments=None) -> argparse.Namespace:
     add_clip_options(parser)
     parser.add_argument("--vocabulary", type=path, default=str(REPOSITORY / "RSSDIVCS" / "files" / "attributes_98.json"),
                         help='attribute names in groups, {"functions": ["runways", ...], ...}. The default one is our own: the authors\' list is not public')
-    parser.add_argument("--from", dest="source", choices=["images", "seen", "names"], default="images",
-                        help="what stands for a class: all its images, as published; training images of seen classes and names of the others; names")
+    parser.add_argument("--from", dest="source", choices=["images", "untested", "seen", "names"], default="images",
+                        help="what stands for a class: all its images, as published; those outside the test sets; training images of seen classes and names of the others; names")
+    parser.add_argument("--prompts", nargs="+", default=list(ATTRIBUTE_PROMPTS), help="sentences about an attribute, averaged; {} is its name")
     parser.add_argument("--output", type=path, required=True, metavar="FILE", help="the new NAME_splits.mat")
     return parser.parse_args(arguments)
 
@@ -106,7 +113,7 @@ def true_attributes(source: dict, names: list) -> Optional[np.ndarray]:
 
 
 def images_to_describe(source: str, files: dict, classes: int) -> Tuple[List[Path], np.ndarray]:
-    """The images that stand for their classes, and their labels [n]. Of "seen", no test image of either kind."""
+    """The images that stand for their classes, and their labels [n]. Of "seen" and "untested", no test image of either kind."""
     if source == "names":
         return [], np.array([], int)
     images = read_mat(files["images_mat"], ["labels", "image_files"])
@@ -114,14 +121,13 @@ def images_to_describe(source: str, files: dict, classes: int) -> Tuple[List[Pat
     labels = one_based(images["labels"], classes, f"labels in {files['images_mat']}", "classes")
     if len(labels) != len(names):
         raise InputError(f"{files['images_mat']}: {len(labels)} labels for {len(names)} image_files, expected as many")
-    if source == "seen":
-        train, *tests = (read_division(files, name, len(names)) for name in ("train_gzsl_loc", "test_seen_loc", "test_unseen_loc"))
-        chosen = np.setdiff1d(train, np.concatenate(tests))
-    else:
-        chosen = np.arange(len(names))
-        without = np.setdiff1d(np.arange(classes), labels)
-        if len(without):
-            raise InputError(f"class {without[0] + 1} of {classes} has no image in {files['images_mat']}: use --from seen or --from names")
+    chosen = np.arange(len(names))
+    if source != "images":
+        tested = np.concatenate([read_division(files, name, len(names)) for name in ("test_seen_loc", "test_unseen_loc")])
+        chosen = np.setdiff1d(read_division(files, "train_gzsl_loc", len(names)) if source == "seen" else chosen, tested)
+    without = np.setdiff1d(np.arange(classes), labels[chosen])
+    if len(without) and source != "seen":
+        raise InputError(f"--from {source}: class {without[0] + 1} of {classes} has no such image in {files['images_mat']}: use --from seen or --from names")
     return [image_path(names[i], files["image_root"], files["images_mat"]) for i in chosen], labels[chosen]
 
 
@@ -140,8 +146,8 @@ def cells(words: List[str]) -> np.ndarray:
 
 def provenance(opt: argparse.Namespace, clip: Clip, images: int) -> dict:
     return {"clip": opt.clip, "weights_sha256": clip.weights_sha256(), "from": opt.source, "images": images,
-            "random_id": opt.random_id if opt.source == "seen" else None,
-            "attribute_prompts": ATTRIBUTE_PROMPTS, "class_prompts": CLASS_PROMPTS,
+            "random_id": opt.random_id if opt.source in DIVIDED else None,
+            "attribute_prompts": opt.prompts, "class_prompts": CLASS_PROMPTS,
             "vocabulary": opt.vocabulary, "vocabulary_sha256": sha256(opt.vocabulary)}
 
 
@@ -150,7 +156,7 @@ def print_report(opt: argparse.Namespace, classes: List[str], names: List[str], 
     pictured = len(np.unique(labels))
     print(f"clip    {opt.clip}")
     print(f"from    {len(labels)} images of {pictured} classes, the names of {len(classes) - pictured}; {len(names)} attributes")
-    if opt.source == "seen":
+    if opt.source in DIVIDED:
         print(f"note: seen and unseen are those of --random_id {opt.random_id}: annotate every other division anew")
     for name, row in list(zip(classes, scores))[:SHOWN_CLASSES]:
         print(f"        {readable(name):24} {', '.join(names[a] for a in np.argsort(-row, kind='stable')[:SHOWN_ATTRIBUTES])}")

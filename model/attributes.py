@@ -160,20 +160,23 @@ def standardize(values: np.ndarray, reference: Optional[np.ndarray] = None) -> n
     return np.where(varies, (values - mean) / np.where(varies, deviation, 1), 0)
 
 
-def merge_sources(by_name: np.ndarray, by_image: np.ndarray) -> np.ndarray:
-    """Class-attribute similarities from two sources -> [C, A], standardised per attribute over all classes.
+def merge_sources(by_name: np.ndarray, by_image: np.ndarray, known: Optional[int] = None) -> np.ndarray:
+    """Class-attribute similarities from two sources -> [C, A], standardised per attribute over the first `known` classes, or all.
 
     by_name:  [C, A] of class-name sentences
     by_image: [C, A] of images, NaN for a class that has none and is described by its name
 
     Image-text cosines lie lower than text-text ones, and spread otherwise. So before they share a column, either source is
     expressed relative to the same classes, those with images: "more runway than the seen classes have", in deviations.
+    Classes that come after the `known` ones take their place among these and move none of them.
     """
+    known = len(by_name) if known is None else known
     pictured = ~np.isnan(by_image).any(axis=1)
-    merged = standardize(by_name, by_name[pictured] if pictured.any() else None)
-    if pictured.any():
-        merged[pictured] = standardize(by_image[pictured])
-    return standardize(merged)
+    reference = pictured & (np.arange(len(pictured)) < known)
+    merged = standardize(by_name, by_name[reference] if reference.any() else by_name[:known])
+    if reference.any():
+        merged[pictured] = standardize(by_image[pictured], by_image[reference])
+    return standardize(merged, merged[:known])
 
 
 def unit_norm(rows: np.ndarray) -> np.ndarray:

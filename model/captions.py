@@ -97,7 +97,7 @@ def train_tokenizer(captions: Sequence[str], vocab_size: int, context: int, fold
 
 
 class Captions:
-    """The captions of n images, each different one once.
+    """The captions of n images, each different one once, the shorter first.
 
     tokens: [U, L] token numbers of the U captions, padded;  lengths: [U]
     own:    [n, K] the captions of each image, padded with U;  counts: [n]
@@ -106,22 +106,25 @@ class Captions:
     def __init__(self, captions: Sequence[Sequence[str]], tokenizer, context: int):
         """captions: of each image. Two captions are the same if their tokens are: case and spaces do not count."""
         texts = list(dict.fromkeys(caption for several in captions for caption in several))
-        rows = map(tuple, tokenizer(texts, truncation=True, max_length=context)["input_ids"])
-        number: Dict[tuple, int] = {}
-        caption = {text: number.setdefault(row, len(number)) for text, row in zip(texts, rows)}
-        own = [sorted({caption[text] for text in several}) for several in captions]
-        self.tokens = padded(list(number), tokenizer.eos_token_id)
-        self.lengths = torch.tensor([len(row) for row in number])
-        self.own = padded(own, len(number))
+        rows = dict(zip(texts, map(tuple, tokenizer(texts, truncation=True, max_length=context)["input_ids"])))
+        different = sorted(set(rows.values()), key=lambda row: (len(row), row))
+        number = {row: place for place, row in enumerate(different)}
+        own = [sorted({number[rows[text]] for text in several}) for several in captions]
+        self.tokens = padded(different, tokenizer.eos_token_id)
+        self.lengths = torch.tensor([len(row) for row in different])
+        self.own = padded(own, len(different))
         self.counts = np.array([len(several) for several in own])
 
-    def draw(self, images: np.ndarray, chance: np.random.Generator) -> Tensor:
-        """One caption of each image. images: [B] -> [B]"""
-        return self.own[images, chance.integers(self.counts[images])]
+    def draw(self, images: np.ndarray, several: int, chance: np.random.Generator) -> Tensor:
+        """`several` captions of each image, different ones as far as it has them. images: [B] -> [B, several]"""
+        counts = self.counts[images, None]
+        keys = np.where(np.arange(self.own.shape[1]) < counts, chance.random((len(images), self.own.shape[1])), 2)
+        return self.own[images[:, None], np.take_along_axis(keys.argsort(axis=1), np.arange(several) % counts, axis=1)]
 
-    def read(self, captions: Tensor) -> Tensor:
-        """[B] -> [B, L] tokens, no longer than the longest."""
-        return self.tokens[captions, :self.lengths[captions].max()]
+    def read(self, captions: Tensor, batch_size: int) -> Iterator[Tensor]:
+        """[n] -> tokens [B, L] of some after some, no longer than the longest of these: in order, short ones cost little."""
+        for some in captions.split(batch_size):
+            yield self.tokens[some, :self.lengths[some].max()]
 
     def true(self, images: np.ndarray, captions: Tensor) -> Tensor:
         """[B], [C] -> [B, C]: is this a caption of that image?"""

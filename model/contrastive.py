@@ -19,6 +19,7 @@ from dataset import normalize
 from errors import InputError
 
 MAX_LOGIT_SCALE = math.log(100)
+NEVER = -1e4                    # logit of what is no candidate; finite, since there may be none
 
 
 # ---- augmentation ----------------------------------------------------------------------------------------------------
@@ -63,20 +64,17 @@ class Augmentation:
 
 # ---- the loss --------------------------------------------------------------------------------------------------------
 
-def contrastive_loss(images: Tensor, texts: Tensor, scale: Tensor, true: Tensor, smoothing: float = 0.0) -> Tensor:
-    """Each image finds its text among all, and each text its image; a text that is also true of an image is no negative.
+def contrastive_loss(images: Tensor, texts: Tensor, scale: Tensor, pairs: Tensor, true: Tensor) -> Tensor:
+    """Each image finds each text of its own among those that are not true of it, and each of these texts its image likewise.
 
-    images, texts: [B, P] of length 1, pair by pair;  scale: inverse temperature
-    true: [B, B] is this text true of that image?;  smoothing: share of the target spread over all candidates
+    images: [B, P] and texts: [U, P], of length 1;  scale: inverse temperature
+    pairs: [B, k] texts of each image;  true: [B, U] is this text true of that image? No true text counts as a negative
     """
-    twins = true & ~torch.eye(len(true), dtype=torch.bool, device=true.device)
-    logits = (scale * images @ texts.T).masked_fill(twins, -math.inf)
-    loss = 0
-    for side in (logits, logits.T):
-        log_p = side.log_softmax(dim=1)
-        spread = log_p.masked_fill(side.isinf(), 0).sum(dim=1) / side.isfinite().sum(dim=1)
-        loss = loss - ((1 - smoothing) * log_p.diagonal() + smoothing * spread).mean() / 2
-    return loss
+    logits = scale * images @ texts.T
+    negatives = logits.masked_fill(true, NEVER)
+    found = logits.gather(1, pairs)
+    misses = F.softplus(negatives.logsumexp(dim=1)[:, None] - found) + F.softplus(negatives.logsumexp(dim=0)[pairs] - found)
+    return misses.mean() / 2
 
 
 # ---- one epoch -------------------------------------------------------------------------------------------------------
@@ -98,7 +96,7 @@ def schedule(done: float, warmup: float) -> float:
 def train_one_epoch(model: CLIPModel, optimizer, images: Images, captions: Captions, augmentation: Augmentation, epoch: int, opt) -> Dict[str, float]:
     """Every image once, with some of its captions. All that is random depends on the seed and the epoch alone.
 
-    opt: seed, epochs, batch_size, captions_per_image, lr, warmup, clip_grad, label_smoothing, patch_drop
+    opt: seed, epochs, batch_size, captions_per_image, lr, warmup, clip_grad, patch_drop
     """
     started = time.perf_counter()
     chance = np.random.default_rng([opt.seed, epoch])
@@ -106,15 +104,14 @@ def train_one_epoch(model: CLIPModel, optimizer, images: Images, captions: Capti
     losses = []
     model.train()
     for step, (pixels, batch) in enumerate(zip(images.batches(order, f"epoch {epoch}"), order)):
-        drawn = [captions.draw(batch, chance) for _ in range(opt.captions_per_image)]
+        drawn, pairs = captions.draw(batch, opt.captions_per_image, chance).unique(return_inverse=True)
         pixels = normalize(augmentation(pixels, model.config.vision_config.image_size, chance), "clip")
         for group in optimizer.param_groups:
             group["lr"] = opt.lr * schedule((epoch - 1 + (step + 0.5) / len(order)) / opt.epochs, opt.warmup)
         with mixed_precision(images.device), some_patches(model, opt.patch_drop, len(batch), chance):
             seen = embed_images(model, pixels).float()
-            read = embed_texts(model, captions.read(torch.cat(drawn)).to(images.device)).float().split(len(batch))
-        loss = torch.stack([contrastive_loss(seen, texts, model.logit_scale.exp(), captions.true(batch, own).to(images.device), opt.label_smoothing)
-                            for texts, own in zip(read, drawn)]).mean()
+            read = torch.cat([embed_texts(model, tokens.to(images.device)) for tokens in captions.read(drawn, opt.batch_size)]).float()
+        loss = contrastive_loss(seen, read, model.logit_scale.exp(), pairs.to(images.device), captions.true(batch, drawn).to(images.device))
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), opt.clip_grad)

@@ -39,6 +39,7 @@ class Benchmark:
     class_attributes: Tensor            # M [A, C] float32
     attribute_names: List[str]          # [A]
     groups: Dict[str, List[int]]        # group name -> its attributes
+    provenance: dict                    # how annotate.py made M: CLIP, prompts, vocabulary, ...; empty of a file by other hands
     splits: Dict[str, np.ndarray]       # "train_zsl_loc", "train_gzsl_loc", "test_seen_loc", "test_unseen_loc" -> images
 
     @cached_property
@@ -63,7 +64,7 @@ SPLITS = ("train_zsl_loc", "train_gzsl_loc", "test_seen_loc", "test_unseen_loc")
 def load_benchmark(images_mat: Path, splits_mat: Path, groups_json: Path, image_root: Path, random_id: int = 0) -> Benchmark:
     """Read one benchmark and check that its parts fit together. Raises InputError that names the file and the key."""
     images = read_mat(images_mat, ["labels", "image_files"])  # `features`, half a gigabyte, is never needed
-    table = read_mat(splits_mat, ["att", "allclasses_names"] + [f"{name}_{random_id}" for name in SPLITS], ATTRIBUTE_NAMES)
+    table = read_mat(splits_mat, ["att", "allclasses_names"] + [f"{name}_{random_id}" for name in SPLITS], [*ATTRIBUTE_NAMES, "provenance"])
     files, names = strings(images["image_files"]), strings(table["allclasses_names"])
     named = strings(next((table[key] for key in ATTRIBUTE_NAMES if key in table), np.array([])))
     benchmark = Benchmark(
@@ -73,6 +74,7 @@ def load_benchmark(images_mat: Path, splits_mat: Path, groups_json: Path, image_
         class_attributes=attribute_matrix(table["att"], len(names), splits_mat),
         attribute_names=named or [f"attribute {a}" for a in range(len(table["att"]))],
         groups=read_groups(groups_json),
+        provenance=read_provenance(table, splits_mat),
         splits={name: one_based(table[f"{name}_{random_id}"], len(files), f"{name}_{random_id} in {splits_mat}", "images")
                 for name in SPLITS})
     check(benchmark, images_mat, splits_mat, groups_json, random_id)
@@ -95,6 +97,13 @@ def read_mat(path: Path, keys: Sequence[str], optional: Sequence[str] = ()) -> d
         raise InputError(f"{path} has no {missing[0]}; it has {', '.join(there)}"
                          + (". --random_id chooses among the divisions" if "_loc_" in missing[0] else ""))
     return found
+
+
+def read_provenance(table: dict, path: Path) -> dict:
+    try:
+        return json.loads("".join(strings(table["provenance"]))) if "provenance" in table else {}
+    except ValueError as error:
+        raise InputError(f"provenance in {path} should be JSON, as annotate.py writes it: {error}") from error
 
 
 def strings(value: np.ndarray) -> List[str]:

@@ -110,7 +110,6 @@ def get_options(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     loop.add_argument("--warmup", type=share, default=0.05, help="share of the steps in which the learning rate rises; then it falls as a cosine")
     loop.add_argument("--clip_grad", type=rate, default=1.0, help="largest norm of the gradient")
     loop.add_argument("--patch_drop", type=number(float, 0, 0.9), default=0.0, help="share of the patches that the vision tower does not see in training: 0.5 halves its time")
-    loop.add_argument("--label_smoothing", type=share, default=0.0, help="share of the target that is spread over the batch; 0 to 0.1")
     loop.add_argument("--seed", type=number(int, 0, 2 ** 32 - 1), default=0, help="of weights, order, captions and augmentation")
     loop.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...: auto is the GPU where there is one")
     loop.add_argument("--test_every", type=count, default=1, help="epochs from one test to the next; the last epoch is tested in any case")

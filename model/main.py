@@ -9,6 +9,7 @@ from pathlib import Path
 
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # a GPU repeats itself only with this, set before torch starts
 
+import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from torch.utils.data import DataLoader, Subset  # noqa: E402
 
@@ -18,7 +19,7 @@ from dataset import EpisodeSampler, SceneImages, ShuffledSampler  # noqa: E402
 from engine import evaluate, make_optimizer, train_one_epoch  # noqa: E402
 from errors import exits_cleanly  # noqa: E402
 from losses import Criterion  # noqa: E402
-from metrics import score_all  # noqa: E402
+from metrics import calibrated_stacking, confusion, score_all  # noqa: E402
 from options import BRANCH, get_options, loss_weights, pick_device  # noqa: E402
 from runs import Run, checkpoint_metadata  # noqa: E402
 
@@ -46,14 +47,14 @@ def main(arguments=None):
     run.start()
     for epoch in range(run.epoch + 1, opt.nepoch):
         sampler.set_epoch(epoch)
-        line, per_class = run_epoch(opt, data, model, criterion, *loaders, epoch)
-        run.finish_epoch(model, line, per_class)
+        line, tables = run_epoch(opt, data, model, criterion, *loaders, epoch)
+        run.finish_epoch(model, line, tables)
         print_epoch(line, run)
     print_results(run.finish(chance=100 / len(data.unseen)), run)
 
 
 def run_epoch(opt, data, model, criterion, training, testing, epoch):
-    """Train and test once. Returns the log line, and the accuracy of every class (a table, column by column)."""
+    """Train and test once. Returns the log line, and the tables of `test`."""
     started = time.perf_counter()
     full, windows = epoch > opt.pretrain_epoch, epoch > opt.pro_start_epoch
     lr = opt.classifier_lr * 0.9 ** (epoch // 10) if full else opt.pretrain_lr
@@ -61,20 +62,25 @@ def run_epoch(opt, data, model, criterion, training, testing, epoch):
     losses = train_one_epoch(model, criterion, optimizer, training, data.class_attributes, data.seen, opt.normalize, full, windows,
                              f"epoch {epoch}")
     trained = time.perf_counter()
-    scores, per_class = test(opt, data, model, testing, epoch)
+    scores, tables = test(opt, data, model, testing, epoch)
     return {"epoch": epoch, "stage": "full" if full else "warm-up", "windows": windows, "lr": lr,
             "loss": sum(losses.values()), "losses": losses, "scores": scores,
-            "seconds": {"train": trained - started, "test": time.perf_counter() - trained}}, per_class
+            "seconds": {"train": trained - started, "test": time.perf_counter() - trained}}, tables
 
 
 def test(opt, data, model, loader, epoch):
-    """Scores of every branch, and the accuracy of every class. Windows only where the chosen branch needs them."""
+    """Scores of every branch, and two tables, column by column: the accuracy of every class by every branch, and how many images
+    of each class the chosen branch gave to each. Windows only where that branch needs them."""
     windows = opt.sel_res == "pro" or opt.sel_res == "main" and epoch > opt.pro_start_epoch
     classes = data.candidates(opt.gzsl)
     probabilities, labels = evaluate(model, loader, data.class_attributes, classes, opt.normalize, windows, "test")
     scores, per_class = score_all(probabilities, labels, classes, data.seen, data.unseen, opt.gzsl, opt.calibrated_stacking)
-    return scores, {"class": [data.class_names[c] for c in classes], "subset": ["unseen" if c in data.unseen else "seen" for c in classes],
-                    "images": [int((labels == c).sum()) for c in classes], **per_class}
+    names = [data.class_names[c] for c in classes]
+    subset = ["unseen" if c in data.unseen else "seen" for c in classes]
+    chosen = calibrated_stacking(probabilities[BRANCH[opt.sel_res]], np.isin(classes, data.seen), opt.calibrated_stacking)  # in ZSL none is seen
+    counts = confusion(classes[chosen.argmax(axis=1)], labels, classes)
+    return scores, {"per_class": {"class": names, "subset": subset, "images": counts.sum(axis=1).tolist(), **per_class},
+                    "confusion": {"class": names, **dict(zip(names, counts.T.tolist()))}}
 
 
 def make_sampler(opt, data, seed):

@@ -13,6 +13,11 @@ def per_class_accuracy(predicted: np.ndarray, labels: np.ndarray, classes: np.nd
     return np.array([right[labels == c].mean() if (labels == c).any() else np.nan for c in classes])
 
 
+def confusion(predicted: np.ndarray, labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Images of the class of a row that were named as the class of a column. predicted, labels: [n] class ids; returns [C, C]."""
+    return np.array([[((labels == true) & (predicted == named)).sum() for named in classes] for true in classes])
+
+
 def harmonic_mean(seen: float, unseen: float) -> float:
     """H = 2US / (U + S); 0 if both are 0."""
     return 2 * seen * unseen / (seen + unseen) if seen + unseen else 0.0

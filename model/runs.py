@@ -32,6 +32,7 @@ class Run:
     log.jsonl            a line an epoch: every loss term, every score
     best, last .safetensors            weights, with epoch and options as metadata
     per_class_best.csv, per_class_last.csv     accuracy of every class, a column a branch
+    confusion_best.csv, confusion_last.csv     images of each class (rows) by the class they were given (columns)
     results.json         the numbers of the run, once it is finished
     """
 
@@ -95,13 +96,14 @@ class Run:
         """The log line of the best epoch so far, the first if tied. Chosen on test images, as published."""
         return max(self.history, key=self.score)
 
-    def finish_epoch(self, model: DSVA, line: dict, per_class: Mapping[str, Sequence]):
+    def finish_epoch(self, model: DSVA, line: dict, tables: Mapping[str, Mapping[str, Sequence]]):
         """Log, then weights: `last` comes last, so that an epoch counts as finished only with all its files."""
         self.history.append(line)
         with (self.folder / "log.jsonl").open("a") as log:
             log.write(json.dumps(line) + "\n")
         for name in ["best", "last"] if self.best() is line else ["last"]:
-            write_columns(self.folder / f"per_class_{name}.csv", per_class)
+            for table, columns in tables.items():
+                write_columns(self.folder / f"{table}_{name}.csv", columns)
             save_checkpoint(self.folder / f"{name}.safetensors", model, line["epoch"], self.options)
 
     def finish(self, chance: float) -> dict:

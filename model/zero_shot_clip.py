@@ -50,7 +50,7 @@ def baselines(opt: argparse.Namespace, clip: Clip, data: Benchmark, classes: np.
     images = embed(opt, clip, data, tested)                                                     # [n, P]
     cosines = {"names": images @ clip.embed_words([readable(data.class_names[c]) for c in classes], CLASS_PROMPTS).T}
     if opt.attributes:
-        attributes = clip.embed_words(data.attribute_names, ATTRIBUTE_PROMPTS)                  # [A, P]
+        attributes = clip.embed_words(data.attribute_names, data.provenance.get("attribute_prompts", ATTRIBUTE_PROMPTS))  # [A, P]
         seen_images = embed(opt, clip, data, data.splits["train_gzsl_loc"])                     # [m, P]
         cosines["attributes"] = attribute_cosines(images @ attributes.T, seen_images @ attributes.T, data.class_attributes[:, classes])
     return {name: (clip.scale * cosine.double()).softmax(dim=1).numpy() for name, cosine in cosines.items()}

@@ -81,14 +81,15 @@ def test_the_loss_of_a_pair_by_hand():
     # logits 2 x [[1, 0.6], [0, 0.8]]: rows are images, columns are texts
     wrong_minus_right = [2 * (0.6 - 1), 2 * (0 - 0.8), 2 * (0 - 1), 2 * (0.6 - 0.8)]  # rows, then columns
     expected = sum(math.log(1 + math.exp(difference)) for difference in wrong_minus_right) / 4
-    assert contrastive_loss(images, texts, torch.tensor(2.0), torch.eye(2) > 0).item() == pytest.approx(expected, abs=1e-6)
+    assert contrastive_loss(images, texts, torch.tensor(2.0), torch.arange(2)[:, None], torch.eye(2) > 0).item() == pytest.approx(expected, abs=1e-6)
 
 
 def test_texts_that_are_true_of_an_image_are_no_negatives():
-    images = torch.nn.functional.normalize(torch.randn(3, 4, generator=torch.Generator().manual_seed(0)), dim=1)
-    texts = images.flip(0)
-    everything = torch.ones(3, 3) > 0
-    assert contrastive_loss(images, texts, torch.tensor(5.0), everything).item() == pytest.approx(0, abs=1e-6)
+    images = torch.nn.functional.normalize(torch.randn(3, 4, generator=torch.Generator().manual_seed(0)), dim=1).requires_grad_()
+    texts, own, scale = images.detach().flip(0), torch.arange(3)[:, None], torch.tensor(5.0)
+    nothing_is_wrong = contrastive_loss(images, texts, scale, own, torch.ones(3, 3) > 0)
+    nothing_is_wrong.backward()
+    assert nothing_is_wrong.item() == pytest.approx(0, abs=1e-6) and images.grad.isfinite().all()
     true = torch.eye(3) > 0
     true[0, 1] = True  # text 1 is also true of image 0, but not the other way round
     logits = 5 * images @ texts.T
@@ -96,17 +97,18 @@ def test_texts_that_are_true_of_an_image_are_no_negatives():
     kept[0, 1] = -1e9
     target = torch.arange(3)
     expected = (torch.nn.functional.cross_entropy(kept, target) + torch.nn.functional.cross_entropy(kept.T, target)) / 2
-    assert torch.allclose(contrastive_loss(images, texts, torch.tensor(5.0), true), expected)
+    assert torch.allclose(contrastive_loss(images, texts, scale, own, true), expected)
 
 
-def test_label_smoothing_is_that_of_torch_and_has_finite_gradients_beside_twins():
-    images = torch.nn.functional.normalize(torch.randn(4, 8, generator=torch.Generator().manual_seed(1)), dim=1).requires_grad_()
-    texts = images.detach().roll(1, 0)
-    logits, target = 3 * images @ texts.T, torch.arange(4)
-    expected = sum(torch.nn.functional.cross_entropy(side, target, label_smoothing=0.1) for side in (logits, logits.T)) / 2
-    assert torch.allclose(contrastive_loss(images, texts, torch.tensor(3.0), torch.eye(4) > 0, 0.1), expected)
-    contrastive_loss(images, texts, torch.tensor(3.0), torch.ones(4, 4) > 0, 0.1).backward()
-    assert images.grad.isfinite().all()
+def test_each_of_several_texts_of_an_image_is_found_among_those_that_are_not_true_of_it():
+    generator = torch.Generator().manual_seed(1)
+    images, texts = (torch.nn.functional.normalize(torch.randn(n, 4, generator=generator), dim=1) for n in (2, 3))
+    pairs, true = torch.tensor([[0, 1], [1, 2]]), torch.tensor([[True, True, False], [False, True, True]])
+    exp = (4 * images @ texts.T).exp()
+    right = [(0, 0, exp[0, 2], exp[1, 0]), (0, 1, exp[0, 2], 0), (1, 1, exp[1, 0], 0), (1, 2, exp[1, 0], exp[0, 2])]
+    expected = sum(-(exp[i, t] / (exp[i, t] + texts_wrong)).log() - (exp[i, t] / (exp[i, t] + images_wrong)).log()
+                   for i, t, texts_wrong, images_wrong in right) / 8
+    assert torch.allclose(contrastive_loss(images, texts, torch.tensor(4.0), pairs, true), expected)
 
 
 def test_the_learning_rate_rises_in_a_line_and_falls_in_a_cosine():
@@ -156,9 +158,27 @@ def test_an_image_owns_its_captions_and_those_that_read_the_same(trained):
     tokenizer = CLIPProcessor.from_pretrained(trained).tokenizer
     table = captions_file.Captions([["A harbor.", "a  harbor ."], ["a harbor .", "desert"]], tokenizer, 12)
     assert len(table.tokens) == 2 and table.counts.tolist() == [1, 2]
-    assert table.true(np.array([0, 1]), torch.tensor([0, 1])).tolist() == [[True, False], [True, True]]
-    drawn = {tuple(table.draw(np.array([0, 1]), np.random.default_rng(seed)).tolist()) for seed in range(20)}
-    assert drawn == {(0, 0), (0, 1)}
+    true = table.true(np.array([0, 1]), torch.arange(2))
+    harbor = int(true[0].nonzero())
+    assert true.sum(dim=1).tolist() == [1, 2]
+    draws = [table.draw(np.array([0, 1]), 1, np.random.default_rng(seed)).flatten().tolist() for seed in range(20)]
+    assert {first for first, _ in draws} == {harbor} and {second for _, second in draws} == {0, 1}
+
+
+def test_several_captions_of_an_image_are_different_as_far_as_it_has_them(trained):
+    tokenizer = CLIPProcessor.from_pretrained(trained).tokenizer
+    table = captions_file.Captions([["a harbor"], ["a harbor", "desert", "many desert number 1 ."]], tokenizer, 12)
+    for seed in range(5):
+        first, second = table.draw(np.array([0, 1]), 4, np.random.default_rng(seed)).tolist()
+        assert len(set(first)) == 1 and set(second[:3]) == {0, 1, 2} and second[3] == second[0]
+
+
+def test_tokens_are_read_no_longer_than_they_need_be(trained):
+    tokenizer = CLIPProcessor.from_pretrained(trained).tokenizer
+    table = captions_file.Captions([["many desert number 1 .", "desert", "a harbor"]], tokenizer, 12)
+    read = list(table.read(torch.arange(3), 1))
+    assert [tokens.shape[1] for tokens in read] == sorted(table.lengths.tolist()) == table.lengths.tolist()
+    assert all((tokens[0, -1] == tokenizer.eos_token_id) and tokens.shape[0] == 1 for tokens in read)
 
 
 def test_retrieval_counts_queries_whose_answer_comes_first():

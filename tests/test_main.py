@@ -94,7 +94,8 @@ def finished(places, tmp_path_factory):
 
 def test_a_run_leaves_all_that_is_known_of_it(finished):
     assert {file.name for file in finished.iterdir()} == {
-        "options.json", "log.jsonl", "results.json", "best.safetensors", "last.safetensors", "per_class_best.csv", "per_class_last.csv"}
+        "options.json", "log.jsonl", "results.json", "best.safetensors", "last.safetensors", "per_class_best.csv", "per_class_last.csv",
+        "confusion_best.csv", "confusion_last.csv"}
     assert {"options", "command", "git", "versions", "machine"} <= json.loads((finished / "options.json").read_text()).keys()
 
 
@@ -113,6 +114,15 @@ def test_results_name_the_best_and_the_last_epoch(finished):
     results, lines = json.loads((finished / "results.json").read_text()), log(finished)
     assert results["best"]["scores"]["final"]["H"] == max(line["scores"]["final"]["H"] for line in lines)
     assert results["last"]["epoch"] == 2 and results["chance"] == pytest.approx(100 / 3)
+
+
+def test_confusion_has_every_test_image_once_and_the_accuracies_on_its_diagonal(finished):
+    table, classes = (list(csv.DictReader((finished / f"{name}_last.csv").open())) for name in ("confusion", "per_class"))
+    assert [row["class"] for row in table] == [row["class"] for row in classes] == list(table[0])[1:]
+    for row, accuracy in zip(table, classes):
+        named = {name: int(count) for name, count in row.items() if name != "class"}
+        assert sum(named.values()) == int(accuracy["images"])
+        assert 100 * named[row["class"]] / sum(named.values()) == pytest.approx(float(accuracy["final"]))  # --sel_res main
 
 
 def test_per_class_table_has_the_mean_that_was_reported(finished):

@@ -17,6 +17,7 @@ GROUPS: Dict[str, Tuple[str, ...]] = {
         "striped", "gridded", "circular", "dense", "sparse", "curved", "straight", "shiny", "rippled"),
 }
 ATTRIBUTES: Tuple[str, ...] = sum(GROUPS.values(), ())
+NOTABLE = 0.002                   # share of an image from which on an attribute counts as present, and is worth a word
 INDEX: Dict[str, int] = {name: i for i, name in enumerate(ATTRIBUTES)}
 
 
@@ -31,6 +32,12 @@ def pack_masks(label: np.ndarray, kinds: Iterable[Tuple[str, ...]]) -> bytes:
     file = io.BytesIO()
     np.savez_compressed(file, label=label, bits=np.array(bits, np.uint64))
     return file.getvalue()
+
+
+def areas(label: np.ndarray, bits: np.ndarray) -> np.ndarray:
+    """Share of the image that each attribute covers, [A]. label, bits: as in the file."""
+    shares = np.bincount(label.ravel(), minlength=len(bits)) / label.size
+    return shares @ (bits[:, None] >> np.arange(len(ATTRIBUTES), dtype=np.uint64) & np.uint64(1)).astype(float)
 
 
 def read_masks(path: "str | Path | io.BytesIO") -> np.ndarray:

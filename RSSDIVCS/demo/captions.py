@@ -5,9 +5,8 @@ from typing import Dict, List, Sequence
 import numpy as np
 from scipy import ndimage
 
-from .attributes import ATTRIBUTES, GROUPS
+from .attributes import ATTRIBUTES, GROUPS, NOTABLE, areas
 
-NOTABLE = 0.002                   # share of the image that is worth a word
 MOSTLY = 0.4                      # share of a thing's pixels that makes an attribute its own
 NOUNS = {                         # other ways to say it; what is not here goes by its name
     "runway": ("a runway",), "aircraft": ("aircraft", "airplanes"), "cars": ("cars", "vehicles"),
@@ -91,7 +90,7 @@ def look_around(thing: Thing, others: List[Thing], label: np.ndarray) -> None:
 
 
 def captions(label: np.ndarray, bits: np.ndarray, rng: np.random.Generator, count: int = 5) -> List[str]:
-    """Sentences about one image; relations are said only where they are true."""
+    """Sentences about one image, in which relations are said only where they are true; then the name of each of its attributes."""
     seen = things(label, bits)
     sentences = []
     for _ in range(count):
@@ -104,4 +103,4 @@ def captions(label: np.ndarray, bits: np.ndarray, rng: np.random.Generator, coun
             *first, last = [thing.describe(rng) for thing in chosen]
             body = f"{', '.join(first)} and {last}" if first else last
         sentences.append(pick(rng, OPENINGS).format(body))
-    return sentences
+    return sentences + [name for name, area in zip(ATTRIBUTES, areas(label, bits)) if area >= NOTABLE]
