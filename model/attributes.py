@@ -17,9 +17,9 @@ from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as TF
 from transformers import CLIPModel, CLIPProcessor
 
-from dataset import read_image
 from dsva import load_checkpoint, weight_files
 from errors import InputError
+from images import read_image
 
 ATTRIBUTE_PROMPTS = ("an aerial photograph with {}.", "a satellite image with {}.", "an overhead view of {}.", "{} seen from above.")
 CLASS_PROMPTS = ("a satellite image of a {}.", "an aerial photograph of a {}.", "an overhead view of {}.", "{} seen from above.")

@@ -12,8 +12,8 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import functional as TF
 from tqdm import tqdm
 
-from dataset import read_image
 from errors import InputError
+from images import read_image
 from runs import write_json, write_text
 
 START, END = "<|startoftext|>", "<|endoftext|>"

@@ -19,6 +19,7 @@ from torch.utils.data import Dataset, Sampler
 from torchvision.transforms import functional as TF
 
 from errors import InputError
+from images import read_image
 
 DATA_HELP = ("RSSDIVCS is in the Google Drive folder linked from github.com/wenjiaXu/RS_Scene_ZSL: "
              "unpack it into RSSDIVCS/ (its README shows the layout), or name your own folders with --root and --image_root")
@@ -198,14 +199,6 @@ def load_image(path: Path, size: int, draw: Optional[int] = None) -> Tensor:
     """uint8 [3, S, S]: the centre, or the crop and flip that a draw decides."""
     image = TF.resize(read_image(path), round(size * 256 / 224))
     return TF.pil_to_tensor(TF.center_crop(image, size) if draw is None else random_crop_and_flip(image, size, draw))
-
-
-def read_image(path: Path) -> Image.Image:
-    try:
-        with Image.open(path) as image:
-            return image.convert("RGB")
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:  # all that Pillow raises on bad files
-        raise InputError(f"cannot read the image {path}: {error}") from error
 
 
 def random_crop_and_flip(image: Image.Image, size: int, draw: int) -> Image.Image:
