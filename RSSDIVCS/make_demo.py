@@ -16,7 +16,7 @@ import shutil
 import signal
 import sys
 from pathlib import Path
-from typing import List, NamedTuple, NoReturn
+from typing import List, NamedTuple, NoReturn, Tuple
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -31,6 +31,7 @@ from demo.scene import SIDE, Scene
 
 VERSION = 1                       # of the drawings; raise it when they change
 HERE = Path(__file__).resolve().parent
+SENTENCES_OF_A_PART = 2
 RANDOM = len(CLASSES)             # stands for a class in the seeds of random compositions
 
 
@@ -40,6 +41,7 @@ class Job(NamedTuple):
     name: str                     # relative to root, without suffix
     seed: List[int]               # run, class, number
     size: int
+    parts: int = 1                # along a side, that are captioned by themselves too
 
     @property
     def image(self) -> Path:
@@ -66,6 +68,8 @@ def options(argv=None) -> argparse.Namespace:
     group.add_argument("--per_class", type=int, default=60,
                        help=f"images of each of the {len(CLASSES)} classes; 20 is enough to look around")
     group.add_argument("--random", type=int, metavar="N", help="draw N random compositions with captions instead of the classes")
+    group.add_argument("--parts", type=int, default=1, metavar="K",
+                       help="with --random: also cut each composition into K x K images, and tell in parts_*.jsonl what each shows")
     group.add_argument("--held_out", type=float, default=0.1,
                        help="with --random: share of images that go to captions_test.jsonl, 0..1")
     group.add_argument("--size", type=int, default=224, help=f"side of the square images in pixels, 64 to {SIDE // 2}")
@@ -83,7 +87,7 @@ def options(argv=None) -> argparse.Namespace:
                        help="also write a picture of the first images of each class")
     group.add_argument("--gallery", type=Path, metavar="FILE.png", help="also write a small picture with one image of each class")
     args = parser.parse_args(argv)
-    limits = {"per_class": (1, 10 ** 5), "random": (1, 10 ** 7), "held_out": (0, 1), "size": (64, SIDE // 2),
+    limits = {"per_class": (1, 10 ** 5), "random": (1, 10 ** 7), "held_out": (0, 1), "parts": (1, 4), "size": (64, SIDE // 2),
               "seed": (0, 2 ** 63), "unseen": (1, len(CLASSES) - 1), "divisions": (1, 1000), "workers": (1, 1024)}
     for name, (low, high) in limits.items():
         value = getattr(args, name)
@@ -131,17 +135,35 @@ def draw(job: Job) -> None:
     recipe = compose if which == RANDOM else list(CLASSES.values())[which]
     recipe(scene)
     picture, label = scene.photograph(job.size)
-    jpeg = io.BytesIO()
-    Image.fromarray(picture).save(jpeg, "JPEG", quality=92)
     save(job.masks, pack_masks(label, scene.kinds))
-    save(job.image, jpeg.getvalue())
+    save_jpeg(job.image, picture)
 
 
-def tell(job: Job) -> List[str]:
-    """Captions of a random composition."""
+def tell(job: Job) -> List[dict]:
+    """Caption lines of a random composition: its own, then those of its parts."""
     make(job)
     with np.load(job.masks) as file:
-        return captions(file["label"], file["bits"], np.random.default_rng([*job.seed, 1]))
+        label, bits = file["label"], file["bits"]
+    lines = [{"image": f"{job.name}.jpg", "captions": captions(label, bits, np.random.default_rng([*job.seed, 1]))}]
+    side = job.size // job.parts
+    for part, (row, column) in enumerate(np.ndindex(job.parts, job.parts) if job.parts > 1 else ()):
+        here = slice(row * side, (row + 1) * side), slice(column * side, (column + 1) * side)
+        name = f"parts/{job.name.partition('/')[2]}_{part}.jpg"
+        cut(job.image, here, job.root / name)
+        lines.append({"image": name, "captions": captions(label[here], bits, np.random.default_rng([*job.seed, 2, part]), SENTENCES_OF_A_PART)})
+    return lines
+
+
+def cut(image: Path, here: Tuple[slice, slice], path: Path) -> None:
+    """Write a part of an image unless it is there."""
+    if not path.exists():
+        save_jpeg(path, np.asarray(Image.open(image))[here])
+
+
+def save_jpeg(path: Path, picture: np.ndarray) -> None:
+    jpeg = io.BytesIO()
+    Image.fromarray(picture).save(jpeg, "JPEG", quality=92)
+    save(path, jpeg.getvalue())
 
 
 def run(function, jobs: List[Job], workers: int) -> list:
@@ -171,12 +193,18 @@ def make_classes(args: argparse.Namespace) -> List[Job]:
 
 def make_random(args: argparse.Namespace) -> List[Job]:
     """Compositions and their captions; the last of them are held out."""
-    jobs = [Job(args.out, f"images/{n // 1000:03d}/{n:06d}", [args.seed, RANDOM, n], args.size) for n in range(args.random)]
-    lines = [json.dumps({"image": f"{job.name}.jpg", "captions": told}) + "\n" for job, told in zip(jobs, run(tell, jobs, args.workers))]
-    train = len(lines) - round(args.held_out * len(lines))
-    save(args.out / "captions_train.jsonl", "".join(lines[:train]).encode())
-    save(args.out / "captions_test.jsonl", "".join(lines[train:]).encode())
+    jobs = [Job(args.out, f"images/{n // 1000:03d}/{n:06d}", [args.seed, RANDOM, n], args.size, args.parts) for n in range(args.random)]
+    told = run(tell, jobs, args.workers)
+    train = len(jobs) - round(args.held_out * len(jobs))
+    for split, several in (("train", told[:train]), ("test", told[train:])):
+        save_lines(args.out / f"captions_{split}.jsonl", [whole for whole, *_ in several])
+        if args.parts > 1:
+            save_lines(args.out / f"parts_{split}.jsonl", [part for _, *parts in several for part in parts])
     return jobs
+
+
+def save_lines(path: Path, lines: List[dict]) -> None:
+    save(path, "".join(json.dumps(line) + "\n" for line in lines).encode())
 
 
 def contact_sheet(path: Path, rows: List[List[Job]], side: int) -> None:

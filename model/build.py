@@ -33,7 +33,8 @@ def build_model(opt: Namespace, data: Benchmark, checkpoint: Optional[Path] = No
 
 
 def load_saved(checkpoint: Path, device: torch.device) -> Tuple[Namespace, Benchmark, DSVA]:
-    """A saved model, ready to look at images, with the options and the data that it was trained with."""
-    opt = Namespace(**checkpoint_metadata(checkpoint)["options"])
+    """A saved model, ready to look at images, with the options (and `epoch`, the last one) and the data that it was trained with."""
+    saved = checkpoint_metadata(checkpoint)
+    opt = Namespace(**saved["options"], epoch=saved["epoch"])
     data = build_data(opt, device)
     return opt, data, build_model(opt, data, checkpoint).to(device).eval()

@@ -12,10 +12,11 @@ from pathlib import Path
 from typing import Dict, List, Optional
 
 import torch
-from transformers import CLIPConfig, CLIPModel, CLIPTokenizerFast
+from transformers import CLIPModel, CLIPTokenizerFast
 from transformers.utils import logging as transformers_logging
 
 from attributes import CLASS_PROMPTS, load_clip, readable
+from beginnings import given_clip, new_clip
 from captions import LETTERS, Captions, Images, read_captions, train_tokenizer
 from contrastive import Augmentation, evaluate, make_optimizer, train_one_epoch
 from dataset import NORMALIZATIONS
@@ -25,7 +26,7 @@ from runs import atomic, circumstances, read_json, write_json, write_text
 
 SIZES = {"image_size": 112, "patch_size": 16, "width": 192, "layers": 6, "heads": 3, "text_width": 128, "text_layers": 3,
          "text_heads": 2, "projection": 128, "vocab_size": 2048, "context": 48}  # from scratch: 1 to 2 minutes for 8,000 images on 2 cores
-SIZE_HELP = {"image_size": "pixels a side", "patch_size": "pixels a side of a patch; divides image_size", "width": "of the vision tower",
+SIZE_HELP = {"image_size": "pixels a side; of --init, if not its own, its position embeddings are stretched", "patch_size": "pixels a side of a patch; divides image_size", "width": "of the vision tower",
              "layers": "of the vision tower", "heads": "of the vision tower; divides width", "text_width": "of the text tower",
              "text_layers": "of the text tower", "text_heads": "of the text tower; divides text_width",
              "projection": "width of the common space", "vocab_size": "most tokens; 512 are letters", "context": "most tokens of a caption"}
@@ -51,7 +52,7 @@ def main(arguments=None):
     write_json(output / "options.json", {"options": vars(opt), **circumstances()})
     torch.manual_seed(opt.seed)
     tokenizer = make_processor(opt, captions["train"], output)
-    model = (load_clip(Path(opt.init))[0] if opt.init else new_clip(opt, tokenizer)).to(device)
+    model = (given_clip(Path(opt.init), opt.image_size) if opt.init else new_clip(opt, tokenizer)).to(device)
     optimizer = make_optimizer(model, opt.weight_decay)
     history = resume(output, model, optimizer)
     print_start(opt, model, captions, history, device)
@@ -123,9 +124,11 @@ def get_options(arguments: Optional[List[str]] = None) -> argparse.Namespace:
 
     opt = parser.parse_args(arguments)
     sizes = {name: size for name, size in vars(opt).items() if name in SIZES}
-    if opt.init and sizes:
-        parser.error(f"--init brings its own sizes: leave out --{next(iter(sizes))}")
-    if not opt.init:
+    if opt.init and sizes.keys() - {"image_size"}:
+        parser.error(f"--init brings its own sizes: leave out --{min(sizes.keys() - {'image_size'})}")
+    if opt.init:
+        opt.image_size = sizes.get("image_size")
+    else:
         vars(opt).update({**SIZES, **sizes})
         check_sizes(opt)
     opt.lr = opt.lr or (1e-5 if opt.init else 1e-3)
@@ -175,29 +178,33 @@ def make_processor(opt, captions: Dict[str, list], output: Path) -> CLIPTokenize
             if file.name in PROCESSOR_FILES:
                 with atomic(output / file.name) as temporary:
                     shutil.copyfile(file, temporary)
+        if opt.image_size:
+            resize_processor(output, opt.image_size)
     elif not (output / "preprocessor_config.json").is_file():
         train_tokenizer([caption for several in captions.values() for caption in several], opt.vocab_size, opt.context, output)
         write_json(output / "preprocessor_config.json", image_processor(opt.image_size))
     return CLIPTokenizerFast.from_pretrained(output, local_files_only=True)
 
 
+def resize_processor(folder: Path, size: int):
+    """Make the processor's files speak of images of this size."""
+    for file in (folder / "preprocessor_config.json", folder / "processor_config.json"):
+        config = read_json(file) if file.is_file() else {}
+        images = config.get("image_processor", config)      # transformers 5 keeps it one level down
+        if "size" in images:
+            images.update(image_sizes(size))
+            write_json(file, config)
+
+
 def image_processor(size: int) -> dict:
     mean, deviation = NORMALIZATIONS["clip"]
-    return {"image_processor_type": "CLIPImageProcessor", "do_convert_rgb": True, "do_resize": True, "size": {"shortest_edge": size}, "resample": 3,
-            "do_center_crop": True, "crop_size": {"height": size, "width": size}, "do_rescale": True, "rescale_factor": 1 / 255,
+    return {"image_processor_type": "CLIPImageProcessor", "do_convert_rgb": True, "do_resize": True, "resample": 3,
+            "do_center_crop": True, **image_sizes(size), "do_rescale": True, "rescale_factor": 1 / 255,
             "do_normalize": True, "image_mean": mean, "image_std": deviation}
 
 
-def new_clip(opt, tokenizer) -> CLIPModel:
-    special = {"bos_token_id": tokenizer.bos_token_id, "eos_token_id": tokenizer.eos_token_id, "pad_token_id": tokenizer.pad_token_id}
-    text = {"vocab_size": len(tokenizer), "max_position_embeddings": opt.context, **tower(opt.text_width, opt.text_layers, opt.text_heads, opt.projection), **special}
-    vision = {"image_size": opt.image_size, "patch_size": opt.patch_size, **tower(opt.width, opt.layers, opt.heads, opt.projection)}
-    return CLIPModel(CLIPConfig(text_config=text, vision_config=vision, projection_dim=opt.projection, **special))
-
-
-def tower(width: int, layers: int, heads: int, projection: int) -> dict:
-    return {"hidden_size": width, "intermediate_size": 4 * width, "num_hidden_layers": layers, "num_attention_heads": heads,
-            "projection_dim": projection, "hidden_act": "gelu"}  # quick_gelu, CLIP's own, takes longer
+def image_sizes(size: int) -> dict:
+    return {"size": {"shortest_edge": size}, "crop_size": {"height": size, "width": size}}
 
 
 def save_clip(folder: Path, model: CLIPModel, half: bool):

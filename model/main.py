@@ -20,7 +20,7 @@ from engine import evaluate, make_optimizer, train_one_epoch  # noqa: E402
 from errors import exits_cleanly  # noqa: E402
 from losses import Criterion  # noqa: E402
 from metrics import calibrated_stacking, confusion, score_all  # noqa: E402
-from options import BRANCH, get_options, loss_weights, pick_device  # noqa: E402
+from options import BRANCH, get_options, loss_weights, needs_windows, pick_device  # noqa: E402
 from runs import Run, checkpoint_metadata  # noqa: E402
 
 
@@ -71,9 +71,8 @@ def run_epoch(opt, data, model, criterion, training, testing, epoch):
 def test(opt, data, model, loader, epoch):
     """Scores of every branch, and two tables, column by column: the accuracy of every class by every branch, and how many images
     of each class the chosen branch gave to each. Windows only where that branch needs them."""
-    windows = opt.sel_res == "pro" or opt.sel_res == "main" and epoch > opt.pro_start_epoch
     classes = data.candidates(opt.gzsl)
-    probabilities, labels = evaluate(model, loader, data.class_attributes, classes, opt.normalize, windows, "test")
+    probabilities, labels = evaluate(model, loader, data.class_attributes, classes, opt.normalize, needs_windows(opt, epoch), "test")
     scores, per_class = score_all(probabilities, labels, classes, data.seen, data.unseen, opt.gzsl, opt.calibrated_stacking)
     names = [data.class_names[c] for c in classes]
     subset = ["unseen" if c in data.unseen else "seen" for c in classes]

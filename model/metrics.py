@@ -1,7 +1,8 @@
 """Scores of zero-shot learning. Fractions in [0, 1], but `score_zsl` and `score_gzsl` give percent, as tables print them."""
-from typing import Dict, Mapping, Sequence, Tuple
+from typing import Dict, Mapping, Tuple
 
 import numpy as np
+from scipy import ndimage
 
 
 def per_class_accuracy(predicted: np.ndarray, labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
@@ -83,21 +84,24 @@ def score_all(probabilities: Mapping[str, np.ndarray], labels: np.ndarray, class
     return {branch: scores for branch, (scores, _) in both.items()}, {branch: per_class for branch, (_, per_class) in both.items()}
 
 
-def pointing_game(maps: Sequence[np.ndarray], masks: Sequence[np.ndarray], largest: float = 0.5) -> Dict[str, np.ndarray]:
-    """Does the peak of an attention map fall on its attribute? (Zhang et al., 2018, with attributes for objects)
+def localization(maps: np.ndarray, masks: np.ndarray, smallest: float = 0.002, largest: float = 0.5) -> Dict[str, np.ndarray]:
+    """Does the attention of one image lie on its attributes? maps: [A, G, G];  masks: bool [A, S, S], where each attribute is.
 
-    maps: [A, G, G] for each image;  masks: bool [A, S, S], where each attribute is. Images where an attribute is absent, or
-    covers `largest` of the image or more, do not count for it. Returns, for every attribute [A], "hits": the share of images
-    whose peak cell has its centre on the mask, "chance": the mean area of the masks, and "images" (NaN, NaN and 0 where none counts).
+    Returns, for every attribute [A], NaN if it covers less than `smallest` or more than `largest` of the image:
+    "hit":  1 if the peak cell of the map has its centre on the mask, else 0 (pointing game; Zhang et al., 2018), and "area", of
+            the mask: the share that chance would hit
+    "iou":  intersection over union of the mask and as many of the map's highest pixels, and "iou_chance", of as many anywhere
     """
-    maps, masks = np.stack(maps), np.stack(masks)                           # [n, A, G, G], [n, A, S, S]
     grid, size = maps.shape[-1], masks.shape[-1]
-    area = masks.mean(axis=(2, 3))
-    counts = (area > 0) & (area < largest)
-    row, column = np.unravel_index(maps.reshape(*maps.shape[:2], -1).argmax(axis=2), (grid, grid))
-    y, x = (((cell + 0.5) * size / grid).astype(int) for cell in (row, column))
-    hit = np.take_along_axis(np.take_along_axis(masks, y[:, :, None, None], 2), x[:, :, None, None], 3)[:, :, 0, 0]
-
-    def mean(values):
-        return np.where(counts.any(axis=0), (values * counts).sum(axis=0) / np.maximum(counts.sum(axis=0), 1), np.nan)
-    return {"hits": mean(hit), "chance": mean(area), "images": counts.sum(axis=0)}
+    area = masks.mean(axis=(1, 2))
+    hit, iou = np.full((2, len(masks)), np.nan)
+    counts = (area >= smallest) & (area <= largest)
+    for a in np.flatnonzero(counts):
+        row, column = np.unravel_index(maps[a].argmax(), (grid, grid))
+        hit[a] = masks[a, int((row + 0.5) * size / grid), int((column + 0.5) * size / grid)]
+        enlarged = ndimage.zoom(maps[a], size / grid, order=1, mode="nearest", grid_mode=True)
+        highest = np.argsort(-enlarged, axis=None, kind="stable")[:masks[a].sum()]
+        shared = masks[a].ravel()[highest].sum()
+        iou[a] = shared / (2 * masks[a].sum() - shared)
+    area = np.where(counts, area, np.nan)
+    return {"hit": hit, "area": area, "iou": iou, "iou_chance": area / (2 - area)}

@@ -165,6 +165,11 @@ def find(folder: Path, name: str, ending: str) -> Path:
     return next((place for place in places if place.is_file()), places[1])
 
 
+def needs_windows(opt: argparse.Namespace, epoch: int) -> bool:
+    """Does the branch that counts look at windows, after this epoch?"""
+    return opt.sel_res == "pro" or opt.sel_res == "main" and epoch > opt.pro_start_epoch
+
+
 def clip_folder(opt: argparse.Namespace) -> Path:
     return Path(opt.clip or Path(opt.clip_root) / {1: "clip-rsicd", 2: "clip-rsicd-v2"}[opt.version])
 

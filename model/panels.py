@@ -1,6 +1,6 @@
 """One image as the network sees it: its window, and the attributes that decided, with their attention maps. Pictures, no files."""
 import argparse
-from typing import List
+from typing import List, Optional, Tuple
 
 import matplotlib
 import numpy as np
@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
+from attributes import readable
+from dataset import Benchmark
 from dsva import Output
 from metrics import calibrated_stacking
 from options import BRANCH
@@ -16,7 +18,7 @@ from options import BRANCH
 matplotlib.use("Agg")  # draws to files, needs no screen
 import matplotlib.pyplot as plt  # noqa: E402
 
-INK, RIGHT, WRONG, BOX = "#222222", "#1b7837", "#b2182b", "#ffffff"
+INK, GRAY, RIGHT, WRONG = "#222222", "#666666", "#1b7837", "#b2182b"
 
 
 def named(out: Output, run: argparse.Namespace, classes: np.ndarray, seen: np.ndarray) -> int:
@@ -25,32 +27,60 @@ def named(out: Output, run: argparse.Namespace, classes: np.ndarray, seen: np.nd
     return int(calibrated_stacking(probabilities, np.isin(classes, seen), run.calibrated_stacking).argmax())  # in ZSL none is seen
 
 
-def draw(picture: Tensor, out: Output, data, guess: int, label, top: int) -> Image.Image:
-    """A panel: the image with its window, then the attributes that spoke most for the class, each with its map."""
-    worth = data.class_attributes[:, guess]
-    contribution = out.attributes_attention[0] * worth                              # score x class value
-    strongest = contribution.where(worth > 0, -torch.inf).argsort(descending=True)[:top].tolist()  # of what the class has, not lacks
-    pixels, size = picture.permute(1, 2, 0).numpy(), picture.shape[-1]
-    figure, axes = plt.subplots(1, 1 + top, figsize=(2.1 * (1 + top), 2.62), dpi=110, layout="constrained")
+def draw(picture: Tensor, out: Output, box: Tensor, data: Benchmark, guess: int, label: Optional[int], top: int) -> Image.Image:
+    """A panel: the image with its window, then the attributes that spoke most for the class, each with its attention map.
+
+    picture: [3, S, S] uint8;  out: of that one image;  box: [1, 4];  guess, label: class numbers, label None if it is not known
+    """
+    contribution, strongest = spoke_for(out, data.class_attributes[:, guess], top)
+    size = picture.shape[-1]
+    figure, axes = plt.subplots(1, 1 + top, figsize=(2.1 * (1 + top) + 0.45, 2.55), dpi=110, layout="constrained")
     for axis in axes:
-        axis.imshow(pixels, extent=(0, size, size, 0))
+        axis.imshow(picture.permute(1, 2, 0).numpy(), extent=(0, size, size, 0))
         axis.set_axis_off()
-    colour = INK if label is None else RIGHT if guess == label else WRONG
-    axes[0].set_title(data.class_names[guess], color=colour, fontsize=10, fontweight="bold", pad=14)
-    if label is not None and guess != label:
-        axes[0].text(0.5, 1.02, f"is {data.class_names[label]}", transform=axes[0].transAxes, ha="center", fontsize=8, color=INK)
-    y, x, height, width = out.boxes[0].tolist()
-    axes[0].add_patch(plt.Rectangle((x, y), width, height, fill=False, linewidth=2, edgecolor=BOX, linestyle="--"))
+    right = label is None or guess == label
+    entitle(axes[0], readable(data.class_names[guess]), "" if right else f"is {readable(data.class_names[label])}",
+            INK if label is None else RIGHT if right else WRONG)
+    y, x, height, width = box[0].tolist()
+    axes[0].add_patch(plt.Rectangle((x, y), width, height, fill=False, linewidth=1.6, edgecolor="white", linestyle=(0, (4, 3))))
     for axis, a in zip(axes[1:], strongest):
-        heat = F.interpolate(out.maps[:, a:a + 1], scale_factor=8, mode="bicubic")[0, 0].cpu().numpy()
-        axis.imshow(heat, extent=(0, size, size, 0), cmap="inferno", alpha=0.55, interpolation="bilinear")
-        axis.set_title(data.attribute_names[a], fontsize=10, color=INK, pad=14)
-        axis.text(0.5, 1.02, f"{contribution[a] / contribution.abs().sum():+.0%} of the decision", transform=axis.transAxes,
-                  ha="center", fontsize=8, color="#666666")
+        shown = lay_over(axis, out.maps[0, a], size)
+        entitle(axis, data.attribute_names[a], f"{contribution[a]:+.0%} of the decision")
+    scale = figure.colorbar(shown, ax=list(axes), shrink=0.86, aspect=28, pad=0.008, ticks=[0, 1])
+    scale.ax.set_yticklabels(["least", "most"], fontsize=7, color=GRAY)
+    scale.set_label("attention, each map by itself", fontsize=7, color=GRAY, labelpad=-14)
+    scale.outline.set_visible(False)
+    scale.ax.tick_params(length=0)
     figure.canvas.draw()
     panel = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
     plt.close(figure)
     return panel
+
+
+def spoke_for(out: Output, worth: Tensor, top: int) -> Tuple[Tensor, List[int]]:
+    """Each attribute's share of the decision [A], and the `top` ones that speak most for the class: of what it has, not lacks.
+
+    out: of one image;  worth: [A], the class's attribute values. A share is score x class value over the sum of their magnitudes
+    """
+    products = out.attributes_attention[0] * worth
+    strongest = products.where(worth > 0, -torch.inf).argsort(descending=True)[:top].tolist()
+    return products / products.abs().sum().clamp_min(1e-12), strongest
+
+
+def lay_over(axis, attention: Tensor, size: int):
+    """Lay a map [G, G] over the image on this axis, scaled to its own range; the weaker, the more transparent. A ring marks its peak."""
+    grid = len(attention)
+    heat = F.interpolate(attention[None, None], scale_factor=8, mode="bicubic")[0, 0]
+    heat = ((heat - heat.min()) / (heat.max() - heat.min()).clamp_min(1e-12)).cpu().numpy()
+    shown = axis.imshow(heat, extent=(0, size, size, 0), cmap="inferno", alpha=0.25 + 0.5 * heat, interpolation="bilinear", vmin=0, vmax=1)
+    y, x = np.unravel_index(int(attention.argmax()), (grid, grid))
+    axis.plot((x + 0.5) * size / grid, (y + 0.5) * size / grid, "o", markersize=9, markerfacecolor="none", markeredgecolor="white", markeredgewidth=1.2)
+    return shown
+
+
+def entitle(axis, title: str, remark: str, colour: str = INK):
+    axis.set_title(title, color=colour, fontsize=10, fontweight="bold" if colour != INK else "normal", pad=15)
+    axis.text(0.5, 1.025, remark, transform=axis.transAxes, ha="center", fontsize=8, color=GRAY)
 
 
 def stack(panels: List[Image.Image], columns: int) -> Image.Image:

@@ -5,7 +5,7 @@
     python model/visualize.py --resume runs/X/best.safetensors --masks RSSDIVCS/demo_data/masks     measure it, too
 
 One PNG an image, and contact_sheet.png with all of them. With masks (where each attribute really is, as the demo knows),
-the pointing game is printed: how often the peak of an attention map falls on its attribute.
+it is printed how often the peak of an attention map falls on its attribute (the pointing game), and how far both overlap (IoU).
 """
 import argparse
 import sys
@@ -21,8 +21,8 @@ from tqdm import tqdm
 from build import load_saved
 from dataset import load_image, normalize
 from errors import InputError, exits_cleanly
-from metrics import pointing_game
-from options import REPOSITORY, Parser, number, path, pick_device
+from metrics import localization
+from options import REPOSITORY, Parser, needs_windows, number, path, pick_device
 from panels import draw, named, stack
 from runs import atomic, write_json
 
@@ -43,12 +43,12 @@ def main(arguments=None):
     for shown, (file, label) in enumerate(tqdm(chosen, desc="attention", leave=False, disable=None)):
         picture = load_image(file, size)
         with torch.inference_mode():
-            out = model(normalize(picture[None].to(device), run.normalize), candidates, windows=True)
+            out = model(normalize(picture[None].to(device), run.normalize), candidates, needs_windows(run, run.epoch))
         if opt.masks and label is not None:
-            measured.append((out.maps[0].cpu().numpy(), load_masks(Path(opt.masks), file, size)))
+            measured.append(localization(out.maps[0].cpu().numpy(), load_masks(Path(opt.masks), file, size)))
         if shown < opt.draw:
             guess = classes[named(out, run, classes, data.seen)]
-            panel = draw(picture, out, data, guess, label, opt.top)
+            panel = draw(picture, out, model.find_window(out, size), data, guess, label, opt.top)
             name = folder / f"{data.class_names[label] + '_' if label is not None else ''}{file.stem}.png"
             with atomic(name) as temporary:
                 panel.save(temporary, format="PNG")
@@ -57,7 +57,7 @@ def main(arguments=None):
         stack(sheet, columns=opt.columns).save(temporary, format="PNG")
     print(f"{len(sheet)} images and contact_sheet.png in {folder}")
     if measured:
-        report(pointing_game(*zip(*measured)), data.attribute_names, folder)
+        report(measured, data.attribute_names, folder)
 
 
 def get_options(arguments=None) -> argparse.Namespace:
@@ -69,7 +69,7 @@ def get_options(arguments=None) -> argparse.Namespace:
     parser.add_argument("--top", type=number(int, 1), default=3, help="attributes for each image (default: 3)")
     parser.add_argument("--draw", type=number(int, 1), default=200, help="panels to draw at most; all images are measured (default: 200)")
     parser.add_argument("--columns", type=number(int, 1), default=2, help="panels side by side on the contact sheet (default: 2)")
-    parser.add_argument("--masks", type=path, help="folder of attribute masks, laid out as the images: measure the pointing game")
+    parser.add_argument("--masks", type=path, help="folder of attribute masks, laid out as the images: measure where attention lies")
     parser.add_argument("--output", type=path, help="folder for the pictures (default: attention/ beside the checkpoint)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
     return parser.parse_args(arguments)
@@ -106,16 +106,21 @@ def load_masks(root: Path, image: Path, size: int) -> np.ndarray:
     return masks.numpy() > 0.5
 
 
-def report(game: dict, names: List[str], folder: Path):
-    """Print and save the pointing game: all attributes together, and each of them."""
-    rows = [(names[a], *(float(game[key][a]) for key in ("hits", "chance")), int(game["images"][a])) for a in np.flatnonzero(game["images"])]
-    print(f"\n{'pointing game':24} {'peak on it':>10} {'chance':>8} {'images':>7}")
-    for name, hits, chance, images in sorted(rows, key=lambda row: row[2] - row[1]):
-        print(f"{name:24} {hits:>10.1%} {chance:>8.1%} {images:>7}")
-    hits, chance = float(np.nanmean(game["hits"])), float(np.nanmean(game["chance"]))
-    print(f"{'mean of the attributes':24} {hits:>10.1%} {chance:>8.1%} {'':>7} {hits / chance:.1f} times chance")
-    write_json(folder / "pointing_game.json", {"hits": hits, "chance": chance, "ratio": hits / chance, "attributes": [
-        dict(zip(("attribute", "hits", "chance", "images"), row)) for row in rows]})
+def report(measured: List[dict], names: List[str], folder: Path):
+    """Print and save how well attention lies on the attributes: each of them, and their mean. measured: `localization` of each image"""
+    every = {key: np.stack([one[key] for one in measured]) for key in ("hit", "area", "iou", "iou_chance")}     # [n, A]
+    counted = np.flatnonzero(np.isfinite(every["hit"]).any(axis=0))
+    if not len(counted):
+        return print("no attribute of these images has a mask of 0.2 to 50 % of the image: nothing to measure")
+    rows = [{"attribute": names[a], "images": int(np.isfinite(every["hit"][:, a]).sum()),
+             **{key: float(np.nanmean(values[:, a])) for key, values in every.items()}} for a in counted]
+    mean = {key: float(np.mean([row[key] for row in rows])) for key in every}
+    print(f"\n{'in %':24} {'peak on it':>10} {'chance':>7} {'IoU':>7} {'chance':>7} {'images':>7}")
+    for row in [*sorted(rows, key=lambda row: row["area"] - row["hit"]), {"attribute": "mean of the attributes", "images": len(measured), **mean}]:
+        print(f"{row['attribute']:24} {100 * row['hit']:>10.1f} {100 * row['area']:>7.1f} {100 * row['iou']:>7.1f} "
+              f"{100 * row['iou_chance']:>7.1f} {row['images']:>7}")
+    print(f"peaks {mean['hit'] / mean['area']:.1f} times chance, IoU {mean['iou'] / mean['iou_chance']:.1f} times")
+    write_json(folder / "localization.json", {**mean, "ratio": mean["hit"] / mean["area"], "attributes": rows})
 
 
 if __name__ == "__main__":

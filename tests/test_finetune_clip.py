@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from transformers import CLIPModel, CLIPProcessor
+from transformers import CLIPConfig, CLIPModel, CLIPProcessor, CLIPVisionConfig
 
+import beginnings
 import captions as captions_file
 import finetune_clip
 from attributes import readable
@@ -186,6 +187,33 @@ def test_retrieval_counts_queries_whose_answer_comes_first():
     true = torch.tensor([[True, False, False], [False, True, True]])
     assert retrieval(similarity, true) == {"R@1": 50, "R@5": 100, "R@10": 100}
     assert retrieval(torch.zeros(2, 30), torch.eye(2, 30) > 0)["R@10"] == 0  # embeddings that are all the same find nothing
+
+
+# ---- beginnings ------------------------------------------------------------------------------------------------------
+
+def test_a_new_tower_attends_to_what_is_alike_and_knows_near_from_far():
+    config = CLIPVisionConfig(image_size=32, patch_size=8, **beginnings.tower(64, 1, 2, 16))
+    vision = CLIPModel(CLIPConfig(vision_config=config.to_dict(), text_config=beginnings.tower(16, 1, 2, 16))).vision_model
+    torch.manual_seed(0)
+    beginnings.start_like_trained(vision)
+    attention = vision.encoder.layers[0].self_attn
+    alike = (attention.q_proj.weight[:32].T @ attention.k_proj.weight[:32]).detach()    # of the first head, [64, 64]
+    passed_on = (attention.out_proj.weight @ attention.v_proj.weight).detach()
+    assert alike.diagonal().mean() > 0.3 and passed_on.diagonal().mean() == pytest.approx(-0.4, abs=0.1)
+    assert alike.fill_diagonal_(0).mean().abs() < 0.05
+    positions = vision.embeddings.position_embedding.weight[1:].detach()
+    distance = torch.cdist(positions, positions)[0]                             # of a corner, on a grid of 4 x 4
+    assert distance[1] < distance[2] < distance[3] < distance[15] and distance[1] == pytest.approx(distance[4].item())
+
+
+def test_a_clip_that_exists_takes_larger_images(trained, data, tmp_path):
+    larger = beginnings.given_clip(trained, 64)
+    old, new = (model.vision_model.embeddings.position_embedding.weight for model in (CLIPModel.from_pretrained(trained), larger))
+    assert new.shape == (65, 32) and torch.equal(new[0], old[0]) and torch.allclose(new[1:].mean(dim=0), old[1:].mean(dim=0), atol=0.02)
+    train(data, tmp_path / "larger", "--init", str(trained), "--image_size", "64", "--batch_size", "6", "--workers", "0", "--device", "cpu", size=[], epochs=1)
+    processor = CLIPProcessor.from_pretrained(tmp_path / "larger")
+    assert processor(images=Image.new("RGB", (90, 70)), return_tensors="pt")["pixel_values"].shape == (1, 3, 64, 64)
+    assert CLIPModel.from_pretrained(tmp_path / "larger").config.vision_config.image_size == 64
 
 
 # ---- the checkpoint --------------------------------------------------------------------------------------------------

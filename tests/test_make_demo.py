@@ -241,6 +241,18 @@ def test_compositions_show_every_attribute(told):
     assert share.min() > 0.01 and share.max() < 0.85
 
 
+def test_parts_of_compositions_are_told_by_themselves(tmp_path):
+    assert make("--out", tmp_path, "--random", 4, "--held_out", 0.5, "--size", 128, "--parts", 2) == (0, "")
+    lines = [[json.loads(line) for line in (tmp_path / f"parts_{split}.jsonl").read_text().splitlines()] for split in ("train", "test")]
+    assert [len(part) for part in lines] == [8, 8]
+    whole = np.asarray(Image.open(tmp_path / "images" / "000" / "000001.jpg")).astype(int)
+    part = np.asarray(Image.open(tmp_path / "parts" / "000" / "000001_2.jpg")).astype(int)
+    assert part.shape == (64, 64, 3) and np.abs(part - whole[64:, :64]).mean() < 4                # below, left
+    shares = read_masks(tmp_path / "masks" / "images" / "000" / "000001.npz")[:, 64:, :64].mean((1, 2))
+    assert lines[0][6]["image"] == "parts/000/000001_2.jpg"
+    assert lines[0][6]["captions"][2:] == [name for name, share in zip(ATTRIBUTES, shares) if share >= NOTABLE]
+
+
 # mistakes
 
 @pytest.mark.parametrize("args, says", [

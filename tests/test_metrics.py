@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from metrics import (area_under_curve, calibrated_stacking, harmonic_mean, per_class_accuracy, pointing_game, score_gzsl, score_zsl,
+from metrics import (area_under_curve, calibrated_stacking, harmonic_mean, localization, per_class_accuracy, score_gzsl, score_zsl,
                      seen_unseen_curve)
 
 
@@ -59,17 +59,20 @@ def test_curve_passes_through_every_calibration():
         assert (round(score["U"] / 100, 9), round(score["S"] / 100, 9)) in curve
 
 
-def test_pointing_game_by_hand():
-    maps = np.array([[[[0, 9], [0, 0]], [[9, 0], [0, 0]]]])  # one image, two attributes, peaks above right and above left
-    masks = np.zeros((1, 2, 4, 4), bool)
-    masks[0, 0, :2, 2:] = True                               # a quarter of the image, under its peak
-    masks[0, 1, 3, 3] = True                                 # elsewhere
-    game = pointing_game(maps, masks)
-    assert game["hits"].tolist() == [1, 0] and game["chance"].tolist() == [1 / 4, 1 / 16] and game["images"].tolist() == [1, 1]
+def test_localization_by_hand():
+    maps = np.array([[[0, 9], [0, 0]], [[9, 0], [0, 0]], [[1, 9], [2, 3]]], float)  # peaks above right, above left, above right
+    masks = np.zeros((3, 4, 4), bool)
+    masks[0, :2, 2:] = True                               # a quarter of the image, under its peak
+    masks[1, 3, 3] = True                                 # elsewhere
+    masks[2, :2] = True                                   # the upper half, of which the map has the right part among its eight highest
+    found = localization(maps, masks)
+    assert found["hit"].tolist() == [1, 0, 1] and found["area"].tolist() == [1 / 4, 1 / 16, 1 / 2]
+    assert found["iou"][:2].tolist() == [1, 0] and 1 / 3 <= found["iou"][2] < 1
+    assert found["iou_chance"] == pytest.approx([1 / 7, 1 / 31, 1 / 3])
 
 
-def test_pointing_game_leaves_out_what_is_absent_or_everywhere():
-    maps, masks = np.zeros((2, 2, 2, 2)), np.zeros((2, 2, 4, 4), bool)
-    masks[1, 1] = True
-    game = pointing_game(maps, masks)
-    assert game["images"].tolist() == [0, 0] and np.isnan(game["hits"]).all()
+def test_localization_leaves_out_what_is_absent_or_everywhere():
+    masks = np.zeros((3, 40, 40), bool)
+    masks[1] = True
+    masks[2, 0, 0] = True                                 # 0.06 % of the image
+    assert all(np.isnan(values).all() for values in localization(np.zeros((3, 2, 2)), masks).values())

@@ -61,14 +61,14 @@ def test_masks_are_cropped_as_images_are(tmp_path):
     assert (masks[INDEX["cars"]] == shown).all() and masks.sum() == shown.sum()
 
 
-def test_pointing_game_is_printed_and_saved(checkpoint, root, tmp_path, monkeypatch, capsys):
+def test_localization_is_printed_and_saved(checkpoint, root, tmp_path, monkeypatch, capsys):
     masks = np.zeros((6, 32, 32), bool)
-    masks[0, :16] = masks[1, :8, :8] = True
+    masks[0, :17] = masks[1, :8, :8] = True
     monkeypatch.setattr(visualize, "load_masks", lambda *_: masks)
     look(checkpoint, "--masks", tmp_path, "--output", tmp_path / "out", "--draw", 1)
-    result = json.loads((tmp_path / "out" / "pointing_game.json").read_text())
-    assert [row["attribute"] for row in result["attributes"]] == ["attribute 1"]  # the other covers half of the image
-    assert result["chance"] == pytest.approx(1 / 16) and "times chance" in capsys.readouterr().out
+    result = json.loads((tmp_path / "out" / "localization.json").read_text())
+    assert [row["attribute"] for row in result["attributes"]] == ["attribute 1"]  # the other covers more than half of the image
+    assert result["area"] == pytest.approx(1 / 16) and result["iou_chance"] == pytest.approx(1 / 31) and "times chance" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("words, message", [(["--images", "nowhere/x.png"], "cannot read the image"), (["--images", "."], "no image in"),
