@@ -164,6 +164,10 @@ def check(benchmark: Benchmark, images_mat: Path, splits_mat: Path, groups_json:
         raise InputError(f"att in {splits_mat} has {attributes} attributes, but {groups_json} groups {grouped}: use files that belong together")
     if len(benchmark.attribute_names) != attributes:
         raise InputError(f"{splits_mat}: {len(benchmark.attribute_names)} attribute names for the {attributes} rows of att")
+    described = benchmark.provenance.get("random_id")
+    if described not in (None, random_id):
+        raise InputError(f"{splits_mat} describes the classes by images outside the test sets of --random_id {described}, not of {random_id}: "
+                         "annotate this division anew")
     for name in ("train_zsl_loc", "train_gzsl_loc", "test_seen_loc"):
         both = np.intersect1d(labels[benchmark.splits[name]], benchmark.unseen)
         if len(both):

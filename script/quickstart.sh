@@ -12,7 +12,7 @@ CLIP=${CLIP:-$ROOT/flax-community/clip-demo}        # knows attributes, and no c
 RUNS=${RUNS:-$ROOT/runs/quickstart-$DIVISION-$SEED} # all results
 
 where=(--root "$(dirname "$DEMO")" --dataset "$(basename "$DEMO")" --image_embedding demo --random_id "$DIVISION" --clip "$CLIP")
-attributes=(--class_embedding ann_attr_auto)        # what CLIP sees in the classes; ann_attr_demo: what was drawn
+attributes=(--class_embedding "ann_attr_auto_$DIVISION") # what CLIP sees in the classes; ann_attr_demo: what was drawn
 training=(                                          # chosen on validation classes: --class_embedding ann_attr_demo_val
   --nepoch 6                                        # epochs
   --pretrain_epoch 2                                # heads alone learn up to this epoch
@@ -27,8 +27,8 @@ calibration=0.2                                     # taken from the probabiliti
 echo "1  draw the scenes"
 "$PYTHON" "$ROOT/RSSDIVCS/make_demo.py" --out "$DEMO" --per_class "$PER_CLASS" --gallery "$RUNS/scenes.png"
 echo "2  describe each class: which attributes does CLIP see?"
-run_model annotate "${where[@]}" --class_embedding ann_attr_demo --vocabulary "$DEMO/files/attributes.json" \
-  --output "$DEMO/files/ann_attr_auto_splits.mat"
+run_model annotate "${where[@]}" --class_embedding ann_attr_demo --from untested --prompts "{}" \
+  --vocabulary "$DEMO/files/attributes.json" --output "$DEMO/files/ann_attr_auto_${DIVISION}_splits.mat"
 echo "3  without training"
 run_model zero_shot_clip "${where[@]}" "${attributes[@]}" --attributes --output "$RUNS/baseline_zsl"
 run_model zero_shot_clip "${where[@]}" "${attributes[@]}" --attributes --gzsl --output "$RUNS/baseline_gzsl"
@@ -40,3 +40,6 @@ echo "6  where it looks in images of classes that it has never seen"
 run_model visualize --resume "$RUNS/zsl/last.safetensors" --per_class 20 --draw 12 --masks "$DEMO/masks" --output "$RUNS/attention"
 echo "7  results"
 run_model compare "$RUNS"
+echo "8  all of it on a page"
+run_model report "$RUNS/gzsl"
+run_model report "$RUNS/zsl"

@@ -14,7 +14,7 @@ from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor, CLIPTokenizer
 
 import annotate
-from attributes import CLASS_PROMPTS, Clip, flat, group_indices, load_vocabulary, readable
+from attributes import CLASS_PROMPTS, Clip, flat, group_indices, load_vocabulary, merge_sources, readable, unit_norm
 from conftest import SMALL, cells, write_dataset
 from dataset import load_benchmark
 from errors import InputError
@@ -176,6 +176,42 @@ def test_the_matrix_is_the_one_computed_by_hand_from_the_images_it_may_touch(roo
     assert FakeClip.images == images
 
 
+def test_untested_images_stand_for_classes_of_either_kind_and_say_of_which_division(root, monkeypatch):
+    monkeypatch.setattr(annotate, "Clip", FakeClip)
+    change_splits(root, test_unseen_loc_0=[[1], [2], [4]], test_seen_loc_0=[[7], [10], [13]])
+    run(root, "--from untested")
+    assert FakeClip.images == [f"image_{n}.png" for n in range(15) if n not in (0, 1, 3, 6, 9, 12)]
+    with pytest.raises(InputError, match="outside the test sets of --random_id 0, not of 1"):
+        load_benchmark(root / "RSSDIVCS/files/61_images.mat", root / "mine_splits.mat", root / "attri_group_3.json", root / "RSSDIVCS", random_id=1)
+
+
+def test_prompts_are_used_and_recorded(root, monkeypatch):
+    asked = []
+    monkeypatch.setattr(FakeClip, "embed_words", lambda self, words, prompts: asked.append(prompts) or torch.tensor([vector(word) for word in words]))
+    monkeypatch.setattr(annotate, "Clip", FakeClip)
+    table = run(root, '--prompts "{}" "much {}"')
+    assert asked[0] == ["{}", "much {}"] == json.loads(table["provenance"].item())["attribute_prompts"]
+
+
+def test_similarities_are_kept_as_they_were_before_standardising(root, monkeypatch):
+    monkeypatch.setattr(annotate, "Clip", FakeClip)
+    table = run(root, "--from seen")
+    by_name, by_image = table["similarity_names"].T, table["similarity_images"].T
+    assert np.isnan(by_image).any(axis=1).tolist() == [True, True, False, False, False]
+    np.testing.assert_allclose(unit_norm(merge_sources(by_name, by_image)).T, table["att"])
+
+
+def test_classes_that_come_later_take_their_place_and_move_none():
+    chance = np.random.default_rng(0)
+    by_name, by_image = chance.normal(size=(7, 4)), chance.normal(size=(7, 4))
+    by_image[[1, 6]] = np.nan
+    by_name[5], by_image[5] = by_name[2], by_image[2]           # known class 2 once more
+    merged = merge_sources(by_name, by_image, known=5)
+    np.testing.assert_allclose(merged[:5], merge_sources(by_name[:5], by_image[:5]))
+    np.testing.assert_allclose(merged[5], merged[2])
+    assert np.isfinite(merged[6]).all()
+
+
 @pytest.mark.parametrize("source", ["seen", "names"])
 def test_test_images_may_be_missing(root, clip, source):
     """Of unseen classes all images, of seen ones those of test_seen_loc; for names, every image and their list."""
@@ -274,7 +310,7 @@ def lose_a_label(root, clip):
     (None, "--clip nowhere", "no CLIP checkpoint"),
     (None, "--vocabulary nowhere", "not a readable vocabulary"),
     (None, "--output {root}/RSSDIVCS/files/ann_attr_finetune_61_splits.mat", "is the splits file that is read"),
-    (None, "--from seen --random_id 7", "has no train_gzsl_loc_7"),
+    (None, "--from seen --random_id 7", "has no test_seen_loc_7"),
     (None, "--class_embedding 99", "no such file"),
     (None, "--from everything", "invalid choice"),
     (spoil_tokenizer, "", "has no tokenizer"),
@@ -282,7 +318,8 @@ def lose_a_label(root, clip):
     (spoil_image, "", "cannot read the image"),
     (spoil_image, "--workers 1", "cannot read the image"),
     (spoil_groups, "", "name another with --group_file"),
-    (lose_a_class, "", "class 5 of 5 has no image"),
+    (lose_a_class, "", "class 5 of 5 has no such image"),
+    (None, "--from untested", "--from untested: class 1 of 5 has no such image"),
     (lose_a_label, "", "4 labels for 15 image_files")])
 def test_wrong_input_gives_one_line_and_writes_nothing(root, clip, capsys, spoil, words, message):
     changed = (spoil(root, clip) if spoil else None) or {}
