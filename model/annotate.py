@@ -24,6 +24,7 @@ from scipy.stats import spearmanr
 from attributes import (ATTRIBUTE_PROMPTS, CLASS_PROMPTS, Clip, class_means, flat, group_indices, load_vocabulary, merge_sources,
                         readable, sha256, standardize, unit_norm)
 from dataset import image_path, one_based, read_mat, strings
+from divisions import cells
 from engine import progress
 from errors import InputError, exits_cleanly
 from options import REPOSITORY, Parser, add_clip_options, add_data_options, find_files, path, pick_device
@@ -138,11 +139,6 @@ def read_division(files: dict, name: str, images: int) -> np.ndarray:
 
 
 # ---- what comes out --------------------------------------------------------------------------------------------------
-
-def cells(words: List[str]) -> np.ndarray:
-    """A MATLAB cell array, [n, 1]."""
-    return np.array(words, dtype=object)[:, None]
-
 
 def provenance(opt: argparse.Namespace, clip: Clip, images: int) -> dict:
     return {"clip": opt.clip, "weights_sha256": clip.weights_sha256(), "from": opt.source, "images": images,

@@ -10,15 +10,11 @@ from PIL import Image
 from transformers import CLIPConfig, CLIPModel
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "model"))  # flat research code: `import dsva`
+from divisions import cells  # noqa: E402
 
 ATTRIBUTES = 6
 GROUPS = {"functions": [0, 1], "materials": [2, 3], "surface_properties": [4, 5]}
 SMALL = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
-
-
-def cells(words) -> np.ndarray:
-    """A MATLAB cell array of strings."""
-    return np.array(list(words) + [None], dtype=object)[:-1]
 
 
 def write_dataset(root: Path, name="61", seen=9, unseen=3, per_class=5, divisions=2, **changes) -> Path:

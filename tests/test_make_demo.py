@@ -164,8 +164,8 @@ def test_a_division_parts_the_images_as_published(splits, images, k):
                                 for name in ("train_zsl_loc", "train_gzsl_loc", "test_seen_loc", "test_unseen_loc"))
     assert train == zsl and not train & seen and not (train | seen) & unseen  # no test image is trained on, in ZSL or GZSL
     described = set(range(1, len(CLASSES) * PER_CLASS + 1)) - train - seen - unseen
-    assert len(described) == UNSEEN * (PER_CLASS // DESCRIBED)  # these stand for the unseen classes
-    assert len(train) == round(0.8 * len(train | seen))
+    assert len(described) == UNSEEN * round(PER_CLASS * DESCRIBED)  # these stand for the unseen classes
+    assert len(train) == (len(CLASSES) - UNSEEN) * round(0.8 * PER_CLASS)
     labels = images["labels"].ravel()
     names = {list(CLASSES)[labels[i - 1] - 1] for i in unseen}
     assert names == {list(CLASSES)[labels[i - 1] - 1] for i in described} or not described

@@ -1,0 +1,52 @@
+"""Seen and unseen classes: random divisions of labelled images, with the names and the 1-based numbers of the published files.
+
+Needs NumPy alone: the demo's generator uses it too.
+"""
+from typing import Dict, Sequence
+
+import numpy as np
+
+
+def divide(labels: np.ndarray, unseen: np.ndarray, chance: np.random.Generator, train_share: float, described: float = 0.0) -> Dict[str, np.ndarray]:
+    """0-based image indices of one division into seen and unseen classes.
+
+    labels: [images];  unseen: classes
+    train_share: of each seen class's images; the rest tests generalised zero-shot learning. No test image is trained on in any
+                 setting: train_zsl_loc and train_gzsl_loc are the same
+    described:   share of each unseen class's images that is no test image, for annotate.py to describe the class by
+    """
+    parts = {"train": [], "test_seen_loc": [], "test_unseen_loc": []}
+    for c in np.unique(labels):
+        images = chance.permutation(np.flatnonzero(labels == c))
+        if c in unseen:
+            parts["test_unseen_loc"].append(images[round(described * len(images)):])
+        else:
+            train = max(1, min(round(train_share * len(images)), len(images) - 1))  # one of either, if there are two
+            parts["train"].append(images[:train])
+            parts["test_seen_loc"].append(images[train:])
+    parts = {name: np.sort(np.concatenate(chosen)) for name, chosen in parts.items()}
+    return {"train_zsl_loc": parts["train"], "train_gzsl_loc": parts["train"], **{name: parts[name] for name in ("test_seen_loc", "test_unseen_loc")}}
+
+
+def validation(labels: np.ndarray, train: np.ndarray, classes: int, chance: np.random.Generator, train_share: float,
+               described: float = 0.0) -> Dict[str, np.ndarray]:
+    """The training images of a division, divided once more: `classes` of its seen classes play the unseen ones, to choose
+    hyperparameters on. train: 0-based image indices."""
+    own = labels[train]
+    parts = divide(own, chance.permutation(np.unique(own))[:classes], chance, train_share, described)
+    return {name: train[part] for name, part in parts.items()}
+
+
+def columns(parts: Dict[str, np.ndarray], division: int) -> Dict[str, np.ndarray]:
+    """{"train_zsl_loc_0": [n, 1], ...} with 1-based numbers, as the published files have them."""
+    return {f"{name}_{division}": one_based(images) for name, images in parts.items()}
+
+
+def one_based(numbers: np.ndarray) -> np.ndarray:
+    """0-based [n] -> 1-based [n, 1]"""
+    return (numbers + 1).astype(np.int32)[:, None]
+
+
+def cells(words: Sequence[str]) -> np.ndarray:
+    """A MATLAB cell array, [n, 1]."""
+    return np.array([*words, None], dtype=object)[:-1, None]

@@ -1,0 +1,136 @@
+"""Classes that a run has never heard of: from a name, a description, a few pictures or values by hand to a column of `att`.
+
+A new class takes its place among the known ones and moves none of them: it is standardised per attribute over these, as they
+are, and has unit norm, as they have.
+"""
+import difflib
+import glob
+import os
+import re
+from argparse import Namespace
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, Optional, Sequence, Tuple
+
+import numpy as np
+import torch
+
+from attributes import CLASS_PROMPTS, Clip, class_means, merge_sources, readable, unit_norm
+from dataset import Benchmark, read_mat
+from errors import InputError
+from options import find_files
+from runs import read_json
+from stream import walk
+
+FORMS = '"wind farm", "wind farm: tall turbines on grass", or "wind farm=examples/*.jpg"'
+
+
+@dataclass(frozen=True)
+class NewClass:
+    """A class by what --add_class says of it."""
+    name: str
+    words: str                              # that stand for it in sentences
+    pictures: Tuple[str, ...] = ()          # that stand for it instead
+
+    def source(self) -> str:
+        return f"{len(self.pictures)} pictures" if self.pictures else "name" if self.words == readable(self.name) else "description"
+
+
+def parse(text: str) -> NewClass:
+    """NAME, NAME: a description in words, NAME=a picture, a folder of pictures or a pattern."""
+    name, sign, rest = (part.strip() for part in re.fullmatch("([^:=]*)([:=]?)(.*)", text, re.DOTALL).groups())
+    if not name or bool(sign) != bool(rest):
+        raise InputError(f"--add_class {text!r}: expected {FORMS}")
+    pictures = find_pictures(rest) if sign == "=" else ()
+    return NewClass(name, rest if sign == ":" else readable(name), pictures)
+
+
+def find_pictures(pattern: str) -> Tuple[str, ...]:
+    pattern = os.path.expanduser(pattern)
+    places = [pattern] if os.path.exists(pattern) else sorted(glob.glob(pattern, recursive=True))
+    pictures = tuple(walk(places))
+    if not pictures:
+        raise InputError(f"--add_class: no picture is found by {pattern}")
+    return pictures
+
+
+def check_names(new: Sequence[str], known: Sequence[str]):
+    """No two classes have one name, however it is spelled."""
+    taken = {letters(name): f"{name} is a class of the run" for name in known}
+    for name in new:
+        if not letters(name):
+            raise InputError(f"{name!r} is no name for a class")
+        if letters(name) in taken:
+            raise InputError(f"{taken[letters(name)]}: give the new class another name")
+        taken[letters(name)] = f"{name} is named twice"
+
+
+def letters(name: str) -> str:
+    return readable(name).replace(" ", "")
+
+
+# ---- from words and pictures -----------------------------------------------------------------------------------------
+
+def columns_by_clip(new: Sequence[NewClass], run: Namespace, data: Benchmark, clip_folder: Optional[str],
+                    device: torch.device) -> np.ndarray:
+    """What CLIP says of new classes, as it said of the run's: [A, n] of unit norm, in the units of `data.class_attributes`.
+
+    clip_folder: None for the CLIP that the run's classes were described with
+    """
+    by_name, by_image = similarities(find_files(run)["splits_mat"])                                 # [C, A] each
+    pictured = next((c for c in new if c.pictures), None)
+    if pictured and np.isnan(by_image).all():
+        raise InputError(f"--add_class {pictured.name}: the run's classes were described by their names alone, so there are no pictures "
+                         "to compare its own with; describe it in words")
+    clip = load_clip(clip_folder or data.provenance.get("clip"), data.provenance, device)
+    attributes = clip.embed_words(data.attribute_names, data.provenance["attribute_prompts"])       # [A, P]
+    sentences = clip.embed_words([c.words for c in new], data.provenance.get("class_prompts", CLASS_PROMPTS))  # [n, P]
+    paths = [Path(picture) for c in new for picture in c.pictures]
+    images = clip.embed_images(clip.loader(paths, batch_size=64, workers=0))  # [pictures, P]
+    new_by_name, by_picture = ((vectors @ attributes.T).double().numpy() for vectors in (sentences, images))
+    new_by_image = class_means(by_picture, np.repeat(np.arange(len(new)), [len(c.pictures) for c in new]), len(new))
+    merged = merge_sources(np.vstack([by_name, new_by_name]), np.vstack([by_image, new_by_image]), known=len(by_name))
+    return unit_norm(merged[len(by_name):]).T
+
+
+def similarities(splits_mat: Path) -> Tuple[np.ndarray, np.ndarray]:
+    """Cosines of the known classes' sentences and images with the attributes, [C, A] each, as annotate.py left them."""
+    keys = ("similarity_names", "similarity_images", "provenance")
+    table = read_mat(splits_mat, ["att"], keys)
+    if not set(keys) <= set(table):
+        raise InputError(f"--add_class needs to know how the run's classes were described, and {splits_mat} does not tell: "
+                         "annotate.py writes files that do. --class_values works without")
+    return table["similarity_names"].T, table["similarity_images"].T
+
+
+def load_clip(folder: str, provenance: dict, device: torch.device) -> Clip:
+    clip = Clip(Path(folder), device)
+    if clip.weights_sha256() != provenance.get("weights_sha256"):
+        print(f"note: {folder} has other weights than the CLIP that described the run's classes: new ones are not quite comparable")
+    return clip
+
+
+# ---- from values by hand ---------------------------------------------------------------------------------------------
+
+def columns_by_hand(file: Path, attribute_names: Sequence[str]) -> Dict[str, np.ndarray]:
+    """{"wind farm": {"turbine": 2, "grass": 1}, ...} -> {class: [A], unit norm}. Values are deviations from the mean class; 0 where not named."""
+    table = read_json(Path(file))
+    if not (isinstance(table, dict) and table and all(isinstance(values, dict) for values in table.values())):
+        raise InputError(f'{file}: expected {{"a class": {{"an attribute": 1.5, ...}}, ...}}')
+    index = {name: a for a, name in enumerate(attribute_names)}
+    columns = {name: np.zeros(len(index)) for name in table}
+    for name, values in table.items():
+        for attribute, value in values.items():
+            if attribute not in index:
+                raise InputError(f"{file}: {name} has an unknown attribute {attribute!r}; {suggest(attribute, attribute_names)}")
+            if type(value) not in (int, float) or not abs(value) < 1000:
+                raise InputError(f"{file}: {attribute!r} of {name} should be a number of deviations from the mean class, -3 to 3, and is {value!r}")
+            columns[name][index[attribute]] = value
+        if not columns[name].any():
+            raise InputError(f"{file}: all values of {name} are 0, as of a class that is average in everything")
+    return {name: unit_norm(column[None])[0] for name, column in columns.items()}
+
+
+def suggest(word: str, words: Sequence[str]) -> str:
+    close = difflib.get_close_matches(word, words, n=1, cutoff=0.5)
+    return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(words)}"

@@ -1,0 +1,63 @@
+import math
+import re
+
+import numpy as np
+import pytest
+
+from charts import apart, bar_chart, heat_map, line_chart, round_numbers
+
+NAN = math.nan
+
+
+@pytest.mark.parametrize("low, high", [(0, 100), (12.3, 53.2), (5.81, 6.31), (0, 1.9e-4), (-0.47, 0.47), (64, 64), (0, 0), (-3, -3)])
+def test_a_scale_has_few_round_numbers_that_hold_all_values(low, high):
+    scale = round_numbers(low, high, about=4)
+    assert scale[0] <= low and high <= scale[-1] and 2 <= len(scale) <= 7
+    assert np.allclose(np.diff(scale), scale[1] - scale[0]) and all(len(f"{tick:g}") <= 7 for tick in scale)
+
+
+def test_labels_are_pushed_apart_in_their_order():
+    assert apart([50, 10, 12, 11], gap=10) == [50, 10, 30, 20]
+
+
+def test_a_line_has_the_points_that_there_are():
+    chart = line_chart("scores", [3, 4, 5, 6], [("H", "chosen", [1.0, NAN, 3.0, 2.0]), ("none", "other", [NAN] * 4)], marks={"best": 5})
+    points = re.search('class="chosen" points="(.*?)"', chart)[1].split()
+    assert [point.split(",")[0] for point in points] == ["0.0", "66.67", "100.0"]
+    heights = [float(point.split(",")[1]) for point in points]
+    assert heights[1] < heights[2] < heights[0]  # upwards is a smaller y
+    assert "best 5" in chart and "<title>epoch 4\nH –\nnone –</title>" in chart and "nan" not in chart
+
+
+def test_one_epoch_is_a_dot_in_the_middle():
+    chart = line_chart("loss", [7], [("", "chosen", [2.5])], marks={"best and last": 7})
+    assert 'cx="50%"' in chart and "nan" not in chart
+
+
+def test_bars_are_as_long_as_their_values():
+    chart = bar_chart("classes", [("one", 50.0, "seen", "tip <1>"), ("none", NAN, "unseen", "tip")], high=200)
+    assert re.findall(r'<rect y="\d+" width="([\d.]+)%', chart) == ["25.00", "0.00"]
+    assert "<title>tip &lt;1&gt;</title>" in chart and chart.index("seen") < chart.index("unseen")
+
+
+def test_a_heat_map_has_a_cell_for_every_value_but_zero():
+    values = np.array([[1.0, -0.25, 0], [0, 0.5, -1]])
+    chart = heat_map("M", values, {"a": ["r0"], "b": ["r1"]}, {"seen": ["c0", "c1"], "unseen": ["<c2>"]}, tip=lambda r, c: f"{r} & {c}")
+    cells = re.findall(r'<g class="(\w+)[\w ]*" style="--v:(\d+)%"><title>(\d) &amp; (\d)</title>', chart)
+    assert cells == [("plus", "100", "0", "0"), ("minus", "25", "0", "1"), ("plus", "50", "1", "1"), ("minus", "100", "1", "2")]
+    assert 'class="unseen"' in chart and "&lt;c2&gt;" in chart
+
+
+def test_a_long_label_is_cut_and_told_in_full():
+    name = "WastewaterTreatmentPlantNorth"
+    chart = heat_map("M", np.ones((1, 1)), {"": [name]}, {"": ["c"]}, tip=lambda r, c: "")
+    assert f">{name[:23]}…<title>{name}</title>" in chart
+
+
+@pytest.mark.parametrize("classes", [6, 32, 70])
+def test_the_cells_of_a_heat_map_do_not_overlap(classes):
+    chart = heat_map("M", np.ones((3, classes)), {"": ["a", "b", "c"]}, {"seen": ["x"] * (classes - 2), "unseen": ["y"] * 2}, tip=lambda r, c: "")
+    cells = {(int(x), int(y), int(width)) for x, y, width in re.findall(r'</title><rect x="(\d+)" y="(\d+)" width="(\d+)"', chart)}
+    assert len(cells) == 3 * classes
+    row = sorted(x for x, y, _ in cells if y == min(y for _, y, _ in cells))
+    assert min(np.diff(row)) > next(width for _, _, width in cells) >= 11

@@ -1,0 +1,159 @@
+"""New classes: a column from words, pictures or values lies where the same class lies if the run knows it."""
+import json
+from argparse import Namespace
+
+import numpy as np
+import pytest
+import torch
+
+import annotate
+import newclasses
+from build import build_data
+from conftest import write_dataset
+from errors import InputError
+from newclasses import NewClass, check_names, columns_by_clip, columns_by_hand, parse
+from test_annotate import NAMES, VOCABULARY, FakeClip, vector
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """A dataset to be described with `annotated`, by a CLIP whose embeddings are drawn from words and file names."""
+    monkeypatch.setattr(annotate, "Clip", FakeClip)
+    monkeypatch.setattr(newclasses, "Clip", FakeClip)
+    (tmp_path / "words.json").write_text(json.dumps(VOCABULARY))
+    return write_dataset(tmp_path, seen=3, unseen=2, per_class=3)
+
+
+def annotated(place, source, *words):
+    """Options and data of a run whose classes were described in this way."""
+    annotate.main(["--root", str(place), "--vocabulary", str(place / "words.json"), "--clip", "fake", "--workers", "0", "--device", "cpu",
+                   "--output", str(place / "RSSDIVCS/files/mine_splits.mat"), "--group_file", "mine", "--from", source, *words])
+    run = Namespace(root=str(place), dataset="RSSDIVCS", image_embedding="61", class_embedding="mine", group_file="mine",
+                    image_root=None, random_id=0)
+    return run, build_data(run, torch.device("cpu"))
+
+
+def column(place, source, new: NewClass, *words) -> tuple:
+    run, data = annotated(place, source, *words)
+    return columns_by_clip([new], run, data, None, torch.device("cpu"))[:, 0], data.class_attributes.numpy()
+
+
+def own_pictures(place, c) -> tuple:
+    return tuple(map(str, sorted((place / "RSSDIVCS" / f"Class{c}").glob("*.png"))))
+
+
+# ---- from words and pictures -----------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("c", range(5))
+def test_the_pictures_of_a_known_class_lead_to_its_own_column(place, c):
+    new, known = column(place, "images", NewClass("new", "new", own_pictures(place, c)))
+    np.testing.assert_allclose(new, known[:, c], atol=1e-6)
+
+
+@pytest.mark.parametrize("source, c", [("names", 0), ("names", 4), ("seen", 0), ("seen", 1)])  # from "seen", the unseen ones are described by name
+def test_the_name_of_a_class_described_by_name_leads_to_its_own_column(place, source, c):
+    new, known = column(place, source, NewClass("new", f"class{c}"))
+    np.testing.assert_allclose(new, known[:, c], atol=1e-6)
+
+
+def test_of_classes_described_otherwise_a_new_name_is_compared_with_names(place):
+    new, known = column(place, "images", NewClass("new", "class3"))
+    by_name = np.array([[np.dot(vector(f"class{c}"), vector(attribute)) for attribute in NAMES] for c in range(5)])
+    placed = (by_name[3] - by_name.mean(axis=0)) / by_name.std(axis=0)
+    np.testing.assert_allclose(new, placed / np.linalg.norm(placed), atol=1e-5)
+
+
+def test_new_classes_do_not_move_one_another(place):
+    run, data = annotated(place, "seen")
+    several = [NewClass("a", "class9"), NewClass("b", "b", own_pictures(place, 2)), NewClass("c", "ships and sand")]
+    together = columns_by_clip(several, run, data, None, torch.device("cpu"))
+    alone = [columns_by_clip([new], run, data, None, torch.device("cpu"))[:, 0] for new in several]
+    np.testing.assert_allclose(together, np.stack(alone, axis=1), atol=1e-6)
+    np.testing.assert_allclose(np.linalg.norm(together, axis=0), 1)
+
+
+def test_words_are_put_in_the_sentences_that_the_run_was_described_with(place, monkeypatch):
+    asked, embed = {}, FakeClip.embed_words
+    monkeypatch.setattr(FakeClip, "embed_words", lambda self, words, prompts: asked.update({words[0]: prompts}) or embed(self, words, prompts))
+    run, data = annotated(place, "names", "--prompts", "{} below")
+    data.provenance["class_prompts"] = ["our {}"]
+    asked.clear()
+    columns_by_clip([parse("wind farm: turbines on grass")], run, data, None, torch.device("cpu"))
+    assert asked == {"runways": ["{} below"], "turbines on grass": ["our {}"]}
+
+
+def test_pictures_need_a_run_that_was_described_by_pictures(place):
+    with pytest.raises(InputError, match="--add_class new: the run's classes were described by their names alone"):
+        column(place, "names", NewClass("new", "new", own_pictures(place, 2)))
+
+
+def test_a_splits_file_by_other_hands_does_not_do(place):
+    run, data = annotated(place, "seen")
+    run.class_embedding, run.group_file = None, "attri_group_3"
+    with pytest.raises(InputError, match="annotate.py writes files that do. --class_values works without"):
+        columns_by_clip([NewClass("new", "new")], run, data, None, torch.device("cpu"))
+
+
+def test_another_clip_is_told(place, monkeypatch, capsys):
+    run, data = annotated(place, "seen")
+    capsys.readouterr()
+    columns_by_clip([NewClass("new", "new")], run, data, None, torch.device("cpu"))
+    assert capsys.readouterr().out == ""
+    monkeypatch.setattr(FakeClip, "weights_sha256", lambda self: {"model.safetensors": "other"})
+    columns_by_clip([NewClass("new", "new")], run, data, "elsewhere", torch.device("cpu"))
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("note: elsewhere has other weights")
+
+
+# ---- what the user says ----------------------------------------------------------------------------------------------
+
+@pytest.mark.parametrize("text, name, words", [
+    ("wind farm", "wind farm", "wind farm"), ("WindFarm", "WindFarm", "wind farm"),
+    (" tank farm : round tanks, 50 = many", "tank farm", "round tanks, 50 = many")])
+def test_a_class_by_its_name_or_a_description(text, name, words):
+    assert parse(text) == NewClass(name, words)
+
+
+def test_a_class_by_pictures_in_a_file_a_folder_or_a_pattern(place):
+    folder = place / "RSSDIVCS" / "Class3"
+    (folder / "notes.txt").touch()
+    all_three = own_pictures(place, 3)
+    assert parse(f"x={folder}").pictures == parse(f"x= {folder}/*.png").pictures == parse(f"x={folder.parent}/*3").pictures == all_three
+    assert parse(f"x={all_three[1]}").pictures == all_three[1:2]
+
+
+@pytest.mark.parametrize("text, message", [("", "expected"), (" : turbines", "expected"), ("=pictures/", "expected"), ("x=", "expected"),
+                                           ("x:", "expected"), ("x=nowhere/*.png", "no picture is found by nowhere")])
+def test_a_class_without_name_words_or_pictures_is_refused(text, message):
+    with pytest.raises(InputError, match=message):
+        parse(text)
+
+
+@pytest.mark.parametrize("new, message", [(["tank farm"], "TankFarm is a class of the run"), (["Tankfarm"], "TankFarm is a class of the run"),
+                                          (["dunes", "harbor", "Dunes"], "dunes is named twice"), (["-"], "is no name")])
+def test_no_two_classes_have_one_name(new, message):
+    with pytest.raises(InputError, match=message):
+        check_names(new, ["TankFarm", "River"])
+    check_names(["tank", "farm"], ["TankFarm", "River"])
+
+
+# ---- values by hand --------------------------------------------------------------------------------------------------
+
+def test_values_by_hand_become_a_unit_vector(tmp_path):
+    (tmp_path / "values.json").write_text('{"dunes": {"sand": 3, "ships": -4.0}, "port": {"ships": 0.1}}')
+    columns = columns_by_hand(tmp_path / "values.json", NAMES)
+    assert list(columns) == ["dunes", "port"]
+    assert columns["dunes"].tolist() == pytest.approx([0, -0.8, 0.6, 0, 0]) and columns["port"].tolist() == pytest.approx([0, 1, 0, 0, 0])
+
+
+@pytest.mark.parametrize("text, message", [
+    ('{"dunes": {"sands": 1}}', "dunes has an unknown attribute 'sands'; did you mean 'sand'"),
+    ('{"dunes": {"xyz": 1}}', "there are runways, ships, sand, stripes, circles"),
+    ('{"dunes": {"sand": 0, "ships": 0}}', "all values of dunes are 0"), ('{"dunes": {}}', "all values of dunes are 0"),
+    ('{"dunes": {"sand": "much"}}', "should be a number .* and is 'much'"), ('{"dunes": {"sand": NaN}}', "should be a number"),
+    ('{"dunes": {"sand": true}}', "should be a number"), ('{"dunes": {"sand": Infinity}}', "should be a number"),
+    ('{"dunes": [1, 2]}', "expected"), ("[]", "expected"), ("{}", "expected"), ("{", "not readable JSON")])
+def test_values_that_are_none_are_refused(tmp_path, text, message):
+    (tmp_path / "values.json").write_text(text)
+    with pytest.raises(InputError, match=message):
+        columns_by_hand(tmp_path / "values.json", NAMES)
