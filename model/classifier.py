@@ -11,7 +11,7 @@ from torch import Tensor
 from attributes import sha256
 from dataset import normalize
 from dsva import DSVA
-from metrics import calibrated_stacking
+from metrics import calibrated_stacking, contributions
 from options import BRANCH, needs_windows
 
 
@@ -48,18 +48,16 @@ class Classifier:
 
     def describe(self, images: Tensor, top: int, attributes: int) -> Iterator[dict]:
         """What is told of each image: its best classes, and the attributes that spoke most for the first of them, of those that
-        this class has. An attribute's contribution is score x class value, over the sum of the magnitudes of all."""
+        this class has."""
         if not len(images):
             return
         probabilities, scores = self.look(images)
         ranked = np.argsort(-self.candidates.calibrated(probabilities), axis=1, kind="stable")[:, :top]         # [B, top]
         worth = self.candidates.attributes.T.cpu().numpy()[ranked[:, 0]]                                        # [B, A]
-        products = scores * worth
-        shares = products / np.abs(products).sum(axis=1, keepdims=True).clip(1e-12)
         for image, classes in enumerate(ranked):
-            strongest = [a for a in np.argsort(-products[image], kind="stable") if worth[image, a] > 0][:attributes]
+            share, strongest = contributions(scores[image], worth[image], attributes)
             yield {"classes": [{"class": self.candidates.names[k], "probability": short(probabilities[image, k])} for k in classes],
-                   "attributes": [{"attribute": self.attribute_names[a], "contribution": short(shares[image, a])} for a in strongest]}
+                   "attributes": [{"attribute": self.attribute_names[a], "contribution": short(share[a])} for a in strongest]}
 
 
 def short(value: float) -> float:

@@ -1,5 +1,5 @@
 """One epoch of training, and one evaluation."""
-from typing import Dict, Iterable, List, Tuple
+from typing import Dict, Iterable, List, Optional, Tuple
 
 import numpy as np
 import torch
@@ -75,5 +75,5 @@ def evaluate(model: DSVA, loader: DataLoader, class_attributes: Tensor, classes:
     return scores, torch.cat(labels).numpy()
 
 
-def progress(loader: Iterable, title: str) -> tqdm:
-    return tqdm(loader, desc=title, leave=False, disable=None)  # None: quiet when not a terminal
+def progress(loader: Iterable, title: str, total: Optional[int] = None) -> tqdm:
+    return tqdm(loader, desc=title, total=total, leave=False, disable=None)  # None: quiet when not a terminal

@@ -21,6 +21,6 @@ def exits_cleanly(program):
             print(f"error: {error}", file=sys.stderr)
             sys.exit(2)
         except KeyboardInterrupt:
-            print("\ninterrupted: start the same command again to go on from the last finished epoch", file=sys.stderr)
+            print("\ninterrupted: start the same command again to go on from what is finished", file=sys.stderr)
             sys.exit(130)
     return run

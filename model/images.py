@@ -1,7 +1,10 @@
-"""Picture files of any kind as 8-bit RGB: read rightly, or refused with a line that says why."""
+"""Picture files of any kind: found, and read as 8-bit RGB, or refused with a line that says why."""
+import os
 import struct
 import zlib
+from functools import lru_cache
 from pathlib import Path
+from typing import Iterable, Iterator
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -12,6 +15,8 @@ from errors import InputError
 LONGEST = 16                # times as long as wide: of a longer strip only the middle is kept
 UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error, zlib.error)  # all that Pillow raises on bad files
 
+
+# ---- read ------------------------------------------------------------------------------------------------------------
 
 def read_image(path: Path) -> Image.Image:
     """RGB, turned upright as its EXIF says; what is transparent becomes black, like missing data in orthophotos. Raises InputError."""
@@ -39,3 +44,39 @@ def middle(image: Image.Image) -> Image.Image:
     """Of a long strip, its middle: its shorter side is resized to the network's, and then the longer one would fill the memory."""
     longest = LONGEST * min(image.size)
     return image if max(image.size) <= longest else TF.center_crop(image, [min(side, longest) for side in reversed(image.size)])
+
+
+# ---- found -----------------------------------------------------------------------------------------------------------
+
+def walk(places: Iterable[str]) -> Iterator[str]:
+    """Images: files as they are given, folders with all below them in the order of their names. Of a folder, only the names of
+    its own entries are ever in memory. Links to folders are not followed, hidden entries are passed over."""
+    for place in places:
+        if os.path.isdir(place):
+            yield from walk_folder(place)
+        else:
+            yield str(place)
+
+
+def walk_folder(folder: str) -> Iterator[str]:
+    try:
+        with os.scandir(folder) as entries:
+            found = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries if not entry.name.startswith("."))
+    except OSError as error:
+        raise InputError(f"cannot look into {folder}: {error.strerror}") from error
+    for name, is_folder in found:
+        if is_folder:
+            yield from walk_folder(os.path.join(folder, name))
+        elif Path(name).suffix.lower() in readable_endings():
+            yield os.path.join(folder, name)
+
+
+@lru_cache(maxsize=None)
+def readable_endings() -> frozenset:
+    """Of the formats that Pillow reads: it also knows some that it only writes, such as .pdf."""
+    return frozenset(ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN)
+
+
+def printable(name: str) -> str:
+    """A file may have any bytes for a name."""
+    return os.fsencode(name).decode(errors="replace")

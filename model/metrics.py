@@ -84,6 +84,17 @@ def score_all(probabilities: Mapping[str, np.ndarray], labels: np.ndarray, class
     return {branch: scores for branch, (scores, _) in both.items()}, {branch: per_class for branch, (_, per_class) in both.items()}
 
 
+def contributions(scores: np.ndarray, worth: np.ndarray, top: int) -> Tuple[np.ndarray, np.ndarray]:
+    """What each attribute says for a class. scores: [A] of an image;  worth: [A], the class's attribute values.
+
+    Returns each attribute's share of the decision [A], score x worth over the sum of their magnitudes, and the numbers of the
+    (at most) `top` attributes that speak most for the class, of those that it has: what it lacks is nowhere to be seen.
+    """
+    products = scores * worth
+    strongest = [a for a in np.argsort(-products, kind="stable") if worth[a] > 0][:top]
+    return products / max(np.abs(products).sum(), 1e-12), np.array(strongest, int)
+
+
 def localization(maps: np.ndarray, masks: np.ndarray, smallest: float = 0.002, largest: float = 0.5) -> Dict[str, np.ndarray]:
     """Does the attention of one image lie on its attributes? maps: [A, G, G];  masks: bool [A, S, S], where each attribute is.
 

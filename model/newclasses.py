@@ -18,9 +18,9 @@ import torch
 from attributes import CLASS_PROMPTS, Clip, class_means, merge_sources, readable, unit_norm
 from dataset import Benchmark, read_mat
 from errors import InputError
+from images import walk
 from options import find_files
 from runs import read_json
-from stream import walk
 
 FORMS = '"wind farm", "wind farm: tall turbines on grass", or "wind farm=examples/*.jpg"'
 
@@ -54,6 +54,15 @@ def find_pictures(pattern: str) -> Tuple[str, ...]:
     return pictures
 
 
+def known_classes(names: Sequence[str], without: Sequence[str]) -> np.ndarray:
+    """Numbers of the classes that stay when some are left out."""
+    spelled = {letters(name): number for number, name in enumerate(names)}
+    strange = next((name for name in without if letters(name) not in spelled), None)
+    if strange:
+        raise InputError(f"--without {strange}: no class of the run; {suggest(strange, names)}")
+    return np.setdiff1d(np.arange(len(names)), [spelled[letters(name)] for name in without]).astype(int)
+
+
 def check_names(new: Sequence[str], known: Sequence[str]):
     """No two classes have one name, however it is spelled."""
     taken = {letters(name): f"{name} is a class of the run" for name in known}
@@ -71,13 +80,14 @@ def letters(name: str) -> str:
 
 # ---- from words and pictures -----------------------------------------------------------------------------------------
 
-def columns_by_clip(new: Sequence[NewClass], run: Namespace, data: Benchmark, clip_folder: Optional[str],
+def columns_by_clip(new: Sequence[NewClass], known: np.ndarray, run: Namespace, data: Benchmark, clip_folder: Optional[str],
                     device: torch.device) -> np.ndarray:
     """What CLIP says of new classes, as it said of the run's: [A, n] of unit norm, in the units of `data.class_attributes`.
 
+    known: the classes of the run that the new ones are compared with
     clip_folder: None for the CLIP that the run's classes were described with
     """
-    by_name, by_image = similarities(find_files(run)["splits_mat"])                                 # [C, A] each
+    by_name, by_image = (values[known] for values in similarities(find_files(run)["splits_mat"]))    # [C, A] each
     pictured = next((c for c in new if c.pictures), None)
     if pictured and np.isnan(by_image).all():
         raise InputError(f"--add_class {pictured.name}: the run's classes were described by their names alone, so there are no pictures "

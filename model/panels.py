@@ -1,10 +1,9 @@
 """One image as the network sees it: its window, and the attributes that decided, with their attention maps. Pictures, no files."""
 import argparse
-from typing import List, Optional, Tuple
+from typing import List, Optional
 
 import matplotlib
 import numpy as np
-import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
@@ -12,7 +11,7 @@ from torch import Tensor
 from attributes import readable
 from dataset import Benchmark
 from dsva import Output
-from metrics import calibrated_stacking
+from metrics import calibrated_stacking, contributions
 from options import BRANCH
 
 matplotlib.use("Agg")  # draws to files, needs no screen
@@ -32,9 +31,10 @@ def draw(picture: Tensor, out: Output, box: Tensor, data: Benchmark, guess: int,
 
     picture: [3, S, S] uint8;  out: of that one image;  box: [1, 4];  guess, label: class numbers, label None if it is not known
     """
-    contribution, strongest = spoke_for(out, data.class_attributes[:, guess], top)
+    share, strongest = contributions(out.attributes_attention[0].cpu().numpy(), data.class_attributes[:, guess].cpu().numpy(), top)
     size = picture.shape[-1]
-    figure, axes = plt.subplots(1, 1 + top, figsize=(2.1 * (1 + top) + 0.45, 2.55), dpi=110, layout="constrained")
+    figure, axes = plt.subplots(1, 1 + top, figsize=(2.1 * (1 + top) + 0.45, 2.6), dpi=110, layout="constrained")
+    figure.get_layout_engine().set(rect=(0, 0, 1, 0.97))
     for axis in axes:
         axis.imshow(picture.permute(1, 2, 0).numpy(), extent=(0, size, size, 0))
         axis.set_axis_off()
@@ -45,7 +45,7 @@ def draw(picture: Tensor, out: Output, box: Tensor, data: Benchmark, guess: int,
     axes[0].add_patch(plt.Rectangle((x, y), width, height, fill=False, linewidth=1.6, edgecolor="white", linestyle=(0, (4, 3))))
     for axis, a in zip(axes[1:], strongest):
         shown = lay_over(axis, out.maps[0, a], size)
-        entitle(axis, data.attribute_names[a], f"{contribution[a]:+.0%} of the decision")
+        entitle(axis, data.attribute_names[a], f"{share[a]:+.0%} of the decision")
     scale = figure.colorbar(shown, ax=list(axes), shrink=0.86, aspect=28, pad=0.008, ticks=[0, 1])
     scale.ax.set_yticklabels(["least", "most"], fontsize=7, color=GRAY)
     scale.set_label("attention, each map by itself", fontsize=7, color=GRAY, labelpad=-14)
@@ -55,16 +55,6 @@ def draw(picture: Tensor, out: Output, box: Tensor, data: Benchmark, guess: int,
     panel = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
     plt.close(figure)
     return panel
-
-
-def spoke_for(out: Output, worth: Tensor, top: int) -> Tuple[Tensor, List[int]]:
-    """Each attribute's share of the decision [A], and the `top` ones that speak most for the class: of what it has, not lacks.
-
-    out: of one image;  worth: [A], the class's attribute values. A share is score x class value over the sum of their magnitudes
-    """
-    products = out.attributes_attention[0] * worth
-    strongest = products.where(worth > 0, -torch.inf).argsort(descending=True)[:top].tolist()
-    return products / products.abs().sum().clamp_min(1e-12), strongest
 
 
 def lay_over(axis, attention: Tensor, size: int):
@@ -79,8 +69,8 @@ def lay_over(axis, attention: Tensor, size: int):
 
 
 def entitle(axis, title: str, remark: str, colour: str = INK):
-    axis.set_title(title, color=colour, fontsize=10, fontweight="bold" if colour != INK else "normal", pad=15)
-    axis.text(0.5, 1.025, remark, transform=axis.transAxes, ha="center", fontsize=8, color=GRAY)
+    axis.set_title(title, color=colour, fontsize=10, fontweight="bold" if colour != INK else "normal", pad=15, parse_math=False)
+    axis.text(0.5, 1.025, remark, transform=axis.transAxes, ha="center", fontsize=8, color=GRAY, parse_math=False)
 
 
 def stack(panels: List[Image.Image], columns: int) -> Image.Image:

@@ -25,11 +25,12 @@ from build import load_saved
 from classifier import Candidates, Classifier, fingerprint, short
 from dataset import Benchmark
 from errors import InputError, exits_cleanly
-from newclasses import NewClass, check_names, columns_by_clip, columns_by_hand, parse
+from images import printable, walk
+from newclasses import NewClass, check_names, columns_by_clip, columns_by_hand, known_classes, parse
 from options import Parser, number, path, pick_device
 from runs import atomic, write_columns
 from scenes import open_scene, write_geotiff
-from stream import Predictions, Summary, columns, decode, printable, walk
+from stream import Predictions, Summary, columns, decode
 from tiles import NOWHERE, Grid, areas, blend, draw_map, palette, slide
 
 PLACE = {"paths", "output", "device", "workers", "batch_size", "strict"}  # options that say where and how, not what
@@ -64,6 +65,7 @@ def get_options(arguments=None) -> argparse.Namespace:
 
     classes = parser.add_argument_group("candidate classes")
     classes.add_argument("--classes", choices=["unseen", "all", "none"], default="unseen", help="of the run, or only those added (default: unseen)")
+    classes.add_argument("--without", nargs="+", default=[], metavar="CLASS", help="classes of the run to leave out, as if it had never heard of them")
     classes.add_argument("--add_class", action="append", default=[], metavar="CLASS",
                          help='a class the run has never heard of, by its name, a description, or pictures: "wind farm", '
                               '"wind farm: tall turbines on grass", "wind farm=examples/*.jpg" (or a folder). Can be given many times')
@@ -109,12 +111,15 @@ def count_images(paths: List[str]) -> int:
 
 def choose_candidates(opt: argparse.Namespace, run: argparse.Namespace, data: Benchmark, new: List[NewClass], device: torch.device) -> Candidates:
     """The run's classes that are wanted, then those by --add_class, then those by --class_values."""
-    own = data.candidates(opt.classes == "all") if opt.classes != "none" else np.array([], int)
+    known = known_classes(data.class_names, opt.without)
+    own = np.intersect1d(data.candidates(opt.classes == "all"), known) if opt.classes != "none" else np.array([], int)
     by_hand = columns_by_hand(opt.class_values, data.attribute_names) if opt.class_values else {}
-    check_names([*(c.name for c in new), *by_hand], data.class_names)
+    check_names([*(c.name for c in new), *by_hand], [data.class_names[c] for c in known])
+    if not len(own) + len(new) + len(by_hand):
+        raise InputError("no candidate class is left: name fewer in --without, or add some")
     columns = [data.class_attributes[:, own].cpu().numpy(), *(column[:, None] for column in by_hand.values())]      # [A, ...] each
     if new:
-        columns.insert(1, columns_by_clip(new, run, data, opt.clip, device))
+        columns.insert(1, columns_by_clip(new, known, run, data, opt.clip, device))
     kinds = [*("seen" if c in data.seen else "unseen" for c in own), *(c.source() for c in new), *["values"] * len(by_hand)]
     calibration = run.calibrated_stacking if opt.calibrated_stacking is None else opt.calibrated_stacking
     return Candidates(names=[*(data.class_names[c] for c in own), *(c.name for c in new), *by_hand], kinds=kinds,

@@ -8,9 +8,8 @@ import numpy as np
 from PIL import Image, ImageOps
 
 from errors import InputError
-from images import UNREADABLE, eight_bit_rgb
+from images import UNREADABLE, eight_bit_rgb, printable
 from runs import atomic
-from stream import printable
 from tiles import NOWHERE, Box
 
 try:

@@ -1,4 +1,4 @@
-"""Images of any number, one after another: found, decoded, and written down, all in constant memory.
+"""Images of any number, one after another: decoded, named and written down, all in constant memory.
 
 What was written can be gone on with: the lines that are there already are the first images of the walk.
 """
@@ -7,13 +7,11 @@ import json
 import os
 from collections import Counter
 from dataclasses import dataclass, field
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
 from typing import Dict, Iterable, Iterator, List, Mapping, Sequence, Tuple
 
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -22,42 +20,6 @@ from errors import InputError
 from runs import atomic, circumstances, read_json, write_json
 
 SHOWN_IMAGES, SHOWN_ERRORS = 20, 5  # how many a summary keeps
-
-
-# ---- found -----------------------------------------------------------------------------------------------------------
-
-def walk(places: Iterable[str]) -> Iterator[str]:
-    """Images: files as they are given, folders with all below them in the order of their names. Of a folder, only the names of
-    its own entries are ever in memory. Links to folders are not followed, hidden entries are passed over."""
-    for place in places:
-        if os.path.isdir(place):
-            yield from walk_folder(place)
-        else:
-            yield str(place)
-
-
-def walk_folder(folder: str) -> Iterator[str]:
-    try:
-        with os.scandir(folder) as entries:
-            found = sorted((entry.name, entry.is_dir(follow_symlinks=False)) for entry in entries if not entry.name.startswith("."))
-    except OSError as error:
-        raise InputError(f"cannot look into {folder}: {error.strerror}") from error
-    for name, is_folder in found:
-        if is_folder:
-            yield from walk_folder(os.path.join(folder, name))
-        elif Path(name).suffix.lower() in readable_endings():
-            yield os.path.join(folder, name)
-
-
-@lru_cache(maxsize=None)
-def readable_endings() -> frozenset:
-    """Of the formats that Pillow reads: it also knows some that it only writes, such as .pdf."""
-    return frozenset(ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN)
-
-
-def printable(name: str) -> str:
-    """A file may have any bytes for a name."""
-    return os.fsencode(name).decode(errors="replace")
 
 
 # ---- decoded ---------------------------------------------------------------------------------------------------------

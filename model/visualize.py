@@ -15,12 +15,12 @@ from typing import List, Tuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
 from tqdm import tqdm
 
 from build import load_saved
 from dataset import load_image, normalize
 from errors import InputError, exits_cleanly
+from images import walk
 from metrics import localization
 from options import REPOSITORY, Parser, needs_windows, number, path, pick_device
 from panels import draw, named, stack
@@ -85,11 +85,10 @@ def choose(data, split: str, per_class: int) -> List[Tuple[Path, int]]:
 
 
 def own_images(places: List[str]) -> List[Tuple[Path, None]]:
-    files = [file for place in map(Path, places) for file in (sorted(place.rglob("*")) if place.is_dir() else [place])]
-    found = [file for file in files if file.suffix.lower() in Image.registered_extensions() or not file.exists()]
+    found = [(Path(file), None) for file in walk(places)]
     if not found:
         raise InputError(f"--images: no image in {', '.join(places)}")
-    return [(file, None) for file in found]
+    return found
 
 
 # ---- measured --------------------------------------------------------------------------------------------------------

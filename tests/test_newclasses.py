@@ -4,6 +4,7 @@ from argparse import Namespace
 
 import numpy as np
 import pytest
+import scipy.io
 import torch
 
 import annotate
@@ -11,7 +12,7 @@ import newclasses
 from build import build_data
 from conftest import write_dataset
 from errors import InputError
-from newclasses import NewClass, check_names, columns_by_clip, columns_by_hand, parse
+from newclasses import NewClass, check_names, columns_by_clip, columns_by_hand, known_classes, parse
 from test_annotate import NAMES, VOCABULARY, FakeClip, vector
 
 
@@ -33,9 +34,13 @@ def annotated(place, source, *words):
     return run, build_data(run, torch.device("cpu"))
 
 
+def all_of(data) -> np.ndarray:
+    return np.arange(len(data.class_names))
+
+
 def column(place, source, new: NewClass, *words) -> tuple:
     run, data = annotated(place, source, *words)
-    return columns_by_clip([new], run, data, None, torch.device("cpu"))[:, 0], data.class_attributes.numpy()
+    return columns_by_clip([new], all_of(data), run, data, None, torch.device("cpu"))[:, 0], data.class_attributes.numpy()
 
 
 def own_pictures(place, c) -> tuple:
@@ -48,6 +53,20 @@ def own_pictures(place, c) -> tuple:
 def test_the_pictures_of_a_known_class_lead_to_its_own_column(place, c):
     new, known = column(place, "images", NewClass("new", "new", own_pictures(place, c)))
     np.testing.assert_allclose(new, known[:, c], atol=1e-6)
+
+
+def test_a_class_that_is_left_out_has_no_part_in_the_columns_of_new_ones(place):
+    run, data = annotated(place, "images")
+    new, others = NewClass("new", "new", own_pictures(place, 2)), known_classes(data.class_names, ["class 2"])
+    before = columns_by_clip([new], others, run, data, None, torch.device("cpu"))
+    assert others.tolist() == [0, 1, 3, 4] and not np.allclose(before, data.class_attributes[:, 2:3].numpy(), atol=1e-3)
+    file = place / "RSSDIVCS/files/mine_splits.mat"
+    table = {key: value for key, value in scipy.io.loadmat(file).items() if not key.startswith("__")}
+    table["similarity_images"][:, 2] = 9
+    scipy.io.savemat(file, table)
+    np.testing.assert_array_equal(columns_by_clip([new], others, run, data, None, torch.device("cpu")), before)
+    with pytest.raises(InputError, match="--without Clas3: no class of the run; did you mean 'Class3'"):
+        known_classes(data.class_names, ["Clas3"])
 
 
 @pytest.mark.parametrize("source, c", [("names", 0), ("names", 4), ("seen", 0), ("seen", 1)])  # from "seen", the unseen ones are described by name
@@ -66,8 +85,8 @@ def test_of_classes_described_otherwise_a_new_name_is_compared_with_names(place)
 def test_new_classes_do_not_move_one_another(place):
     run, data = annotated(place, "seen")
     several = [NewClass("a", "class9"), NewClass("b", "b", own_pictures(place, 2)), NewClass("c", "ships and sand")]
-    together = columns_by_clip(several, run, data, None, torch.device("cpu"))
-    alone = [columns_by_clip([new], run, data, None, torch.device("cpu"))[:, 0] for new in several]
+    together = columns_by_clip(several, all_of(data), run, data, None, torch.device("cpu"))
+    alone = [columns_by_clip([new], all_of(data), run, data, None, torch.device("cpu"))[:, 0] for new in several]
     np.testing.assert_allclose(together, np.stack(alone, axis=1), atol=1e-6)
     np.testing.assert_allclose(np.linalg.norm(together, axis=0), 1)
 
@@ -78,7 +97,7 @@ def test_words_are_put_in_the_sentences_that_the_run_was_described_with(place, m
     run, data = annotated(place, "names", "--prompts", "{} below")
     data.provenance["class_prompts"] = ["our {}"]
     asked.clear()
-    columns_by_clip([parse("wind farm: turbines on grass")], run, data, None, torch.device("cpu"))
+    columns_by_clip([parse("wind farm: turbines on grass")], all_of(data), run, data, None, torch.device("cpu"))
     assert asked == {"runways": ["{} below"], "turbines on grass": ["our {}"]}
 
 
@@ -91,16 +110,16 @@ def test_a_splits_file_by_other_hands_does_not_do(place):
     run, data = annotated(place, "seen")
     run.class_embedding, run.group_file = None, "attri_group_3"
     with pytest.raises(InputError, match="annotate.py writes files that do. --class_values works without"):
-        columns_by_clip([NewClass("new", "new")], run, data, None, torch.device("cpu"))
+        columns_by_clip([NewClass("new", "new")], all_of(data), run, data, None, torch.device("cpu"))
 
 
 def test_another_clip_is_told(place, monkeypatch, capsys):
     run, data = annotated(place, "seen")
     capsys.readouterr()
-    columns_by_clip([NewClass("new", "new")], run, data, None, torch.device("cpu"))
+    columns_by_clip([NewClass("new", "new")], all_of(data), run, data, None, torch.device("cpu"))
     assert capsys.readouterr().out == ""
     monkeypatch.setattr(FakeClip, "weights_sha256", lambda self: {"model.safetensors": "other"})
-    columns_by_clip([NewClass("new", "new")], run, data, "elsewhere", torch.device("cpu"))
+    columns_by_clip([NewClass("new", "new")], all_of(data), run, data, "elsewhere", torch.device("cpu"))
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("note: elsewhere has other weights")
 

@@ -14,6 +14,7 @@ from PIL import Image
 from torch.utils.data import DataLoader, Subset
 
 import annotate
+import images
 import main as training
 import predict
 import stream
@@ -150,6 +151,12 @@ def test_only_added_classes(place, photos, tmp_path):
 
 # ---- the files -------------------------------------------------------------------------------------------------------
 
+def test_a_class_can_be_left_out_and_come_back_under_its_name(place, photos, tmp_path, capsys):
+    run(place, photos, "--without", "class 0", "Class1", "--add_class", f"Class0={place / 'RSSDIVCS' / 'Class0'}", "--output", tmp_path / "out")
+    assert {entry["class"] for line in lines(tmp_path / "out") for entry in line.get("classes", [])} == {"Class0"}
+    assert "no candidate class is left" in fails(capsys, place, photos, "--without", "Class0", "Class1", "--output", tmp_path / "none")
+
+
 def test_images_keep_the_order_of_their_names_with_any_number_of_workers(place, photos, finished, tmp_path):
     images = [Path(line["image"]) for line in lines(finished)]
     assert images == sorted(photos.rglob("[!.]*.png")) and len(images) == 9
@@ -268,7 +275,7 @@ def test_the_walk_makes_no_list(tmp_path):
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         Image.new("RGB", (4, 4)).save(tmp_path / name / "1.png")
-    files = stream.walk([str(tmp_path)])
+    files = images.walk([str(tmp_path)])
     first = next(files)
     (tmp_path / "b" / "2.jpg").touch()
     assert [first, *files] == [str(tmp_path / file) for file in ("a/1.png", "b/1.png", "b/2.jpg")]
