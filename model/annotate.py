@@ -60,7 +60,7 @@ def main(arguments=None):
         write_json(groups_json, groups)
     print_report(opt, classes, names, scores, labels)
     if truth is not None:
-        print_agreement(scores, standardize(truth))
+        print_agreement(unit_norm(scores), unit_norm(standardize(truth)))
     print(f"wrote   {output}\n        {groups_json}")
 
 
@@ -159,13 +159,14 @@ def print_report(opt: argparse.Namespace, classes: List[str], names: List[str], 
 
 
 def print_agreement(scores: np.ndarray, truth: np.ndarray):
+    """scores, truth: [C, A], what CLIP saw and what is there, each as `att` has it: standardised per attribute, unit norm per class"""
     everywhere, within = agreement(scores, truth)
     print(f"truth   rank correlation with att_true {everywhere:.3f} over all {scores.size} class-attribute pairs, "
-          f"{within:.3f} within an attribute, on average (both standardised per attribute)")
+          f"{within:.3f} within an attribute, on average")
 
 
 def agreement(scores: np.ndarray, truth: np.ndarray) -> Tuple[float, float]:
-    """Spearman's rank correlation of two [C, A] matrices, both standardised per attribute: over all pairs, and the mean over
+    """Spearman's rank correlation of two [C, A] matrices in the same units: over all pairs, and the mean over
     attributes of that over the classes. An attribute that is the same in all classes has no ranks, and is left out of the mean."""
     within = [spearmanr(scores[:, a], truth[:, a])[0] for a in range(scores.shape[1]) if np.ptp(truth[:, a]) and np.ptp(scores[:, a])]
     return float(spearmanr(scores, truth, axis=None)[0]), float(np.mean(within))

@@ -1,0 +1,106 @@
+"""How well is a class recognised that a run has never heard of, and that is added in words or by a few pictures?
+
+    python model/held_out.py --resume runs/X/last.safetensors
+
+Each unseen class in turn is left out of everything and comes back as predict.py would add it: by its name, by a description (the
+attributes that it truly has, where the data tell, as the demo's do), by some pictures. Its test images are then named among the
+unseen classes. Printed is the share that is named rightly, beside what the run's own description of the class gives.
+"""
+import argparse
+from pathlib import Path
+from typing import Dict, List, Optional
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Subset
+
+from attributes import readable
+from build import load_saved
+from dataset import Benchmark, SceneImages, normalize, read_mat
+from engine import progress
+from errors import InputError, exits_cleanly
+from newclasses import NewClass, columns_by_clip
+from options import BRANCH, Parser, find_files, needs_windows, number, path, pick_device
+from runs import circumstances, write_json
+
+TYPICAL = 0.5   # an attribute is part of a description if it shows in this share of the class's images
+
+
+@exits_cleanly
+def main(arguments=None):
+    opt = get_options(arguments)
+    device = pick_device(opt.device)
+    run, data, model = load_saved(opt.resume, device)
+    images = data.splits["test_unseen_loc"]
+    scores, truth = attribute_scores(opt, run, data, model, images), true_attributes(run, data)
+    rows = [measure(c, opt, run, data, scores, images, truth, device) for c in data.unseen]
+    ways = list(rows[0])[2:]
+    mean = {way: float(np.mean([row[way] for row in rows])) for way in ways}
+
+    print(f"{'named rightly, %':24} {'images':>6}" + "".join(f" {way:>16}" for way in ways))
+    for row in [*rows, {"class": "mean", "images": sum(row["images"] for row in rows), **mean}]:
+        print(f"{row['class']:24} {row['images']:>6}" + "".join(f" {row[way]:>16.1f}" for way in ways))
+    print(f"chance: {100 / len(data.unseen):.1f}")
+    if opt.output:
+        write_json(Path(opt.output), {"mean": mean, "chance": 100 / len(data.unseen), "classes": rows, "options": vars(opt), **circumstances()})
+
+
+def get_options(arguments=None) -> argparse.Namespace:
+    parser = Parser(prog="held_out.py", allow_abbrev=False, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--resume", type=path, required=True, metavar="CHECKPOINT", help="a saved model: runs/X/last.safetensors")
+    parser.add_argument("--pictures", type=number(int, 1), default=5, help="that stand for a class (default: 5)")
+    parser.add_argument("--output", type=path, metavar="FILE.json", help="write the numbers there")
+    parser.add_argument("--batch_size", type=number(int, 1), default=64, help="images the network sees at once (default: 64)")
+    parser.add_argument("--workers", type=number(int, 0), default=2, help="processes that decode images")
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
+    return parser.parse_args(arguments)
+
+
+@torch.inference_mode()
+def attribute_scores(opt: argparse.Namespace, run: argparse.Namespace, data: Benchmark, model, images: np.ndarray) -> np.ndarray:
+    """[n, A] of the branch that counts. Class scores are these times M, so with the unit matrix for M the network tells them."""
+    unit = torch.eye(len(data.class_attributes), device=data.class_attributes.device)
+    loader = DataLoader(Subset(SceneImages(data, model.tower.config.image_size), images.tolist()), opt.batch_size, num_workers=opt.workers)
+    batches = (normalize(pixels.to(unit.device), run.normalize) for pixels, _ in progress(loader, "images"))
+    return torch.cat([getattr(model(batch, unit, needs_windows(run, run.epoch)), BRANCH[run.sel_res]) for batch in batches]).cpu().numpy()
+
+
+def true_attributes(run: argparse.Namespace, data: Benchmark) -> Optional[np.ndarray]:
+    """Share of each class's images that show an attribute, [A, C]; None where the splits file does not tell."""
+    return read_mat(find_files(run)["splits_mat"], ["att"], ["att_true"]).get("att_true")
+
+
+def measure(c: int, opt: argparse.Namespace, run: argparse.Namespace, data: Benchmark, scores: np.ndarray, images: np.ndarray,
+            truth: Optional[np.ndarray], device: torch.device) -> dict:
+    """Percentage of the class's test images that are named rightly, by each way to describe it."""
+    name, own = data.class_names[c], images[data.labels[images] == c]
+    pictures = np.concatenate([np.setdiff1d(np.flatnonzero(data.labels == c), images), own])[:opt.pictures]  # first those that are no test images
+    tested = np.isin(images, np.setdiff1d(own, pictures))
+    if not tested.any():
+        raise InputError(f"{name} has {len(own)} test images, and --pictures {opt.pictures} takes them all: ask for fewer")
+    new = ways(name, [str(data.image_paths[i]) for i in pictures], None if truth is None else truth[:, c], data.attribute_names)
+    known = np.setdiff1d(np.arange(len(data.class_names)), c)
+    added = columns_by_clip(list(new.values()), known, run, data, None, device)                     # [A, ways]
+    columns = {"run's own": data.class_attributes[:, c].cpu().numpy(), **dict(zip(new, added.T))}
+    return {"class": readable(name), "images": int(tested.sum()),
+            **{way: 100 * float(named(scores[tested], column, c, data).mean()) for way, column in columns.items()}}
+
+
+def ways(name: str, pictures: List[str], truth: Optional[np.ndarray], attributes: List[str]) -> Dict[str, NewClass]:
+    """What stands for a class, in turn. truth: [A] share of its images that show an attribute, or None"""
+    found = {"by name": NewClass(name, readable(name)), f"by {len(pictures)} pictures": NewClass(name, "", tuple(pictures))}
+    if truth is not None:
+        typical = [attributes[a] for a in np.argsort(-truth, kind="stable") if truth[a] >= min(TYPICAL, truth.max())]
+        found["by description"] = NewClass(name, ", ".join(typical))
+    return found
+
+
+def named(scores: np.ndarray, column: np.ndarray, c: int, data: Benchmark) -> np.ndarray:
+    """bool [n]: is the image given class c, described by this column, rather than another unseen class? scores: [n, A]"""
+    columns = data.class_attributes[:, data.unseen].cpu().numpy().copy()
+    columns[:, data.unseen == c] = column[:, None]
+    return data.unseen[(scores @ columns).argmax(axis=1)] == c
+
+
+if __name__ == "__main__":
+    main()
