@@ -4,7 +4,8 @@
 
 Each unseen class in turn is left out of everything and comes back as predict.py would add it: by its name, by a description (the
 attributes that it truly has, where the data tell, as the demo's do), by some pictures. Its test images are then named among the
-unseen classes. Printed is the share that is named rightly, beside what the run's own description of the class gives.
+unseen classes. Printed is the share of them that is named rightly and, in brackets, the share of the other classes' images that
+is wrongly named so, beside what the run's own description of the class gives.
 """
 import argparse
 from pathlib import Path
@@ -35,12 +36,12 @@ def main(arguments=None):
     scores, truth = attribute_scores(opt, run, data, model, images), true_attributes(run, data)
     rows = [measure(c, opt, run, data, scores, images, truth, device) for c in data.unseen]
     ways = list(rows[0])[2:]
-    mean = {way: float(np.mean([row[way] for row in rows])) for way in ways}
+    mean = {way: np.mean([row[way] for row in rows], axis=0).tolist() for way in ways}
 
-    print(f"{'named rightly, %':24} {'images':>6}" + "".join(f" {way:>16}" for way in ways))
+    print(f"{'named so, %':24} {'images':>6}" + "".join(f" {way:>15}" for way in ways))
     for row in [*rows, {"class": "mean", "images": sum(row["images"] for row in rows), **mean}]:
-        print(f"{row['class']:24} {row['images']:>6}" + "".join(f" {row[way]:>16.1f}" for way in ways))
-    print(f"chance: {100 / len(data.unseen):.1f}")
+        print(f"{row['class']:24} {row['images']:>6}" + "".join(" {:>7.1f} ({:>5.1f})".format(*row[way]) for way in ways))
+    print(f"of its own test images (of those of the other unseen classes); chance: {100 / len(data.unseen):.1f}")
     if opt.output:
         write_json(Path(opt.output), {"mean": mean, "chance": 100 / len(data.unseen), "classes": rows, "options": vars(opt), **circumstances()})
 
@@ -72,10 +73,10 @@ def true_attributes(run: argparse.Namespace, data: Benchmark) -> Optional[np.nda
 
 def measure(c: int, opt: argparse.Namespace, run: argparse.Namespace, data: Benchmark, scores: np.ndarray, images: np.ndarray,
             truth: Optional[np.ndarray], device: torch.device) -> dict:
-    """Percentage of the class's test images that are named rightly, by each way to describe it."""
+    """By each way to describe the class, the percentages of its test images and of the other classes' that are given it."""
     name, own = data.class_names[c], images[data.labels[images] == c]
     pictures = np.concatenate([np.setdiff1d(np.flatnonzero(data.labels == c), images), own])[:opt.pictures]  # first those that are no test images
-    tested = np.isin(images, np.setdiff1d(own, pictures))
+    tested, others = np.isin(images, np.setdiff1d(own, pictures)), ~np.isin(images, own)
     if not tested.any():
         raise InputError(f"{name} has {len(own)} test images, and --pictures {opt.pictures} takes them all: ask for fewer")
     new = ways(name, [str(data.image_paths[i]) for i in pictures], None if truth is None else truth[:, c], data.attribute_names)
@@ -83,7 +84,7 @@ def measure(c: int, opt: argparse.Namespace, run: argparse.Namespace, data: Benc
     added = columns_by_clip(list(new.values()), known, run, data, None, device)                     # [A, ways]
     columns = {"run's own": data.class_attributes[:, c].cpu().numpy(), **dict(zip(new, added.T))}
     return {"class": readable(name), "images": int(tested.sum()),
-            **{way: 100 * float(named(scores[tested], column, c, data).mean()) for way, column in columns.items()}}
+            **{way: [100 * float(named(scores[part], column, c, data).mean()) for part in (tested, others)] for way, column in columns.items()}}
 
 
 def ways(name: str, pictures: List[str], truth: Optional[np.ndarray], attributes: List[str]) -> Dict[str, NewClass]:

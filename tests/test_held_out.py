@@ -30,7 +30,9 @@ def test_every_unseen_class_is_measured_on_images_that_do_not_stand_for_it(place
     result = json.loads((tmp_path / "x.json").read_text())
     assert [(row["class"], row["images"]) for row in result["classes"]] == [("class0", 2), ("class1", 2)]
     assert result["chance"] == 50 and list(result["mean"]) == ["run's own", "by name", "by 1 pictures"]
-    assert result["mean"]["by name"] == np.mean([row["by name"] for row in result["classes"]])
+    assert result["mean"]["by name"] == np.mean([row["by name"] for row in result["classes"]], axis=0).tolist()
+    rightly, wrongly = zip(*(row["run's own"] for row in result["classes"]))
+    assert all(0 <= share <= 100 for share in (*rightly, *wrongly))
     assert "chance: 50.0" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         held_out.main([*words, "--pictures", "3"])
