@@ -2,7 +2,7 @@
 """Draw the demo: aerial scenes of many classes in the published RSSDIVCS format, with every attribute's exact pixels.
 
     python RSSDIVCS/make_demo.py                                     the benchmark: scene classes, splits, masks
-    python RSSDIVCS/make_demo.py --random 20000 --out /tmp/pretrain  random compositions with captions, to train a CLIP on
+    python RSSDIVCS/make_demo.py --random 20000 --out pretrain/  random compositions with captions, to train a CLIP on
 
 The same options give byte-identical files on any number of workers. An interrupted run continues where it stopped.
 """

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes flax-community/clip-demo anew: compositions with captions that name attributes, and never a class; then a CLIP from scratch, first
-# on quarters of them, which take a quarter of the time each and show less at once, then on the whole, twice. 70 minutes on 2 free cores.
+# on quarters of them, which take a quarter of the time each and show less at once, then on the whole, twice. 72 minutes on 2 cores, with other work beside.
 "$(dirname "${BASH_SOURCE[0]}")/setup.sh" || exit
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
