@@ -21,8 +21,8 @@ import numpy as np
 import scipy.io
 from scipy.stats import spearmanr
 
-from attributes import (ATTRIBUTE_PROMPTS, CLASS_PROMPTS, Clip, class_means, flat, group_indices, load_vocabulary, merge_sources,
-                        readable, sha256, standardize, unit_norm)
+from attributes import (ATTRIBUTE_PROMPTS, CLASS_PROMPTS, Clip, flat, group_indices, load_vocabulary, merge_sources, readable, sha256,
+                        similarities, standardize, unit_norm)
 from dataset import image_path, one_based, read_mat, strings
 from divisions import cells
 from engine import progress
@@ -46,7 +46,8 @@ def main(arguments=None):
     classes, truth = strings(source["allclasses_names"]), true_attributes(source, names)
     paths, labels = images_to_describe(opt.source, files, len(classes))
     clip = Clip(opt.clip, device)
-    by_name, by_image = similarities(opt, clip, classes, names, paths, labels)
+    by_name, by_image = similarities(clip, names, opt.prompts, [readable(name) for name in classes], CLASS_PROMPTS,
+                                     progress(clip.loader(paths, opt.batch_size, opt.workers), "images"), labels)
     scores = merge_sources(by_name, by_image)
 
     divisions = {key: value for key, value in source.items() if re.fullmatch(r".+_\d+", key)}
@@ -62,17 +63,6 @@ def main(arguments=None):
     if truth is not None:
         print_agreement(unit_norm(scores), unit_norm(standardize(truth)))
     print(f"wrote   {output}\n        {groups_json}")
-
-
-def similarities(opt: argparse.Namespace, clip: Clip, classes: List[str], names: List[str], paths: List[Path],
-                 labels: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
-    """Cosines of attribute sentences with class-name sentences and with images, each [C, A]. paths, labels: the n images that
-    stand for their classes; a class without is NaN."""
-    attributes = clip.embed_words(names, opt.prompts)                                           # [A, P]
-    sentences = clip.embed_words([readable(name) for name in classes], CLASS_PROMPTS)           # [C, P]
-    images = clip.embed_images(progress(clip.loader(paths, opt.batch_size, opt.workers), "images"))  # [n, P]
-    by_name, by_image = ((vectors @ attributes.T).double().numpy() for vectors in (sentences, images))
-    return by_name, class_means(by_image, labels, len(classes))
 
 
 def get_options(arguments=None) -> argparse.Namespace:

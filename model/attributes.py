@@ -144,6 +144,18 @@ def sha256(path: Path) -> str:
 
 # ---- the class-attribute matrix --------------------------------------------------------------------------------------
 
+def similarities(clip: Clip, attributes: Sequence[str], prompts: Sequence[str], words: Sequence[str], class_prompts: Sequence[str],
+                 batches: Iterable[Tensor], labels: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+    """Cosines of attribute sentences with class sentences and with images, each [C, A]; NaN for a class without images.
+
+    words: what stands for each of the C classes in sentences;  batches: of the n images, from `clip.loader`;  labels: [n]
+    """
+    vectors = clip.embed_words(attributes, prompts)                         # [A, P]
+    sentences, images = clip.embed_words(words, class_prompts), clip.embed_images(batches)
+    by_name, by_image = ((embedded @ vectors.T).double().numpy() for embedded in (sentences, images))
+    return by_name, class_means(by_image, labels, len(words))
+
+
 def class_means(values: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
     """values: [n, A] of images;  labels: [n].  Returns [C, A], the mean of each class's images; NaN for a class without."""
     means = np.full((classes, values.shape[1]), np.nan)

@@ -173,13 +173,13 @@ def evaluate(model: CLIPModel, images: Images, captions: Captions, prompts: Opti
     prompts: [C, T, L] tokens of T sentences for each of C classes, or None;  labels: [n] class of each image
     """
     started = time.perf_counter()
-    device, rows = images.device, np.arange(len(images))
+    device, rows, everything = images.device, np.arange(len(images)), torch.arange(len(captions.tokens))
     model.eval()
     order = np.array_split(rows, math.ceil(len(rows) / batch_size))
     with mixed_precision(device):
         seen = torch.cat([embed_images(model, normalize(pixels, "clip")) for pixels in images.batches(order, "test")]).float()
-        read = torch.cat([embed_texts(model, tokens.to(device)) for tokens in captions.tokens.split(4 * batch_size)]).float()
-        similarity, true = seen @ read.T, captions.true(rows, torch.arange(len(read))).to(device)
+        read = torch.cat([embed_texts(model, tokens.to(device)) for tokens in captions.read(everything, 4 * batch_size)]).float()
+        similarity, true = seen @ read.T, captions.true(rows, everything).to(device)
         scores = {"image_to_text": retrieval(similarity, true), "text_to_image": retrieval(similarity.T, true.T)}
         if prompts is not None:
             names = embed_texts(model, prompts.flatten(0, 1).to(device)).float().unflatten(0, prompts.shape[:2]).mean(dim=1)

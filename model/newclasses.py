@@ -15,7 +15,7 @@ from typing import Dict, Optional, Sequence, Tuple
 import numpy as np
 import torch
 
-from attributes import CLASS_PROMPTS, Clip, class_means, merge_sources, readable, unit_norm
+from attributes import CLASS_PROMPTS, Clip, merge_sources, readable, similarities, unit_norm
 from dataset import Benchmark, read_mat
 from errors import InputError
 from images import walk
@@ -87,23 +87,21 @@ def columns_by_clip(new: Sequence[NewClass], known: np.ndarray, run: Namespace, 
     known: the classes of the run that the new ones are compared with
     clip_folder: None for the CLIP that the run's classes were described with
     """
-    by_name, by_image = (values[known] for values in similarities(find_files(run)["splits_mat"]))    # [C, A] each
+    by_name, by_image = (values[known] for values in recorded(find_files(run)["splits_mat"]))        # [C, A] each
     pictured = next((c for c in new if c.pictures), None)
     if pictured and np.isnan(by_image).all():
         raise InputError(f"--add_class {pictured.name}: the run's classes were described by their names alone, so there are no pictures "
                          "to compare its own with; describe it in words")
     clip = load_clip(clip_folder or data.provenance.get("clip"), data.provenance, device)
-    attributes = clip.embed_words(data.attribute_names, data.provenance["attribute_prompts"])       # [A, P]
-    sentences = clip.embed_words([c.words for c in new], data.provenance.get("class_prompts", CLASS_PROMPTS))  # [n, P]
-    paths = [Path(picture) for c in new for picture in c.pictures]
-    images = clip.embed_images(clip.loader(paths, batch_size=64, workers=0))  # [pictures, P]
-    new_by_name, by_picture = ((vectors @ attributes.T).double().numpy() for vectors in (sentences, images))
-    new_by_image = class_means(by_picture, np.repeat(np.arange(len(new)), [len(c.pictures) for c in new]), len(new))
+    pictures = clip.loader([Path(picture) for c in new for picture in c.pictures], batch_size=64, workers=0)
+    new_by_name, new_by_image = similarities(clip, data.attribute_names, data.provenance["attribute_prompts"], [c.words for c in new],
+                                             data.provenance.get("class_prompts", CLASS_PROMPTS), pictures,
+                                             np.repeat(np.arange(len(new)), [len(c.pictures) for c in new]))
     merged = merge_sources(np.vstack([by_name, new_by_name]), np.vstack([by_image, new_by_image]), known=len(by_name))
     return unit_norm(merged[len(by_name):]).T
 
 
-def similarities(splits_mat: Path) -> Tuple[np.ndarray, np.ndarray]:
+def recorded(splits_mat: Path) -> Tuple[np.ndarray, np.ndarray]:
     """Cosines of the known classes' sentences and images with the attributes, [C, A] each, as annotate.py left them."""
     keys = ("similarity_names", "similarity_images", "provenance")
     table = read_mat(splits_mat, ["att"], keys)

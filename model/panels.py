@@ -4,15 +4,16 @@ from typing import List, Optional
 
 import matplotlib
 import numpy as np
+import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
 from attributes import readable
-from dataset import Benchmark
-from dsva import Output
+from dataset import Benchmark, normalize
+from dsva import DSVA, Output
 from metrics import calibrated_stacking, contributions
-from options import BRANCH
+from options import BRANCH, needs_windows
 
 matplotlib.use("Agg")  # draws to files, needs no screen
 import matplotlib.pyplot as plt  # noqa: E402
@@ -20,10 +21,18 @@ import matplotlib.pyplot as plt  # noqa: E402
 INK, GRAY, RIGHT, WRONG = "#222222", "#666666", "#1b7837", "#b2182b"
 
 
-def named(out: Output, run: argparse.Namespace, classes: np.ndarray, seen: np.ndarray) -> int:
-    """Position in `classes` of the class that the run's own branch and calibration give the image."""
+def look(picture: Tensor, run: argparse.Namespace, data: Benchmark, model: DSVA) -> Output:
+    """What a saved run (see build.load_saved) says of an image [3, S, S] uint8, as it says it in its own evaluation."""
+    candidates = data.class_attributes[:, data.candidates(run.gzsl)]
+    with torch.inference_mode():
+        return model(normalize(picture[None].to(candidates.device), run.normalize), candidates, needs_windows(run, run.epoch))
+
+
+def named(out: Output, run: argparse.Namespace, data: Benchmark) -> int:
+    """The class that the run's own branch and calibration give the image."""
+    classes = data.candidates(run.gzsl)
     probabilities = getattr(out, BRANCH[run.sel_res]).softmax(dim=1).cpu().numpy()                # [1, C]
-    return int(calibrated_stacking(probabilities, np.isin(classes, seen), run.calibrated_stacking).argmax())  # in ZSL none is seen
+    return int(classes[calibrated_stacking(probabilities, np.isin(classes, data.seen), run.calibrated_stacking).argmax()])  # in ZSL none is seen
 
 
 def draw(picture: Tensor, out: Output, box: Tensor, data: Benchmark, guess: int, label: Optional[int], top: int) -> Image.Image:

@@ -19,13 +19,13 @@ from tqdm import tqdm
 
 from build import load_saved
 from charts import bar_chart, heat_map, line_chart
-from dataset import Benchmark, load_image, normalize
+from dataset import Benchmark, load_image
 from dsva import DSVA
 from errors import InputError, exits_cleanly
 from gallery import prediction_page
-from options import REPOSITORY, Parser, get_parser, needs_windows, number, path, pick_device
+from options import REPOSITORY, Parser, get_parser, number, path, pick_device
 from page import card, coloured, details, figure, grid, heading, legend, note, picture, render, scale, settings, table
-from panels import draw, named
+from panels import draw, look, named
 from records import RunRecord, read_run
 from runs import write_text
 from visualize import choose
@@ -233,13 +233,11 @@ def attributes(data: Benchmark) -> str:
 
 def attention(run: argparse.Namespace, data: Benchmark, model: DSVA, per_class: int, which: str) -> str:
     """Panels of the first test images of every unseen class."""
-    candidates, size, panels = data.candidates(run.gzsl), model.tower.config.image_size, []
-    class_attributes = data.class_attributes[:, candidates]
+    size, panels = model.tower.config.image_size, []
     for file, label in tqdm(choose(data, "unseen", per_class)[:PANELS], desc="attention", leave=False, disable=None):
         pixels = load_image(file, size)
-        with torch.inference_mode():
-            out = model(normalize(pixels[None].to(class_attributes.device), run.normalize), class_attributes, needs_windows(run, run.epoch))
-        guess = candidates[named(out, run, candidates, data.seen)]
+        out = look(pixels, run, data, model)
+        guess = named(out, run, data)
         panel = draw(pixels, out, model.find_window(out, size), data, guess, label, top=3)
         words = f"{file.name}: {data.class_names[label]}, named {data.class_names[guess]}"
         panels.append(f'<figure class="picture">{picture(panel, words)}</figure>')

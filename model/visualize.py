@@ -18,12 +18,12 @@ import torch.nn.functional as F
 from tqdm import tqdm
 
 from build import load_saved
-from dataset import load_image, normalize
+from dataset import load_image
 from errors import InputError, exits_cleanly
 from images import walk
 from metrics import localization
-from options import REPOSITORY, Parser, needs_windows, number, path, pick_device
-from panels import draw, named, stack
+from options import REPOSITORY, Parser, number, path, pick_device
+from panels import draw, look, named, stack
 from runs import atomic, write_json
 
 sys.path.append(str(REPOSITORY / "RSSDIVCS"))
@@ -34,21 +34,18 @@ def main(arguments=None):
     opt = get_options(arguments)
     device = pick_device(opt.device)
     run, data, model = load_saved(opt.resume, device)
-    classes = data.candidates(run.gzsl)
     chosen = own_images(opt.images) if opt.images else choose(data, opt.split, opt.per_class)
-    size, candidates = model.tower.config.image_size, data.class_attributes[:, classes]
+    size = model.tower.config.image_size
     folder = Path(opt.output or Path(opt.resume).parent / "attention")
 
     sheet, measured = [], []
     for shown, (file, label) in enumerate(tqdm(chosen, desc="attention", leave=False, disable=None)):
         picture = load_image(file, size)
-        with torch.inference_mode():
-            out = model(normalize(picture[None].to(device), run.normalize), candidates, needs_windows(run, run.epoch))
+        out = look(picture, run, data, model)
         if opt.masks and label is not None:
             measured.append(localization(out.maps[0].cpu().numpy(), load_masks(Path(opt.masks), file, size)))
         if shown < opt.draw:
-            guess = classes[named(out, run, classes, data.seen)]
-            panel = draw(picture, out, model.find_window(out, size), data, guess, label, opt.top)
+            panel = draw(picture, out, model.find_window(out, size), data, named(out, run, data), label, opt.top)
             name = folder / f"{data.class_names[label] + '_' if label is not None else ''}{file.stem}.png"
             with atomic(name) as temporary:
                 panel.save(temporary, format="PNG")
