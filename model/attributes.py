@@ -3,7 +3,6 @@
 Shapes: `n` images, `A` attributes, `C` classes, `P` dimensions of CLIP's common space.
 """
 import hashlib
-import json
 import re
 from pathlib import Path
 from typing import Dict, Iterable, List, Optional, Sequence, Tuple
@@ -18,8 +17,9 @@ from torchvision.transforms import functional as TF
 from transformers import CLIPModel, CLIPProcessor
 
 from dsva import load_checkpoint, weight_files
-from errors import InputError
+from errors import InputError, first_line
 from images import read_image
+from texts import are_words, parse_json
 
 ATTRIBUTE_PROMPTS = ("an aerial photograph with {}.", "a satellite image with {}.", "an overhead view of {}.", "{} seen from above.")
 CLASS_PROMPTS = ("a satellite image of a {}.", "an aerial photograph of a {}.", "an overhead view of {}.", "{} seen from above.")
@@ -30,17 +30,26 @@ CLASS_PROMPTS = ("a satellite image of a {}.", "an aerial photograph of a {}.", 
 def load_vocabulary(path: Path) -> Dict[str, List[str]]:
     """{"functions": ["runways", ...], "materials": [...], ...}: an attribute's index is its place in the order of reading."""
     try:
-        groups = json.loads(Path(path).read_text())
+        groups = parse_json(Path(path).read_text(), object_pairs_hook=each_once)
     except (OSError, ValueError) as error:
         raise InputError(f"{path} is not a readable vocabulary: {error}") from error
     if not (isinstance(groups, dict) and groups and all(isinstance(names, list) and names for names in groups.values())
-            and all(isinstance(name, str) and name.strip() for names in groups.values() for name in names)):
+            and all(map(are_words, [*groups, *flat(groups)]))):
         raise InputError(f"{path}: expected a JSON object of group name -> list of attribute names, none of them empty")
-    names = flat(groups)
+    names = [name.strip().lower() for name in flat(groups)]  # CLIP reads no capitals
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
         raise InputError(f"{path} names the attribute {twice!r} twice")
     return groups
+
+
+def each_once(pairs: List[tuple]) -> dict:
+    """A JSON object whose keys are all different; json itself would keep the last of two."""
+    names = [name for name, _ in pairs]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise ValueError(f"it has {twice!r} twice")
+    return dict(pairs)
 
 
 def flat(groups: Dict[str, List[str]]) -> List[str]:
@@ -77,7 +86,7 @@ class Clip:
     @torch.inference_mode()
     def embed_words(self, words: Sequence[str], prompts: Sequence[str]) -> Tensor:
         """Each word in each prompt, averaged over the prompts. Returns [len(words), P], unit vectors."""
-        sentences = [prompt.format(word) for word in words for prompt in prompts]
+        sentences = [prompt.replace("{}", word) for word in words for prompt in prompts]
         vectors = torch.cat([self.embed_sentences(sentences[start:start + 256]) for start in range(0, len(sentences), 256)])
         return F.normalize(vectors.unflatten(0, (len(words), len(prompts))).mean(dim=1), dim=1).cpu()
 
@@ -127,16 +136,18 @@ def load_clip(folder: Path) -> Tuple[CLIPModel, CLIPProcessor]:
     try:
         processor = CLIPProcessor.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # whatever the readers of json raise on a damaged file
-        raise InputError(f"{folder} has no readable processor: {str(error).strip().splitlines()[0]}") from error
+        raise InputError(f"{folder} has no readable processor: {first_line(error)}") from error
     if len(processor.tokenizer) > model.config.text_config.vocab_size:
         raise InputError(f"the tokenizer in {folder} has {len(processor.tokenizer)} tokens, but CLIP's text tower there knows "
                          f"{model.config.text_config.vocab_size}: use files that belong together")
     return model.eval(), processor
 
 
-def sha256(path: Path) -> str:
+def sha256(path: Path, skip: int = 0) -> str:
+    """Of a file's content. skip: so many bytes at its beginning"""
     digest = hashlib.sha256()
     with open(path, "rb") as file:
+        file.seek(skip)
         for block in iter(lambda: file.read(1 << 20), b""):
             digest.update(block)
     return digest.hexdigest()

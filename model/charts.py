@@ -11,7 +11,7 @@ from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 LETTER, LONGEST = 6.9, 24           # width of a letter of 12 pixels; labels with more letters are cut
-BAR, TICKS = 22, 45                 # height of a bar with its gap, of a scale's steps: pixels
+BAR, TICKS, ROW = 22, 45, 14        # height of a bar with its gap, of a scale's steps, of a mark's name: pixels
 Series = Tuple[str, str, Sequence[float]]       # name, kind, a value an epoch, NaN where there is none
 
 
@@ -43,10 +43,12 @@ def line_chart(title: str, epochs: Sequence[int], series: Sequence[Series], mark
     shade = element("rect", titled("warm-up: only the heads learn"), kind="warm-up", width=f"{plane.x(warm_up)}%", height=height) if warm_up else ""
     lines = [polyline(plane, *one) for one in sorted(series, key=lambda one: one[1] == "chosen")]   # on top of the others
     field = element("svg", "".join(lines), width="100%", height=height, viewBox=f"0 0 100 {height}", preserveAspectRatio="none")
-    parts = [shade, *axes(plane), *(upright(plane, *mark) for mark in marks.items()), field,
+    rows = {name: row for row, name in enumerate(name for name, epoch in marks.items() if epoch < epochs[-1])}  # so that no two names overlap
+    parts = [shade, *axes(plane), *(upright(plane, name, epoch, rows.get(name, 0)) for name, epoch in marks.items()), field,
              *(dots(plane, series, epoch, radius=3.5) for epoch in marks.values()), *ends(plane, series), *(readout(plane, series, epoch) for epoch in epochs)]
     longest = max(map(len, [*(f"{name} {number(values[-1])}" for name, _, values in series), *(f"{name} {epoch}" for name, epoch in marks.items())]))
-    return drawing("lines", title, parts, height + 50, f"padding: 26px {18 + LETTER * longest:.0f}px 24px 44px")
+    above = 26 + ROW * max(len(rows) - 1, 0)
+    return drawing("lines", title, parts, height + above + 24, f"padding: {above}px {18 + LETTER * longest:.0f}px 24px 44px")
 
 
 def axes(plane: Plane) -> List[str]:
@@ -56,10 +58,11 @@ def axes(plane: Plane) -> List[str]:
                      for epoch in plane.epochs[::math.ceil(len(plane.epochs) / 8)]]
 
 
-def upright(plane: Plane, name: str, epoch: int) -> str:
+def upright(plane: Plane, name: str, epoch: int, row: int) -> str:
+    """row: of its name above the field, the lowest is 0"""
     x, inside = f"{plane.x(epoch)}%", 50 < plane.x(epoch) < 100
-    return (element("line", kind="mark", x1=x, x2=x, y1=-6, y2=plane.height)
-            + element("text", f"{escape(name)} {epoch}", kind="mark", x=x, y=-11, dx=0 if inside else -3, text_anchor="end" if inside else "start"))
+    return (element("line", kind="mark", x1=x, x2=x, y1=-6 - ROW * row, y2=plane.height)
+            + element("text", f"{escape(name)} {epoch}", kind="mark", x=x, y=-11 - ROW * row, dx=0 if inside else -3, text_anchor="end" if inside else "start"))
 
 
 def polyline(plane: Plane, name: str, kind: str, values: Sequence[float]) -> str:

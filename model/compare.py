@@ -2,7 +2,7 @@
 
     python model/compare.py runs/quickstart-0-1
 
-The folder holds baseline_zsl/, baseline_gzsl/, zsl/ and gzsl/ with a results.json each. Of the trainings the last epoch counts,
+The folder holds baseline_zsl/, baseline_gzsl/, zsl/, gzsl/ and words/ with a results.json each. Of the trainings the last epoch counts,
 so that no number was chosen on test images.
 """
 import argparse
@@ -13,7 +13,7 @@ from options import Parser, path
 from runs import read_json
 
 ROWS = {"CLIP by class name": ("baseline", "names"), "attributes alone, no training": ("baseline", "attributes"),
-        "DSVA, projection branch": ("dsva", "final"), "DSVA, attention branch": ("dsva", "attention")}
+        "DSVA, projection branch": ("dsva", "final"), "DSVA, attention branch": ("dsva", "attention"), "our recipe, projection branch": ("words", "final")}
 
 
 @exits_cleanly
@@ -21,9 +21,10 @@ def main(arguments=None):
     parser = Parser(prog="compare.py", allow_abbrev=False, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=path)
     folder = Path(parser.parse_args(arguments).folder)
-    read = {name: read_json(folder / name / "results.json") for name in ("baseline_zsl", "baseline_gzsl", "zsl", "gzsl")}
-    zsl = {"baseline": read["baseline_zsl"]["scores"], "dsva": read["zsl"]["last"]["scores"]}
-    gzsl = {"baseline": read["baseline_gzsl"]["scores"], "dsva": read["gzsl"]["last"]["scores"]}
+    read = {name: read_json(folder / name / "results.json") for name in ("baseline_zsl", "baseline_gzsl", "zsl", "gzsl", "words")}
+    gzsl = {"baseline": read["baseline_gzsl"]["scores"], "dsva": read["gzsl"]["last"]["scores"], "words": read["words"]["last"]["scores"]}
+    zsl = {"baseline": read["baseline_zsl"]["scores"], "dsva": read["zsl"]["last"]["scores"],
+           "words": {branch: {"accuracy": values["ZSL"]} for branch, values in gzsl["words"].items()}}  # one training serves both
 
     print(f"{'accuracy in %':30} {'ZSL':>7}  {'GZSL U':>7} {'S':>7} {'H':>7} {'AUSUC':>7}")
     print(f"{'chance':30} {read['zsl']['chance']:7.1f}")

@@ -2,10 +2,11 @@
 
 Indices are 1-based in the files and 0-based everywhere here.
 """
-import json
 import math
+import os
 import random
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Dict, Iterator, List, Optional, Sequence, Tuple
@@ -19,7 +20,9 @@ from torch.utils.data import Dataset, Sampler
 from torchvision.transforms import functional as TF
 
 from errors import InputError
-from images import read_image
+from images import is_below, read_image
+from matfiles import check_layout
+from texts import are_words, parse_json
 
 DATA_HELP = ("RSSDIVCS is in the Google Drive folder linked from github.com/wenjiaXu/RS_Scene_ZSL: "
              "unpack it into RSSDIVCS/ (its README shows the layout), or name your own folders with --root and --image_root")
@@ -59,6 +62,7 @@ class Benchmark:
 
 
 ATTRIBUTE_NAMES = ("attribute_names", "attri_names")  # not in the published files
+LARGEST = 1e9  # of an attribute's values: larger ones are no numbers any more once they are multiplied
 SPLITS = ("train_zsl_loc", "train_gzsl_loc", "test_seen_loc", "test_unseen_loc")
 
 
@@ -87,6 +91,7 @@ def read_mat(path: Path, keys: Sequence[str], optional: Sequence[str] = ()) -> d
     if not Path(path).is_file():
         raise InputError(f"no such file: {path}. {DATA_HELP}")
     try:
+        check_layout(path, [*keys, *optional])
         found = scipy.io.loadmat(path, variable_names=[*keys, *optional])
     except NotImplementedError as error:
         raise InputError(f"{path} is in MATLAB's 7.3 format; save it with -v7") from error
@@ -100,11 +105,21 @@ def read_mat(path: Path, keys: Sequence[str], optional: Sequence[str] = ()) -> d
     return found
 
 
+def divisions_of(splits_mat: Path) -> List[int]:
+    """The --random_id that a splits file has: the k of its test_unseen_loc_k, sorted."""
+    read_mat(splits_mat, ["allclasses_names"])
+    return sorted(int(name.rpartition("_")[2]) for name, _, _ in scipy.io.whosmat(splits_mat) if re.fullmatch(r"test_unseen_loc_\d+", name))
+
+
 def read_provenance(table: dict, path: Path) -> dict:
     try:
-        return json.loads("".join(strings(table["provenance"]))) if "provenance" in table else {}
+        found = parse_json("".join(strings(table["provenance"]))) if "provenance" in table else {}
     except ValueError as error:
         raise InputError(f"provenance in {path} should be JSON, as annotate.py writes it: {error}") from error
+    prompts = [found.get(key, ["a"]) for key in ("attribute_prompts", "class_prompts")] if isinstance(found, dict) else []
+    if not prompts or not isinstance(found.get("clip", ""), str) or not all(isinstance(several, list) and several and all(map(are_words, several)) for several in prompts):
+        raise InputError(f'provenance in {path} should be as annotate.py writes it, {{"clip": ..., "attribute_prompts": [...], ...}}, found {str(found)[:60]}')
+    return found
 
 
 def strings(value: np.ndarray) -> List[str]:
@@ -115,7 +130,7 @@ def strings(value: np.ndarray) -> List[str]:
 def one_based(value: np.ndarray, count: int, where: str, what: str) -> np.ndarray:
     """1-based indices of a .mat file -> 0-based [n] int64, each below `count`."""
     flat = np.ravel(value)
-    if flat.dtype.kind not in "iuf" or not np.array_equal(flat, flat.astype(np.int64)):
+    if flat.dtype.kind not in "iuf" or not np.isfinite(flat).all() or (flat % 1).any():
         raise InputError(f"{where}: expected whole numbers from 1 to {count} ({what}), found {flat.dtype}")
     wrong = flat[(flat < 1) | (flat > count)]
     if len(wrong):
@@ -125,14 +140,26 @@ def one_based(value: np.ndarray, count: int, where: str, what: str) -> np.ndarra
 
 def image_path(name: str, root: Path, where: Path) -> Path:
     """`/any/where/RSSDIVCS/Airport/1.jpg` -> `root/Airport/1.jpg`."""
-    relative = Path(name.partition("RSSDIVCS/")[2] or name)
-    if relative.is_absolute() or ".." in relative.parts or not relative.name:
+    relative = name.partition("RSSDIVCS/")[2] or name
+    if not is_below(relative):
         raise InputError(f"image_files in {where}: {name!r} should hold RSSDIVCS/ and then a path below --image_root")
     return Path(root) / relative
 
 
+def keep_groups(benchmark: Benchmark, chosen: Sequence[str]) -> Benchmark:
+    """The same with the attributes of these groups alone. What is left of a class's vector is given its former length."""
+    strange = [name for name in chosen if name not in benchmark.groups]
+    if strange:
+        raise InputError(f"--only_groups: there is no group {strange[0]}; there are {', '.join(benchmark.groups)}")
+    kept = sorted({a for name in chosen for a in benchmark.groups[name]})
+    part = benchmark.class_attributes[kept]
+    length = benchmark.class_attributes.norm(dim=0) / part.norm(dim=0).clamp_min(1e-12)
+    return replace(benchmark, class_attributes=part * length, attribute_names=[benchmark.attribute_names[a] for a in kept],
+                   groups={name: [kept.index(a) for a in benchmark.groups[name]] for name in chosen})
+
+
 def attribute_matrix(att: np.ndarray, classes: int, where: Path) -> Tensor:
-    if att.ndim != 2 or att.shape[1] != classes or att.dtype.kind not in "iuf" or not np.isfinite(att).all():
+    if att.ndim != 2 or att.shape[1] != classes or att.dtype.kind not in "iuf" or not (np.abs(att) < LARGEST).all():
         raise InputError(f"att in {where}: expected finite numbers, attributes x {classes} classes, found {att.dtype} {att.shape}")
     return torch.from_numpy(att.astype(np.float32))
 
@@ -142,9 +169,9 @@ def read_groups(path: Path) -> Dict[str, List[int]]:
     if not Path(path).is_file():
         raise InputError(f"no such file: {path}. {DATA_HELP}")
     try:
-        groups = json.loads(Path(path).read_text())
+        groups = parse_json(Path(path).read_text())
         sound = bool(groups) and all(group and all(type(a) is int and a >= 0 for a in group) for group in groups.values())
-    except (ValueError, AttributeError, TypeError):
+    except (OSError, ValueError, AttributeError, TypeError):
         sound = False
     if not sound:
         raise InputError(f"{path}: expected a JSON object of group name -> list of 0-based attribute indices")
@@ -173,7 +200,7 @@ def check(benchmark: Benchmark, images_mat: Path, splits_mat: Path, groups_json:
         if len(both):
             raise InputError(f"{splits_mat}: {name}_{random_id} holds images of {benchmark.class_names[both[0]]}, "
                              f"which test_unseen_loc_{random_id} calls unseen")
-    missing = [path for path in paths if not path.is_file()]
+    missing = [path for path in paths if not os.path.isfile(path)]  # path.is_file() fails on names that are too long
     if missing:
         raise InputError(f"{len(missing)} of {len(paths)} images are missing, the first is {missing[0]}. {DATA_HELP}")
 

@@ -2,23 +2,28 @@
 
 Needs NumPy alone: the demo's generator uses it too.
 """
-from typing import Dict, Sequence
+from typing import Dict, Optional, Sequence
 
 import numpy as np
 
 
-def divide(labels: np.ndarray, unseen: np.ndarray, chance: np.random.Generator, train_share: float, described: float = 0.0) -> Dict[str, np.ndarray]:
+def divide(labels: np.ndarray, unseen: np.ndarray, chance: np.random.Generator, train_share: float, described: float = 0.0,
+           tested: Optional[np.ndarray] = None) -> Dict[str, np.ndarray]:
     """0-based image indices of one division into seen and unseen classes.
 
     labels: [images];  unseen: classes
     train_share: of each seen class's images; the rest tests generalised zero-shot learning. No test image is trained on in any
                  setting: train_zsl_loc and train_gzsl_loc are the same
     described:   share of each unseen class's images that is no test image, for annotate.py to describe the class by
+    tested:      [images] bool, instead of the two shares: the images that may be test images, seen or unseen; no other is
     """
     parts = {"train": [], "test_seen_loc": [], "test_unseen_loc": []}
     for c in np.unique(labels):
         images = chance.permutation(np.flatnonzero(labels == c))
-        if c in unseen:
+        if tested is not None:
+            parts["test_unseen_loc" if c in unseen else "test_seen_loc"].append(images[tested[images]])
+            parts["train"].append(images[~tested[images] & (c not in unseen)])
+        elif c in unseen:
             parts["test_unseen_loc"].append(images[round(described * len(images)):])
         else:
             train = max(1, min(round(train_share * len(images)), len(images) - 1))  # one of either, if there are two

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers import CLIPVisionConfig, CLIPVisionModel
 from transformers.utils import logging as transformers_logging
 
-from errors import InputError
+from errors import InputError, first_line
 from windows import crop_windows, window_boxes
 
 CHECKPOINT_HELP = ("CLIP-RSICD is on the Hugging Face hub as flax-community/clip-rsicd and flax-community/clip-rsicd-v2: "
@@ -40,10 +40,12 @@ class DSVA(nn.Module):
     window_groups: attribute indices, one list per group that has a say in the window (`--pro_type`)
     pro_thr:       pixels above pro_thr x mean attention belong to the window
     pro_weight:    weight of the window's class scores in the final ones
+    class_token:   the projection branch reads the class token alone; as published it reads the mean of all tokens
+    bf16:          the tower computes in mixed precision; everything after it stays float32
     """
 
     def __init__(self, tower: nn.Module, attributes: int, window_groups: Sequence[Sequence[int]] = (),
-                 pro_thr: float = 1.0, pro_weight: float = 1.0):
+                 pro_thr: float = 1.0, pro_weight: float = 1.0, class_token: bool = False, bf16: bool = False):
         super().__init__()
         width = tower.config.hidden_size
         self.tower = tower
@@ -53,13 +55,14 @@ class DSVA(nn.Module):
         self.grid = tower.config.image_size // tower.config.patch_size
         self.window_groups = [list(group) for group in window_groups]
         self.pro_thr, self.pro_weight = pro_thr, pro_weight
+        self.class_token, self.bf16 = class_token, bf16
 
     def forward(self, images: Tensor, class_attributes: Tensor, windows: bool = False) -> Output:
         """images: [B, 3, S, S], normalised;  class_attributes: M [A, C];  windows: look a second time."""
         tokens = self.tokens(images)                                        # [B, N, D]
         scores = self.prototypes @ tokens.transpose(1, 2)                   # [B, A, N]
         attended = scores.max(dim=2).values                                 # [B, A], the class token may win: as published
-        projected = self.project(tokens.mean(dim=1))                        # [B, A]
+        projected = self.project(self.pool(tokens))                         # [B, A]
         out = Output(final=projected @ class_attributes, attention=attended @ class_attributes,
                      attributes_projection=projected, attributes_attention=attended,
                      maps=scores[:, :, 1:].unflatten(2, (self.grid, self.grid)))
@@ -80,7 +83,11 @@ class DSVA(nn.Module):
 
     def tokens(self, images: Tensor) -> Tensor:
         """[B, 3, S, S] -> [B, N, D], the last hidden state *before* the tower's post layer norm."""
-        return self.tower(pixel_values=images).last_hidden_state
+        with torch.autocast(images.device.type, torch.bfloat16, enabled=self.bf16):
+            return self.tower(pixel_values=images).last_hidden_state.float()
+
+    def pool(self, tokens: Tensor) -> Tensor:
+        return tokens[:, 0] if self.class_token else tokens.mean(dim=1)     # [B, N, D] -> [B, D]
 
     def project(self, pooled: Tensor) -> Tensor:
         return self.linear(self.norm(pooled))                               # [B, D] -> [B, A]
@@ -121,7 +128,7 @@ def load_checkpoint(kind: type, folder: Path) -> nn.Module:
     try:
         model, loaded = kind.from_pretrained(folder, local_files_only=True, output_loading_info=True)
     except Exception as error:  # whatever the readers of json, safetensors and pickle raise on a damaged file
-        raise InputError(f"{folder} is not a readable CLIP checkpoint: {str(error).strip().splitlines()[0]}") from error
+        raise InputError(f"{folder} is not a readable CLIP checkpoint: {first_line(error)}") from error
     missing = sorted(name for name in loaded["missing_keys"] if "position_ids" not in name)
     if missing:
         raise InputError(f"{folder} lacks {len(missing)} weights of {kind.__name__}, the first is {missing[0]}")

@@ -50,7 +50,7 @@ def train_one_epoch(model: DSVA, criterion: Criterion, optimizer, loader: DataLo
     if len(broken):
         batch, term = broken[0].tolist()
         raise InputError(f"the loss term {list(terms)[term]} became {table[batch, term]} in batch {batch} of {title}: "
-                         "try a lower learning rate; the last finished epoch is kept")
+                         "try a lower learning rate (--pretrain_lr, --classifier_lr); the last finished epoch is kept")
     return dict(zip(terms, table.double().mean(dim=0).tolist()))
 
 

@@ -1,6 +1,8 @@
 """What the user gave is wrong: one clear line and exit code 2, never a traceback."""
 import functools
+import signal
 import sys
+import threading
 
 
 class InputError(ValueError):
@@ -11,16 +13,40 @@ class InputError(ValueError):
         return super().__str__().rsplit("InputError: ", 1)[-1].strip()
 
 
+def one_line(text: str) -> str:
+    """What names and other people's messages hold may break a line, or steer a terminal: then it is spelled out."""
+    return "".join(letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text)
+
+
+def first_line(error: BaseException) -> str:
+    """Of another library's error: what it says first, or, if it says nothing, of which kind it is."""
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
 def exits_cleanly(program):
-    """Decorate a program's `main`: wrong input ends with code 2, Ctrl-C with 130, each with one line."""
+    """Decorate a program's `main`: wrong input ends with code 2, Ctrl-C with 130, SIGTERM with 143, each with one line."""
     @functools.wraps(program)
     def run(*args, **kwargs):
+        received = []
+
+        def stop(number, frame):
+            received.append(number)
+            raise KeyboardInterrupt
+        if hasattr(sys.stdout, "reconfigure"):
+            sys.stdout.reconfigure(errors="backslashreplace")  # whatever a name holds, and whatever the terminal can show
+        former = signal.signal(signal.SIGTERM, stop) if threading.current_thread() is threading.main_thread() else None
         try:
             return program(*args, **kwargs)
         except InputError as error:
-            print(f"error: {error}", file=sys.stderr)
+            print(f"error: {one_line(str(error))}", file=sys.stderr)
             sys.exit(2)
-        except KeyboardInterrupt:
-            print("\ninterrupted: start the same command again to go on from what is finished", file=sys.stderr)
-            sys.exit(130)
+        except BaseException as error:
+            if not received and not isinstance(error, KeyboardInterrupt):
+                raise
+            # after a signal to the whole group it may also be a loader's complaint that its worker has died
+            print("\ninterrupted: what is finished is kept, of a training the last whole epoch; the same command goes on from there", file=sys.stderr)
+            sys.exit(143 if received else 130)
+        finally:
+            if former is not None:
+                signal.signal(signal.SIGTERM, former)
     return run

@@ -10,10 +10,11 @@ import numpy as np
 from PIL import Image, ImageOps
 from torchvision.transforms import functional as TF
 
-from errors import InputError
+from errors import InputError, first_line
 
 LONGEST = 16                # times as long as wide: of a longer strip only the middle is kept
-UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, IndexError, struct.error, zlib.error)  # all that Pillow raises on bad files
+UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, IndexError, RuntimeError, struct.error, zlib.error, OverflowError,
+              MemoryError)  # all that Pillow raises on bad files
 
 
 # ---- read ------------------------------------------------------------------------------------------------------------
@@ -26,7 +27,7 @@ def read_image(path: Path) -> Image.Image:
     except Image.DecompressionBombError as error:
         raise InputError(f"cannot read the image {path}: {error}; for large images there is predict.py --tile") from error
     except UNREADABLE as error:
-        raise InputError(f"cannot read the image {path}: {error}") from error
+        raise InputError(f"cannot read the image {path}: {first_line(error)}") from error
 
 
 def eight_bit_rgb(image: Image.Image) -> Image.Image:
@@ -44,6 +45,12 @@ def middle(image: Image.Image) -> Image.Image:
     """Of a long strip, its middle: its shorter side is resized to the network's, and then the longer one would fill the memory."""
     longest = LONGEST * min(image.size)
     return image if max(image.size) <= longest else TF.center_crop(image, [min(side, longest) for side in reversed(image.size)])
+
+
+def is_below(name: str) -> bool:
+    """Does a path that a file tells stay in the folder that it is relative to?"""
+    path = Path(name)
+    return bool(path.name) and not path.is_absolute() and ".." not in path.parts
 
 
 # ---- found -----------------------------------------------------------------------------------------------------------

@@ -1,10 +1,14 @@
 """Train and evaluate DSVA.
 
     python model/main.py --image_embedding 61 ...                    train, evaluating after every epoch
+    python model/main.py ... --random_id 0,1,2 --seeds 3             on several divisions, with several seeds: mean and deviation
     python model/main.py --eval --resume runs/X/best.safetensors     evaluate a saved model
+    python model/main.py --repeat runs/X/results.json                run it again, and compare the numbers: exit code 1 if they differ
 """
 import os
+import sys
 import time
+from argparse import Namespace
 from pathlib import Path
 
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # a GPU repeats itself only with this, set before torch starts
@@ -13,47 +17,107 @@ import numpy as np  # noqa: E402
 import torch  # noqa: E402
 from torch.utils.data import DataLoader, Subset  # noqa: E402
 
-from build import build_data, build_model  # noqa: E402
-from console import print_data, print_epoch, print_options, print_results, print_scores  # noqa: E402
-from dataset import EpisodeSampler, SceneImages, ShuffledSampler  # noqa: E402
-from engine import evaluate, make_optimizer, train_one_epoch  # noqa: E402
+from build import build_data, build_model, changed_since, facts  # noqa: E402
+from console import (print_changed, print_choice, print_choosing, print_data, print_epoch, print_options, print_results, print_scores,  # noqa: E402
+                     print_summary)
+from dataset import EpisodeSampler, SceneImages, ShuffledSampler, normalize  # noqa: E402
+from engine import evaluate, make_optimizer, progress, train_one_epoch  # noqa: E402
 from errors import exits_cleanly  # noqa: E402
 from losses import Criterion  # noqa: E402
 from metrics import calibrated_stacking, confusion, score_all  # noqa: E402
-from options import BRANCH, get_options, loss_weights, needs_windows, pick_device  # noqa: E402
-from runs import Run, checkpoint_metadata  # noqa: E402
+from options import BRANCH, clip_folder, get_options, loss_weights, needs_windows, pick_device  # noqa: E402
+from protocol import choice, constant_of_choice, divisions_and_seeds, refuse_overlap, to_choose_on, training_part  # noqa: E402
+from repeat import agrees, print_differences, read_results  # noqa: E402
+from runs import REPOSITORY, Run, checkpoint_metadata, circumstances, open_several, write_summary  # noqa: E402
+from words import attribute_directions, start_from_words  # noqa: E402
+
+SOME = 512  # training images that the start of the heads looks at
 
 
 @exits_cleanly
 def main(arguments=None):
     opt = get_options(arguments)
     device = pick_device(opt.device)
-    data = build_data(opt, device)
     if opt.eval:
+        data = build_data(opt, device)
+        print_changed(changed_since(checkpoint_metadata(opt.resume)["files"], opt))
         model = build_model(opt, data, opt.resume).to(device)
-        scores, _ = test(opt, data, model, test_loader(opt, data, model), checkpoint_metadata(opt.resume)["epoch"])
+        scores, _, _ = test(opt, data, model, test_loader(opt, data, model), checkpoint_metadata(opt.resume)["epoch"], opt.calibrated_stacking)
         return print_scores(scores, BRANCH[opt.sel_res])
 
-    setting = "gzsl" if opt.gzsl else "zsl"
-    run = Run(vars(opt), opt.name or f"{opt.dataset}_{Path(opt.image_embedding).stem}_{setting}", branch=BRANCH[opt.sel_res])
+    name = opt.name or f"{opt.dataset}_{Path(opt.image_embedding).stem}_{'gzsl' if opt.gzsl else 'zsl'}"
+    several = divisions_and_seeds(opt)
+    if opt.repeat:
+        recorded = read_results(opt.repeat)
+        print_differences(recorded, {part: {"options": vars(one), **facts(one, device), **circumstances()} for part, one in (several or {"": opt}).items()})
+    results = run_several(opt, several, name, device) if several else run_once(opt, name, device)
+    if opt.repeat and not agrees(recorded, results):
+        sys.exit(1)
+
+
+def run_several(opt, several, name, device) -> dict:
+    """One training after another. Returns {"runs": {part: its results}}."""
+    folder = Path(opt.output or REPOSITORY / "runs" / name)
+    for one in several.values():
+        build_data(one, device)  # or an error, before the first has trained for hours
+    lock = open_several(folder)  # noqa: F841, kept until the last is finished
+    results = {part: run_once(Namespace(**{**vars(one), "output": folder / part}), name, device) for part, one in several.items()}
+    print_summary(write_summary(folder, results, BRANCH[opt.sel_res], vars(opt)), folder)
+    return {"runs": results}
+
+
+def run_once(opt, name, device) -> dict:
+    """One training on one division with one seed, or what is left of it. Returns its results."""
+    data = build_data(opt, device)
+    run = Run(vars(opt), name, BRANCH[opt.sel_res], facts(opt, device))
     print_options(run, device)
     print_data(opt, data)
-    torch.manual_seed(run.seed)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    directions = attribute_directions(clip_folder(opt), data) if opt.start == "words" else None
+    run.chosen = choose(opt, data, run, device, directions) if opt.protocol == "clean" else None
+    train(opt, data, run, device, directions, run.chosen["calibrated_stacking"] if run.chosen else opt.calibrated_stacking)
+    results = run.finish(chance=100 / len(data.unseen))
+    print_results(results, run)
+    return results
+
+
+def choose(opt, data, run, device, directions) -> dict:
+    """Epoch and calibration constant, by a training on the seen classes alone, in the run's folder validation/."""
+    refuse_overlap(opt, data)
+    tried = to_choose_on(opt, data, run.seed)
+    make_sampler(opt, tried, run.seed)  # or an error, before anything is written
+    run.start()
+    trial = Run({**vars(opt), "manualSeed": run.seed, "output": run.folder / "validation"}, "validation", run.branch, run.facts)
+    print_choosing(tried)
+    train(opt, tried, trial, device, directions, constant=None)
+    chosen = choice(trial, opt.gzsl, tried, data)
+    print_choice(chosen, trial)
+    return chosen
+
+
+def train(opt, data, run, device, directions, constant):
+    """All epochs that the run has not finished yet.
+
+    directions: [A, D] of the attributes' words, for the heads to start from, or None
+    constant: of calibrated stacking; None: the best one, epoch by epoch
+    """
+    torch.manual_seed(run.seed)
     model = build_model(opt, data, run.checkpoint).to(device)
+    if directions is not None and not run.checkpoint:
+        start_from_words(model, directions, some_images(opt, data, model, device))
     criterion = Criterion(loss_weights(opt), list(data.groups.values()) if opt.use_group else None, opt.xe_on)
     sampler = make_sampler(opt, data, run.seed)
     loaders = train_loader(opt, data, model, sampler), test_loader(opt, data, model)
     run.start()
     for epoch in range(run.epoch + 1, opt.nepoch):
         sampler.set_epoch(epoch)
-        line, tables = run_epoch(opt, data, model, criterion, *loaders, epoch)
+        torch.manual_seed(run.seed + 1 + epoch)  # an epoch depends on no earlier draw, so that one can go on after it
+        line, tables = run_epoch(opt, data, model, criterion, *loaders, epoch, constant)
         run.finish_epoch(model, line, tables)
         print_epoch(line, run)
-    print_results(run.finish(chance=100 / len(data.unseen)), run)
 
 
-def run_epoch(opt, data, model, criterion, training, testing, epoch):
+def run_epoch(opt, data, model, criterion, training, testing, epoch, constant):
     """Train and test once. Returns the log line, and the tables of `test`."""
     started = time.perf_counter()
     full, windows = epoch > opt.pretrain_epoch, epoch > opt.pro_start_epoch
@@ -62,28 +126,39 @@ def run_epoch(opt, data, model, criterion, training, testing, epoch):
     losses = train_one_epoch(model, criterion, optimizer, training, data.class_attributes, data.seen, opt.normalize, full, windows,
                              f"epoch {epoch}")
     trained = time.perf_counter()
-    scores, tables = test(opt, data, model, testing, epoch)
+    scores, tables, constant = test(opt, data, model, testing, epoch, constant)
     return {"epoch": epoch, "stage": "full" if full else "warm-up", "windows": windows, "lr": lr,
-            "loss": sum(losses.values()), "losses": losses, "scores": scores,
+            "loss": sum(losses.values()), "losses": losses, "scores": scores, "calibrated_stacking": constant,
             "seconds": {"train": trained - started, "test": time.perf_counter() - trained}}, tables
 
 
-def test(opt, data, model, loader, epoch):
+def test(opt, data, model, loader, epoch, constant):
     """Scores of every branch, and two tables, column by column: the accuracy of every class by every branch, and how many images
-    of each class the chosen branch gave to each. Windows only where that branch needs them."""
+    of each class the chosen branch gave to each. Windows only where that branch needs them. Last, the constant of calibrated
+    stacking: the given one or, of None, that of the chosen branch's highest H."""
     classes = data.candidates(opt.gzsl)
     probabilities, labels = evaluate(model, loader, data.class_attributes, classes, opt.normalize, needs_windows(opt, epoch), "test")
-    scores, per_class = score_all(probabilities, labels, classes, data.seen, data.unseen, opt.gzsl, opt.calibrated_stacking)
+    if constant is None:
+        constant = constant_of_choice(probabilities[BRANCH[opt.sel_res]], labels, data) if opt.gzsl else 0.0
+    scores, per_class = score_all(probabilities, labels, classes, data.seen, data.unseen, opt.gzsl, constant)
     names = [data.class_names[c] for c in classes]
     subset = ["unseen" if c in data.unseen else "seen" for c in classes]
-    chosen = calibrated_stacking(probabilities[BRANCH[opt.sel_res]], np.isin(classes, data.seen), opt.calibrated_stacking)  # in ZSL none is seen
+    chosen = calibrated_stacking(probabilities[BRANCH[opt.sel_res]], np.isin(classes, data.seen), constant)  # in ZSL none is seen
     counts = confusion(classes[chosen.argmax(axis=1)], labels, classes)
     return scores, {"per_class": {"class": names, "subset": subset, "images": counts.sum(axis=1).tolist(), **per_class},
-                    "confusion": {"class": names, **dict(zip(names, counts.T.tolist()))}}
+                    "confusion": {"class": names, **dict(zip(names, counts.T.tolist()))}}, constant
+
+
+def some_images(opt, data, model, device):
+    """Batches of at most SOME training images, of all classes alike."""
+    images = data.splits[training_part(opt)]
+    some = Subset(SceneImages(data, model.tower.config.image_size), images[::-(-len(images) // SOME)].tolist())
+    for batch, _ in progress(DataLoader(some, opt.batch_size, num_workers=opt.workers), "start"):
+        yield normalize(batch.to(device), opt.normalize)
 
 
 def make_sampler(opt, data, seed):
-    images = data.splits["train_zsl_loc"]  # in GZSL too: as published
+    images = data.splits[training_part(opt)]
     if opt.train_mode == "random":
         return ShuffledSampler(images, opt.batch_size, seed)
     return EpisodeSampler(data.labels, images, opt.n_batch, opt.ways, opt.shots, seed, data.class_names)

@@ -31,10 +31,10 @@ def calibrated_stacking(scores: np.ndarray, seen: np.ndarray, constant: float) -
     return calibrated
 
 
-def seen_unseen_curve(scores: np.ndarray, labels: np.ndarray, seen: np.ndarray, unseen: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
+def seen_unseen_curve(scores: np.ndarray, labels: np.ndarray, seen: np.ndarray, unseen: np.ndarray) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Every (U, S) that some calibration constant can give, from "always seen" to "always unseen" (Chao et al., 2016).
 
-    scores: [n, C] before calibration;  labels: [n];  returns U [k], rising, and S [k], falling.
+    scores: [n, C] before calibration;  labels: [n];  returns U [k], rising, S [k], falling, and constants [k] that give them.
     """
     best_seen, best_unseen = scores[:, seen].max(axis=1), scores[:, unseen].max(axis=1)
     gap = best_seen - best_unseen                               # a constant above it turns the image to the unseen classes
@@ -46,10 +46,17 @@ def seen_unseen_curve(scores: np.ndarray, labels: np.ndarray, seen: np.ndarray, 
     steps = np.append(np.flatnonzero(np.diff(gap[order])), len(gap) - 1)  # images of the same gap turn together
     U = np.append(0, gained.cumsum()[steps])
     S = lost.sum() - np.append(0, lost.cumsum()[steps])
-    return U, S
+    gap = np.concatenate([[gap.min() - 1], gap[order][steps], [gap.max() + 1]])
+    return U, S, (gap[1:] + gap[:-1]) / 2                       # as far from one image's turn as from the next one's
 
 
-def area_under_curve(U: np.ndarray, S: np.ndarray) -> float:
+def best_constant(scores: np.ndarray, labels: np.ndarray, seen: np.ndarray, unseen: np.ndarray) -> float:
+    """The calibration constant that gives the highest H. Arguments as of `seen_unseen_curve`."""
+    U, S, constants = seen_unseen_curve(scores, labels, seen, unseen)
+    return float(constants[np.argmax(2 * U * S / np.maximum(U + S, 1e-12))])
+
+
+def area_under_curve(U: np.ndarray, S: np.ndarray, constants: np.ndarray) -> float:
     """AUSUC: area under the seen-unseen curve, by the trapezoid rule."""
     return float(np.sum(np.diff(U) * (S[1:] + S[:-1]) / 2))
 
@@ -64,13 +71,15 @@ def score_gzsl(scores: np.ndarray, labels: np.ndarray, seen: np.ndarray, unseen:
                constant: float) -> Tuple[Dict[str, float], np.ndarray]:
     """scores: [n, C] of all classes;  labels: [n], and seen, unseen: columns of scores;  constant: of calibrated stacking.
 
-    Returns {"U", "S", "H", "AUSUC"} and the accuracies of the classes [C], in percent.
+    Returns {"U", "S", "H", "AUSUC", "ZSL"} and the accuracies of the classes [C], in percent. ZSL is what the same scores give
+    the unseen test images if only unseen classes compete.
     """
     named = calibrated_stacking(scores, seen, constant).argmax(axis=1)
     per_class = 100 * per_class_accuracy(named, labels, np.arange(scores.shape[1]))
     U, S = float(np.nanmean(per_class[unseen])), float(np.nanmean(per_class[seen]))
     area = area_under_curve(*seen_unseen_curve(scores, labels, seen, unseen))
-    return {"U": U, "S": S, "H": harmonic_mean(S, U), "AUSUC": 100 * area}, per_class
+    alone = per_class_accuracy(unseen[scores[:, unseen].argmax(axis=1)], labels, unseen)
+    return {"U": U, "S": S, "H": harmonic_mean(S, U), "AUSUC": 100 * area, "ZSL": 100 * float(np.nanmean(alone))}, per_class
 
 
 def score_all(probabilities: Mapping[str, np.ndarray], labels: np.ndarray, classes: np.ndarray, seen: np.ndarray, unseen: np.ndarray,

@@ -15,12 +15,13 @@ from typing import Dict, Optional, Sequence, Tuple
 import numpy as np
 import torch
 
-from attributes import CLASS_PROMPTS, Clip, merge_sources, readable, similarities, unit_norm
+from attributes import ATTRIBUTE_PROMPTS, CLASS_PROMPTS, Clip, merge_sources, readable, similarities, unit_norm
 from dataset import Benchmark, read_mat
 from errors import InputError
 from images import walk
 from options import find_files
 from runs import read_json
+from texts import are_words
 
 FORMS = '"wind farm", "wind farm: tall turbines on grass", or "wind farm=examples/*.jpg"'
 
@@ -39,7 +40,7 @@ class NewClass:
 def parse(text: str) -> NewClass:
     """NAME, NAME: a description in words, NAME=a picture, a folder of pictures or a pattern."""
     name, sign, rest = (part.strip() for part in re.fullmatch("([^:=]*)([:=]?)(.*)", text, re.DOTALL).groups())
-    if not name or bool(sign) != bool(rest):
+    if not are_words(name) or bool(sign) != bool(rest) or sign == ":" and not are_words(rest):
         raise InputError(f"--add_class {text!r}: expected {FORMS}")
     pictures = find_pictures(rest) if sign == "=" else ()
     return NewClass(name, rest if sign == ":" else readable(name), pictures)
@@ -58,7 +59,7 @@ def known_classes(names: Sequence[str], without: Sequence[str]) -> np.ndarray:
     """Numbers of the classes that stay when some are left out."""
     spelled = {letters(name): number for number, name in enumerate(names)}
     strange = next((name for name in without if letters(name) not in spelled), None)
-    if strange:
+    if strange is not None:
         raise InputError(f"--without {strange}: no class of the run; {suggest(strange, names)}")
     return np.setdiff1d(np.arange(len(names)), [spelled[letters(name)] for name in without]).astype(int)
 
@@ -68,9 +69,9 @@ def check_names(new: Sequence[str], known: Sequence[str]):
     taken = {letters(name): f"{name} is a class of the run" for name in known}
     for name in new:
         if not letters(name):
-            raise InputError(f"{name!r} is no name for a class")
+            raise InputError(f"--add_class or --class_values: {name!r} is no name for a class")
         if letters(name) in taken:
-            raise InputError(f"{taken[letters(name)]}: give the new class another name")
+            raise InputError(f"--add_class or --class_values: {taken[letters(name)]}, so give the new class another name")
         taken[letters(name)] = f"{name} is named twice"
 
 
@@ -92,9 +93,9 @@ def columns_by_clip(new: Sequence[NewClass], known: np.ndarray, run: Namespace, 
     if pictured and np.isnan(by_image).all():
         raise InputError(f"--add_class {pictured.name}: the run's classes were described by their names alone, so there are no pictures "
                          "to compare its own with; describe it in words")
-    clip = load_clip(clip_folder or data.provenance.get("clip"), data.provenance, device)
+    clip = load_clip(clip_folder or data.provenance.get("clip", ""), data.provenance, device)
     pictures = clip.loader([Path(picture) for c in new for picture in c.pictures], batch_size=64, workers=0)
-    new_by_name, new_by_image = similarities(clip, data.attribute_names, data.provenance["attribute_prompts"], [c.words for c in new],
+    new_by_name, new_by_image = similarities(clip, data.attribute_names, data.provenance.get("attribute_prompts", ATTRIBUTE_PROMPTS), [c.words for c in new],
                                              data.provenance.get("class_prompts", CLASS_PROMPTS), pictures,
                                              np.repeat(np.arange(len(new)), [len(c.pictures) for c in new]))
     merged = merge_sources(np.vstack([by_name, new_by_name]), np.vstack([by_image, new_by_image]), known=len(by_name))
@@ -105,7 +106,7 @@ def recorded(splits_mat: Path) -> Tuple[np.ndarray, np.ndarray]:
     """Cosines of the known classes' sentences and images with the attributes, [C, A] each, as annotate.py left them."""
     keys = ("similarity_names", "similarity_images", "provenance")
     table = read_mat(splits_mat, ["att"], keys)
-    if not set(keys) <= set(table):
+    if not set(keys) <= set(table) or any(table[key].shape != table["att"].shape or table[key].dtype.kind != "f" for key in keys[:2]):
         raise InputError(f"--add_class needs to know how the run's classes were described, and {splits_mat} does not tell: "
                          "annotate.py writes files that do. --class_values works without")
     return table["similarity_names"].T, table["similarity_images"].T

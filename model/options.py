@@ -2,25 +2,39 @@
 import argparse
 import math
 import os
+import re
+import sys
 from pathlib import Path
-from typing import List, Optional
+from typing import List, Mapping, Optional
 
 import torch
 
-from errors import InputError
+from errors import InputError, first_line, one_line
 from losses import TERMS
+from repeat import folder_of_repetition, read_results
 from runs import REPOSITORY, checkpoint_metadata
 
 BRANCH = {"main": "final", "layer": "attention", "pro": "window"}  # --sel_res -> the branch that is meant
+
+RECIPES = {"published": {}, "words": {"start": "words", "pool": "class", "sel_res": "main", "xe_on": "logits", "normalize": "clip", "pretrain_lr": 3e-4, "pro_start_epoch": 40}}
 
 # Options of the published program that change nothing, there or here (of --cuda: --device finds the GPU by itself).
 NO_EFFECT = ("--train_id", "--cuda", "--matdataset", "--preprocessing", "--standardization", "--resSize", "--attSize", "--avg_pool",
              "--all", "--ngpu", "--save_att", "--checkpointroot", "--pretrain_path", "--image_type", "--IoU_scale", "--IoU_thr")
 
 
+MOST = 2 ** 31 - 1  # of what is counted
+
+
 class Parser(argparse.ArgumentParser):
+    def parse_known_args(self, args=None, namespace=None):
+        for word in sys.argv[1:] if args is None else args:
+            if re.fullmatch("--.+=--", word):  # of which argparse makes an option without a value
+                self.error(f"argument {word[:-3]}: expected a value, found '--'")
+        return super().parse_known_args(args, namespace)
+
     def error(self, message):
-        self.exit(2, f"error: {message}; `python model/{self.prog} --help` lists the options\n")
+        self.exit(2, f"error: {one_line(message)}; `python model/{self.prog} --help` lists the options\n")
 
 
 class NoEffect(argparse.Action):
@@ -29,14 +43,16 @@ class NoEffect(argparse.Action):
 
 
 def number(kind, low: float, high: float = math.inf, above: bool = False):
-    """An argparse type: a finite number in [low, high], or (low, high] with `above`."""
+    """An argparse type: a finite number in [low, high], or (low, high] with `above`. A whole one is at most MOST, if nothing else is said."""
+    high = MOST if kind is int and high == math.inf else high
+
     def read(text):
         try:
             value = kind(text)
         except ValueError:
             value = math.nan
-        if not (low < value if above else low <= value) or not value <= high or value == math.inf:
-            span = f"{'above' if above else 'at least'} {low}" + (f" and at most {high}" if high < math.inf else "")
+        if not (low < value if above else low <= value) or not value <= high or abs(value) == math.inf:
+            span = f"{'above' if above else 'at least'} {low}" + (f" and at most {high}" if high < math.inf and (high != MOST or value > high) else "")
             raise argparse.ArgumentTypeError(f"expected {'a whole number' if kind is int else 'a number'} {span}, found {text!r}")
         return value
     return read
@@ -44,23 +60,46 @@ def number(kind, low: float, high: float = math.inf, above: bool = False):
 
 def path(text: str) -> str:
     """Absolute, so that a saved run can be read from any directory."""
-    return str(Path(text).expanduser().absolute())
+    try:
+        absolute = str(Path(text).expanduser().absolute())
+        os.stat(absolute)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, RuntimeError) as error:  # too long a name, or no such home
+        raise argparse.ArgumentTypeError(f"expected a path, found {text[:60]!r}: {getattr(error, 'strerror', error)}") from error
+    return absolute
 
 
 def name_or_path(text: str) -> str:
-    return path(text) if Path(text).is_file() else text
+    if not text.strip():
+        raise argparse.ArgumentTypeError(f"expected a name or a path, found {text!r}")
+    return path(text) if os.path.isfile(text) else text
 
 
-def add_data_options(parser: argparse.ArgumentParser):
-    """Where the data are and what computes: the same in every program that reads a benchmark. `find_files` reads them."""
+def divisions(text: str):
+    """An argparse type: `2`, or `0,1,2`, or `all`."""
+    if text == "all":
+        return text
+    found = [number(int, 0)(part) for part in text.split(",")]
+    if len(set(found)) < len(found):
+        raise argparse.ArgumentTypeError(f"expected different divisions, found {text!r}")
+    return found[0] if len(found) == 1 else found
+
+
+def add_data_options(parser: argparse.ArgumentParser, several: bool = False):
+    """Where the data are and what computes: the same in every program that reads a benchmark. `find_files` reads them.
+
+    several: may --random_id name more than one division?
+    """
     data = parser.add_argument_group("data and device")
     data.add_argument("--dataset", default="RSSDIVCS", help="folder of the dataset below --root; its .mat files lie in <dataset>/files")
     data.add_argument("--root", type=path, default=str(REPOSITORY), help="folder that holds the dataset's folder")
     data.add_argument("--image_root", type=path, help="folder of the images: what follows RSSDIVCS/ in image_files lies below it (default: <root>/<dataset>)")
     data.add_argument("--image_embedding", type=name_or_path, default="61", help="NAME of NAME_images.mat, or a path: 61, 52, 43 are 60/10, 50/20, 40/30 seen/unseen classes")
-    data.add_argument("--class_embedding", type=name_or_path, help="NAME of NAME_splits.mat, or a path (default: ann_attr_finetune_<image_embedding>)")
+    data.add_argument("--class_embedding", type=name_or_path, help="NAME of NAME_splits.mat, or a path; {} stands for --random_id (default: ann_attr_finetune_<image_embedding>)")
     data.add_argument("--group_file", type=name_or_path, default="attri_group_3", help="NAME of NAME.json, the attribute groups, or a path")
-    data.add_argument("--random_id", type=number(int, 0), default=0, help="which random seen/unseen division of the splits file")
+    data.add_argument("--random_id", type=divisions if several else number(int, 0), default=0,
+                      help="which random seen/unseen division of the splits file" + ("; 0,1,2 or all: one after the other" if several else ""))
     data.add_argument("--workers", type=number(int, 0), default=min(8, os.cpu_count() or 1), help="processes that decode images; they do not change the numbers")
     data.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...: auto is the GPU where there is one")
     return data
@@ -77,13 +116,17 @@ def get_parser() -> argparse.ArgumentParser:
                     description="Train and evaluate DSVA: zero-shot scene classification by attributes.")
     count, rate, weight = number(int, 1), number(float, 0, above=True), number(float, 0)
 
-    data = add_data_options(parser)
+    parser.add_argument("--recipe", choices=list(RECIPES), default="published", help="other defaults for several options; words is our own: " + " ".join(f"--{name} {value}" for name, value in RECIPES["words"].items()))
+    data = add_data_options(parser, several=True)
+    data.add_argument("--only_groups", nargs="+", metavar="GROUP", help="leave out the attributes of all other groups")
     data.add_argument("--normalize", choices=["imagenet", "clip"], default="imagenet", help="image mean and deviation: as published, or CLIP's own")
 
     net = parser.add_argument_group("network")
     net.add_argument("--version", type=int, choices=[1, 2], default=1, help="CLIP-RSICD: 1 is clip-rsicd, 2 is clip-rsicd-v2, below --clip_root")
     net.add_argument("--clip_root", type=path, default=str(REPOSITORY / "flax-community"), help="folder of the CLIP checkpoints")
-    net.add_argument("--clip", type=path, help="any other Hugging Face CLIP checkpoint folder, of any size")
+    net.add_argument("--clip", type=path, help="any other Hugging Face CLIP checkpoint folder, of any size; {} stands for --random_id")
+    net.add_argument("--start", choices=["random", "words"], default="random", help="of the heads: random, as published, or what CLIP's sentences say of the attributes; needs the whole CLIP and annotate.py's attributes")
+    net.add_argument("--pool", choices=["mean", "class"], default="mean", help="what the projection branch reads: the mean of all tokens, as published, or the class token, which is CLIP's own summary")
     net.add_argument("--pro_type", type=int, choices=[1, 2, 3, 4], default=4, help="attribute groups that choose the window: one of them, or 4 for all")
     net.add_argument("--pro_thr", type=weight, default=1.0, help="the window holds what gets more than this times the mean attention; 0.5 to 2")
     net.add_argument("--pro_weight", type=weight, default=1.0, help="weight of the window's class scores in the final ones")
@@ -115,16 +158,24 @@ def get_parser() -> argparse.ArgumentParser:
     loop.add_argument("--batch_size", type=count, default=64, help="images in a test batch, and in a random training batch")
     loop.add_argument("--manualSeed", type=number(int, 0, 2 ** 32 - 1), help="seed of weights, episodes and crops (default: drawn, and recorded)")
 
+    loop.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="bf16: the tower computes in mixed precision; faster on GPUs, and on CPUs with AVX-512 BF16 or AMX")
+
     score = parser.add_argument_group("scores")
     score.add_argument("--gzsl", action="store_true", help="generalised: seen and unseen classes compete")
     score.add_argument("--calibrated_stacking", type=number(float, -math.inf), default=0.0, help="GZSL: taken from the probabilities of seen classes; around 1e-4 where they come from a double softmax over 70 classes")
     score.add_argument("--sel_res", choices=list(BRANCH), default="layer", help="the branch that counts: main (final), layer (attention), pro (window)")
 
+    score.add_argument("--protocol", choices=["paper", "clean"], default="paper", help="clean: epoch and calibration constant are chosen by a training of its own, before, in which some seen classes play the unseen ones")
+    score.add_argument("--validation_classes", type=count, help="how many do (default: as many as there are unseen ones, but at most a third of the seen ones)")
+
     run = parser.add_argument_group("run")
+    run.add_argument("--seeds", type=count, default=1, help="repeat with so many seeds: --manualSeed, or 1, and those after it")
     run.add_argument("--name", help="the run folder is runs/<name>, or <name>-2, ... if a run with other options has it (default: from the setting)")
     run.add_argument("--output", type=path, help="the run folder itself; one that holds a run with other options is refused")
     run.add_argument("--resume", type=path, metavar="CHECKPOINT", help="go on from a saved model; options not given are those it was saved with")
     run.add_argument("--eval", "--only_evaluate", action="store_true", help="only evaluate the model of --resume")
+    run.add_argument("--repeat", type=path, metavar="RESULTS", help="run a results.json again, with its options and seeds, and say of every score whether it agrees: exit code 0 if all do, "
+                     "1 if not. What is given here replaces what was recorded: --root, --clip, --device, ... (default of --output: runs/X-repeat)")
 
     published = parser.add_argument_group("accepted, without effect", "the published command lines may carry them")
     for name in NO_EFFECT:
@@ -139,9 +190,21 @@ def get_options(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     opt = parser.parse_args(arguments)
     if opt.eval and not opt.resume:
         parser.error("--eval needs --resume CHECKPOINT")
+    parser.set_defaults(**RECIPES[opt.recipe])
+    opt = parser.parse_args(arguments)
     if opt.resume:
-        parser.set_defaults(**checkpoint_metadata(opt.resume)["options"])
+        parser.set_defaults(**recorded(parser, checkpoint_metadata(opt.resume)["options"], opt.resume))
         opt = parser.parse_args(arguments)
+    if opt.repeat:
+        if opt.resume:
+            parser.error("--repeat begins anew: leave --resume and --eval out")
+        parser.set_defaults(**recorded(parser, read_results(opt.repeat)["options"], opt.repeat))
+        opt = parser.parse_args(arguments)
+        opt.output = folder_of_repetition(opt.repeat, opt.output)
+    if opt.resume and opt.protocol == "clean" and not opt.eval:
+        parser.error("--protocol clean chooses by a training from CLIP's weights: leave --resume out (the same command goes on with a run)")
+    if (opt.eval or opt.resume) and not isinstance(opt.random_id, int):
+        parser.error("--resume is for one division: expected one number as --random_id")
     ignored = sorted(set(vars(opt).pop("no_effect", [])))
     if opt.calibrated_stacking and not opt.gzsl:
         ignored.append("--calibrated_stacking (ZSL has no seen candidates)")
@@ -150,11 +213,36 @@ def get_options(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     return opt
 
 
+def recorded(parser: argparse.ArgumentParser, options: Mapping, where: str) -> dict:
+    """All options, those that a file recorded and the defaults of others. Refuses what the command line would have refused."""
+    for action in parser._actions:
+        value = options.get(action.dest, action.default)
+        if not value == action.default and not is_possible(value, action):
+            raise InputError(f"{where} has recorded --{action.dest} {value!r}, which is no value of this option")
+    return {action.dest: options.get(action.dest, action.default) for action in parser._actions if action.default != argparse.SUPPRESS}
+
+
+def is_possible(value, action: argparse.Action) -> bool:
+    """May an option have this value, once it is read?"""
+    if isinstance(action.default, bool):
+        return isinstance(value, bool)
+    if action.nargs == "+":
+        return isinstance(value, list) and all(isinstance(word, str) for word in value)
+    if action.choices:
+        return value in action.choices
+    try:
+        read = (action.type or str)(",".join(map(str, value)) if isinstance(value, list) else str(value))
+    except (argparse.ArgumentTypeError, ValueError):
+        return False
+    return read == value or isinstance(read, str) and isinstance(value, str)  # a path is not written as it was read
+
+
 def find_files(opt: argparse.Namespace) -> dict:
     """Where the dataset's files are: the arguments of `dataset.load_benchmark`."""
     folder = Path(opt.root) / opt.dataset
+    described = (opt.class_embedding or f"ann_attr_finetune_{opt.image_embedding}").replace("{}", str(opt.random_id))
     return {"images_mat": find(folder, opt.image_embedding, "_images.mat"),
-            "splits_mat": find(folder, opt.class_embedding or f"ann_attr_finetune_{opt.image_embedding}", "_splits.mat"),
+            "splits_mat": find(folder, described, "_splits.mat"),
             "groups_json": find(folder, opt.group_file, ".json"),
             "image_root": Path(opt.image_root or folder), "random_id": opt.random_id}
 
@@ -162,7 +250,7 @@ def find_files(opt: argparse.Namespace) -> dict:
 def find(folder: Path, name: str, ending: str) -> Path:
     """A file by its path, or by its name with or without the ending, in the dataset's files/ or in the dataset's folder."""
     places = [Path(name), *(where / file for where in (folder / "files", folder) for file in (name + ending, name + ".mat", name))]
-    return next((place for place in places if place.is_file()), places[1])
+    return next((place for place in places if os.path.isfile(place)), places[1])
 
 
 def needs_windows(opt: argparse.Namespace, epoch: int) -> bool:
@@ -171,7 +259,7 @@ def needs_windows(opt: argparse.Namespace, epoch: int) -> bool:
 
 
 def clip_folder(opt: argparse.Namespace) -> Path:
-    return Path(opt.clip or Path(opt.clip_root) / {1: "clip-rsicd", 2: "clip-rsicd-v2"}[opt.version])
+    return Path(opt.clip.replace("{}", str(opt.random_id)) if opt.clip else Path(opt.clip_root) / {1: "clip-rsicd", 2: "clip-rsicd-v2"}[opt.version])
 
 
 def loss_weights(opt: argparse.Namespace) -> dict:
@@ -184,6 +272,8 @@ def pick_device(name: str) -> torch.device:
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        return torch.zeros(1, device=name).device
-    except (RuntimeError, AssertionError) as error:
-        raise InputError(f"--device {name} cannot be used here ({str(error).splitlines()[0]}); --device auto takes what there is") from error
+        there = torch.zeros(1, device=name)
+        there.item()  # which a device that only makes believe, such as meta, cannot
+        return there.device
+    except (RuntimeError, AssertionError, ImportError) as error:
+        raise InputError(f"--device {name} cannot be used here ({first_line(error)}); --device auto takes what there is") from error

@@ -40,6 +40,7 @@ def draw(picture: Tensor, out: Output, box: Tensor, data: Benchmark, guess: int,
 
     picture: [3, S, S] uint8;  out: of that one image;  box: [1, 4];  guess, label: class numbers, label None if it is not known
     """
+    top = min(top, len(data.attribute_names))
     share, strongest = contributions(out.attributes_attention[0].cpu().numpy(), data.class_attributes[:, guess].cpu().numpy(), top)
     size = picture.shape[-1]
     figure, axes = plt.subplots(1, 1 + top, figsize=(2.1 * (1 + top) + 0.45, 2.6), dpi=110, layout="constrained")
@@ -55,11 +56,8 @@ def draw(picture: Tensor, out: Output, box: Tensor, data: Benchmark, guess: int,
     for axis, a in zip(axes[1:], strongest):
         shown = lay_over(axis, out.maps[0, a], size)
         entitle(axis, data.attribute_names[a], f"{share[a]:+.0%} of the decision")
-    scale = figure.colorbar(shown, ax=list(axes), shrink=0.86, aspect=28, pad=0.008, ticks=[0, 1])
-    scale.ax.set_yticklabels(["least", "most"], fontsize=7, color=GRAY)
-    scale.set_label("attention, each map by itself", fontsize=7, color=GRAY, labelpad=-14)
-    scale.outline.set_visible(False)
-    scale.ax.tick_params(length=0)
+    if len(strongest):  # a class may have less than the mean of everything
+        add_scale(figure, axes, shown)
     figure.canvas.draw()
     panel = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
     plt.close(figure)
@@ -77,6 +75,14 @@ def lay_over(axis, attention: Tensor, size: int):
     return shown
 
 
+def add_scale(figure, axes, shown):
+    scale = figure.colorbar(shown, ax=list(axes), shrink=0.86, aspect=28, pad=0.008, ticks=[0, 1])
+    scale.ax.set_yticklabels(["least", "most"], fontsize=7, color=GRAY)
+    scale.set_label("attention, each map by itself", fontsize=7, color=GRAY, labelpad=-14)
+    scale.outline.set_visible(False)
+    scale.ax.tick_params(length=0)
+
+
 def entitle(axis, title: str, remark: str, colour: str = INK):
     axis.set_title(title, color=colour, fontsize=10, fontweight="bold" if colour != INK else "normal", pad=15, parse_math=False)
     axis.text(0.5, 1.025, remark, transform=axis.transAxes, ha="center", fontsize=8, color=GRAY, parse_math=False)
@@ -85,6 +91,7 @@ def entitle(axis, title: str, remark: str, colour: str = INK):
 def stack(panels: List[Image.Image], columns: int) -> Image.Image:
     """Panels of one size, row by row, on one sheet."""
     width, height = panels[0].size
+    columns = min(columns, len(panels))
     sheet = Image.new("RGB", (columns * width, -(-len(panels) // columns) * height), "white")
     for place, panel in enumerate(panels):
         sheet.paste(panel, (place % columns * width, place // columns * height))

@@ -3,7 +3,6 @@
 An InputError names the file, and the line, that is not as main.py or predict.py writes it.
 """
 import csv
-import json
 import math
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,10 @@ import numpy as np
 
 from errors import InputError
 from options import BRANCH
-from runs import read_json
+from runs import EPOCHS, read_json
+from texts import parse_json
 
-SCORES = ("accuracy", "U", "S", "H", "AUSUC")
+SCORES = ("accuracy", "U", "S", "H", "AUSUC", "ZSL")
 
 
 @dataclass
@@ -23,8 +23,8 @@ class RunRecord:
     facts: dict                             # options.json: options, command, versions, ...
     branch: str                             # the one that counts
     log: List[dict]                         # a line an epoch; empty if log.jsonl is lost
-    epochs: Dict[str, dict]                 # "last", "best" -> its line
-    accuracies: Dict[str, Dict[str, list]]  # "last", "best" -> columns of per_class.csv; none without the file
+    epochs: Dict[str, dict]                 # "best", "clean", "last" -> its line; "clean" once a run of that protocol is finished
+    accuracies: Dict[str, Dict[str, list]]  # the same keys -> columns of per_class.csv; none without the file
     confusions: Dict[str, tuple]            # the same of confusion.csv: classes, and [C, C] images of a row's class named as a column's
     chance: float                           # among the unseen classes, percent; NaN as long as the run is not finished
     finished: bool
@@ -33,14 +33,15 @@ class RunRecord:
 def read_run(folder: Path) -> RunRecord:
     results = read_json(folder / "results.json") if (folder / "results.json").is_file() else {}
     facts = read_facts(folder) or results
-    lines = read_lines(folder / "log.jsonl") if (folder / "log.jsonl").is_file() else []
+    written = read_lines(folder / "log.jsonl") if (folder / "log.jsonl").is_file() else []
     try:
         branch, nepoch = BRANCH[facts["options"]["sel_res"]], int(facts["options"]["nepoch"])
-        log = evened([epoch_line(line, branch) for line in lines])
-        ends = log or evened([epoch_line(results[name], branch) for name in ("best", "last")])
-        epochs = {"last": ends[-1], "best": max(ends, key=lambda line: line["score"])}  # the first if tied, as in runs.Run
+        log = evened([epoch_line(line, branch) for line in written])
+        lines = log or evened([epoch_line(results[name], branch) for name in EPOCHS if name in results])
+        clean = {"clean": {line["epoch"]: line for line in lines}[results["clean"]["epoch"]]} if "clean" in results else {}
+        epochs = {"best": max(lines, key=lambda line: line["score"]), **clean, "last": lines[-1]}  # best: the first if tied, as in runs.Run
         chance = float(results.get("chance", math.nan))
-    except (KeyError, TypeError, AttributeError, ValueError) as error:
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise InputError(f"{folder} does not hold what main.py writes: {error!r}") from error
     accuracies = {name: read_accuracies(folder / f"per_class_{name}.csv", branch) for name in epochs}
     confusions = {name: read_confusion(folder / f"confusion_{name}.csv") for name in epochs}
@@ -50,6 +51,8 @@ def read_run(folder: Path) -> RunRecord:
 def epoch_line(line: dict, branch: str) -> dict:
     """What is shown of a line of log.jsonl, and "score": the number that counts."""
     scores = {name: {key: float(values[key]) for key in SCORES if key in values} for name, values in line["scores"].items()}
+    if any(values.keys() != scores[branch].keys() for values in scores.values()):
+        raise ValueError("its branches have different scores")
     return {"epoch": int(line["epoch"]), "stage": str(line["stage"]), "seconds": float(sum(line["seconds"].values())), "loss": float(line["loss"]),
             "losses": {name: float(value) for name, value in line["losses"].items()}, "scores": scores,
             "score": scores[branch]["H" if "H" in scores[branch] else "accuracy"]}
@@ -83,7 +86,7 @@ def read_predictions(folder: Path) -> Tuple[dict, List[Prediction]]:
             if not classes and "error" not in line:
                 raise ValueError("neither classes nor an error")
             read.append(Prediction(Path(line["image"]), classes, attributes, str(line.get("error", ""))))
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
             raise InputError(f"{file}, line {place}, is not what predict.py writes: {error!r}") from error
     return read_facts(folder), read
 
@@ -105,7 +108,7 @@ def read_lines(file: Path) -> List[dict]:
     lines, read = text.rstrip("\n").split("\n"), []
     for place, line in enumerate(lines if text.endswith(("\n", "}")) else lines[:-1], 1):
         try:
-            read.append(json.loads(line))
+            read.append(parse_json(line))
         except ValueError as error:
             raise InputError(f"{file}, line {place}, is not JSON: {error}") from error
     if not read:

@@ -27,11 +27,9 @@ from options import REPOSITORY, Parser, get_parser, number, path, pick_device
 from page import card, coloured, details, figure, grid, heading, legend, note, picture, render, scale, settings, table
 from panels import draw, look, named
 from records import RunRecord, read_run
-from runs import write_text
+from runs import EPOCHS, write_text
 from visualize import choose
 
-EPOCHS = {"last": ("last epoch", "chosen by nothing"), "best": ("best test epoch", "paper protocol: chosen on the test images, as published")}
-CLEAN = "The clean protocol, which chooses the epoch on validation classes held out of the seen ones, is not part of this run."
 COLOURS = {"U": "unseen", "S": "seen", "H": "chosen", "AUSUC": "other"}     # score -> CSS class
 PANELS = 40                                                                 # attention panels at most, of which the page
 UNFOLDED = 6                                                                # shows so many, and the rest on request
@@ -57,7 +55,7 @@ def get_options(arguments=None) -> argparse.Namespace:
     parser.add_argument("folder", type=path, help="runs/X, or the output folder of predict.py")
     parser.add_argument("--output", type=path, help="the page (default: report.html in the folder)")
     parser.add_argument("--checkpoint", choices=list(EPOCHS), default="last",
-                        help="the epoch whose classes and attention are shown (default: last, which no test image helped to choose); the scores of both are")
+                        help="the epoch whose classes and attention are shown (default: last, which no test image helped to choose); the scores of all are")
     parser.add_argument("--per_class", type=number(int, 0), default=1, help=f"attention panels of each unseen class, {PANELS} in all at most (default: 1)")
     parser.add_argument("--images", type=number(int, 0), default=500, help="pictures in a gallery at most (default: 500)")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
@@ -66,6 +64,8 @@ def get_options(arguments=None) -> argparse.Namespace:
 
 def run_page(folder: Path, opt: argparse.Namespace) -> str:
     run, epoch = read_run(folder), opt.checkpoint
+    if epoch not in run.epochs:
+        raise InputError(f"--checkpoint {epoch}: {folder} is no finished run of --protocol {epoch}")
     sections = {"Scores": scores(run),
                 "Training": curves(run) if run.log else absent("log.jsonl"),
                 "Classes": classes(run, epoch) if run.accuracies[epoch] else absent(f"per_class_{epoch}.csv"),
@@ -82,7 +82,7 @@ def absent(file: str) -> str:
 
 
 def called(run: RunRecord, epoch: str) -> str:
-    return f"{EPOCHS[epoch][0]} ({run.epochs[epoch]['epoch']})"
+    return f"{epoch} epoch ({run.epochs[epoch]['epoch']})"
 
 
 # ---- what the folder tells -------------------------------------------------------------------------------------------
@@ -98,7 +98,7 @@ def head(name: str, run: RunRecord) -> str:
     for epoch, line in run.epochs.items():
         values = line["scores"][run.branch]
         parts = "".join(coloured(COLOURS[key], f"{key} {values[key]:.1f}") for key in ("U", "S", "AUSUC") if key in values)
-        cards.append(card(f"{'H' if 'H' in values else 'Accuracy'}, {called(run, epoch)}", f"{line['score']:.1f}", EPOCHS[epoch][1], parts))
+        cards.append(card(f"{'H' if 'H' in values else 'Accuracy'}, {called(run, epoch)}", f"{line['score']:.1f}", EPOCHS[epoch], parts))
     if math.isfinite(run.chance):
         cards.append(card("Chance", f"{run.chance:.1f}", "among the unseen classes"))
     state = "finished" if run.finished else f"unfinished, {run.epochs['last']['epoch'] + 1} of {options['nepoch']} epochs"
@@ -106,21 +106,21 @@ def head(name: str, run: RunRecord) -> str:
 
 
 def scores(run: RunRecord) -> str:
-    """Both epochs, all branches."""
+    """All epochs that count, all branches."""
     keys = run.epochs["last"]["scores"][run.branch]
-    rows = [(called(run, epoch), branch, *values.values(), EPOCHS[epoch][1])
+    rows = [(called(run, epoch), branch, *values.values(), EPOCHS[epoch])
             for epoch, line in run.epochs.items() for branch, values in line["scores"].items()]
     chosen = [place for place, row in enumerate(rows) if row[1] == run.branch]
     words = ("U and S are mean per-class accuracies on unseen and seen classes, H = 2US/(U+S) their harmonic mean, AUSUC the area under the "
-             "seen-unseen curve, which no calibration changes; all in percent." if "H" in keys else "Mean per-class accuracies, in percent.")
-    return note(f"{words} The branch that counts is in bold. {CLEAN}") + table("Scores", ["epoch", "branch", *keys, "how it was chosen"], rows, chosen=chosen)
+             "seen-unseen curve, which no calibration changes, ZSL the accuracy on unseen classes if they compete alone; all in percent." if "H" in keys else "Mean per-class accuracies, in percent.")
+    return note(f"{words} The branch that counts is in bold.") + table("Scores", ["epoch", "branch", *keys, "how it was chosen"], rows, chosen=chosen)
 
 
 def curves(run: RunRecord) -> str:
     """Scores and losses over the epochs."""
     log, branches = run.log, run.log[-1]["scores"]
-    best, last = (run.epochs[name]["epoch"] for name in ("best", "last"))
-    marks = {"best and last": last} if best == last else {"best": best, "last": last}
+    marks = {" and ".join(name for name, line in run.epochs.items() if line["epoch"] == epoch): epoch
+             for epoch in dict.fromkeys(line["epoch"] for line in run.epochs.values())}
     warm_up = max((line["epoch"] for line in log if line["stage"] == "warm-up"), default=None)
     kinds = {branch: "chosen" if branch == run.branch else "other dashed" if branch == "window" else "other" for branch in branches}
     meaning = {action.dest: re.split("[;.] ", action.help)[0] for action in get_parser()._actions if action.help}
@@ -139,7 +139,7 @@ def curves(run: RunRecord) -> str:
                for key in ("accuracy", "H", "AUSUC") if key in branches[run.branch]]
     charts += [chart("Loss", "the sum of the terms below, weighted as in training", [("", "chosen", [line["loss"] for line in log])])]
     terms = [chart(term, meaning.get(term, ""), [("", "other", lost(term))], height=64) for term in log[-1]["losses"] if any(lost(term))]
-    return (note("Best and last epoch are marked. The shaded epochs are the warm-up, in which only the heads learn.")
+    return (note("The epochs of the scores above are marked. The shaded epochs are the warm-up, in which only the heads learn.")
             + grid(*charts) + grid(*terms, fine=True) + details("Every epoch's numbers", *epoch_tables(log)))
 
 
@@ -152,7 +152,7 @@ def epoch_tables(log: List[dict]) -> List[str]:
 
 
 def classes(run: RunRecord, epoch: str) -> str:
-    """Every class's accuracy, the best first, as bars; both epochs and all branches as a table."""
+    """Every class's accuracy, the best first, as bars; all epochs that count and all branches as a table."""
     shown = run.accuracies[epoch]
     rows = sorted(zip(shown[run.branch], shown["class"], shown["subset"], shown["images"]), key=lambda row: (math.isnan(row[0]), -row[0], row[1]))
     bars = [(name, value, subset, f"{name}, {subset}\n{value:.1f}% of {images} images") for value, name, subset, images in rows]

@@ -3,26 +3,42 @@ import csv
 import json
 import os
 import platform
+import re
 import shlex
+import shutil
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Sequence
+from typing import IO, Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import nn
 from transformers import CLIPVisionConfig
 
-from dsva import DSVA
-from errors import InputError
+from dsva import DSVA, build_tower
+from errors import InputError, first_line
+from locks import hold
+from texts import parse_json
+
+try:
+    import resource
+except ImportError:  # not on Windows
+    resource = None
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-PLACE = {"name", "output", "resume", "eval", "device", "workers"}  # options that say where, not what
-MAY_GROW = {"nepoch"}                                              # what may differ when a run goes on
+PLACE = {"name", "output", "resume", "eval", "repeat", "device", "workers"}  # options that say where, not what
+MAY_GROW = {"nepoch"}  # what may differ when a run goes on; not under the clean protocol, which might choose otherwise then
+TOWER = "tower."  # what the names of the tower's weights in a checkpoint begin with
+SIZES = {"hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_channels", "image_size", "patch_size", "hidden_act", "layer_norm_eps",
+         "attention_dropout"}  # with what else a tower must keep, so that it goes on as it was
+TABLES = ("per_class", "confusion")
+EPOCHS = {"best": "paper protocol: chosen on the test images, as published", "clean": "clean protocol: chosen on seen classes that played the unseen ones",
+          "last": "chosen by nothing"}  # what a run's results speak of, and how it was chosen
 
 
 class Run:
@@ -30,24 +46,31 @@ class Run:
 
     options.json         options, command, git commit, versions, machine
     log.jsonl            a line an epoch: every loss term, every score
-    best, last .safetensors            weights, with epoch and options as metadata
-    per_class_best.csv, per_class_last.csv     accuracy of every class, a column a branch
-    confusion_best.csv, confusion_last.csv     images of each class (rows) by the class they were given (columns)
+    last.safetensors     weights, with epoch and options as metadata
+    per_class_last.csv   accuracy of every class, a column a branch
+    confusion_last.csv   images of each class (rows) by the class they were given (columns)
+    best.safetensors, ... and, under the clean protocol, clean.safetensors, ...: the same of these epochs
     results.json         the numbers of the run, once it is finished
+    .lock                held by the process that runs
     """
 
-    def __init__(self, options: Mapping, name: str, branch: str):
+    def __init__(self, options: Mapping, name: str, branch: str, facts: Optional[Mapping] = None):
         """Opens options["output"], or runs/<name>: a new folder, or one whose run has the same options, to go on with it.
 
         branch: whose score decides which epoch is best
+        facts:  what else is recorded of it: "device" and, of the files that it reads, "files"
         """
-        self.branch = branch
+        self.branch, self.facts = branch, dict(facts or {})
+        self.chosen: Optional[dict] = None  # by the clean protocol, "epoch" above all; told as soon as it is known
         self.options = {key: value for key, value in options.items() if key not in PLACE}
         self.folder = Path(options["output"]) if options["output"] else self.free_folder(REPOSITORY / "runs" / name)
         different = self.difference(self.folder)
         if different:
             raise InputError(f"{self.folder} holds a run with other options ({different}): name another --output, or delete it")
-        self.seed = self.stored_options(self.folder).get("manualSeed", options["manualSeed"])
+        self.lock = hold(self.folder) if self.folder.is_dir() else None  # before anything is read that another run may change
+        self.seed = self.stored(self.folder, "options").get("manualSeed", options["manualSeed"])
+        if type(self.seed) not in (int, type(None)):
+            raise InputError(f"{self.folder / 'options.json'}: manualSeed should be a whole number, and is {self.seed!r}")
         if self.seed is None:
             self.seed = int(np.random.SeedSequence().entropy % 2 ** 32)
         self.options["manualSeed"] = self.seed
@@ -65,26 +88,48 @@ class Run:
         return candidate
 
     def difference(self, folder: Path) -> str:
-        """In words, the options in which the run of this folder differs: nothing if it can go on."""
-        if folder.exists() and (not folder.is_dir() or any(folder.iterdir())) and not (folder / "options.json").is_file():
+        """In words, the options and files in which the run of this folder differs: nothing if it can go on."""
+        if folder.exists() and (not folder.is_dir() or any(file.name[0] != "." for file in folder.iterdir())) and not (folder / "options.json").is_file():
             return "it is not a run folder"
-        stored = self.stored_options(folder)
-        ignore = MAY_GROW | ({"manualSeed"} if self.options["manualSeed"] is None else set())
-        return ", ".join(f"--{key} {stored.get(key)}, now {value}" for key, value in self.options.items()
-                         if stored and key not in ignore and stored.get(key) != value)
+        stored = self.stored(folder, "options")
+        ignore = (MAY_GROW if self.options.get("protocol") != "clean" else set()) | ({"manualSeed"} if self.options["manualSeed"] is None else set())
+        options = [f"--{key} {stored.get(key)}, now {value}" for key, value in self.options.items()
+                   if stored and key not in ignore and stored.get(key) != value]
+        return ", ".join(options + [f"{name} has changed" for name in changed(self.stored(folder, "files"), self.facts.get("files", {}))])
 
     @staticmethod
-    def stored_options(folder: Path) -> dict:
+    def stored(folder: Path, what: str) -> dict:
         file = folder / "options.json"
-        return read_json(file)["options"] if file.is_file() else {}
+        facts = read_json(file) if file.is_file() else {}
+        if not isinstance(facts, dict) or not isinstance(facts.get(what, {}), dict):
+            raise InputError(f'{file}: expected {{"{what}": {{...}}, ...}}, as main.py writes it; name another --output, or delete the folder')
+        return facts.get(what, {})
 
     def read_log(self) -> List[dict]:
         log = self.folder / "log.jsonl"
-        return [json.loads(line) for line in log.read_text().splitlines() if line.endswith("}")] if log.is_file() else []
+        try:
+            lines = [parse_json(line) for line in log.read_text().splitlines(keepends=True) if line.endswith("\n")] if log.is_file() else []
+        except ValueError as error:
+            raise InputError(f"{log} is not what main.py writes: {error}; name another --output, or delete the folder") from error
+        for place, line in enumerate(lines, 1):
+            if not is_epoch(line, self.branch):
+                raise InputError(f"{log}, line {place}, is not what main.py writes of an epoch; name another --output, or delete the folder")
+        return lines
 
     def start(self):
-        """Write what is known before the first epoch; a log line beyond the last checkpoint is written anew."""
-        write_json(self.folder / "options.json", {"options": self.options, **circumstances()})
+        """Write what is known before the first epoch, and make up for what a killed process left undone or half done."""
+        if not self.lock:
+            self.lock = hold(self.folder)
+            if (self.folder / "options.json").is_file():
+                raise InputError(f"another process has begun a run in {self.folder} just now: start the same command again to go on with it")
+        write_json(self.folder / "options.json", {"options": self.options, **self.facts, **circumstances()})
+        remove_leftovers(self.folder)
+        self.write_log()
+        for name in self.names() if self.history else []:
+            if not self.is_kept(name):
+                self.keep(name)
+
+    def write_log(self):
         write_text(self.folder / "log.jsonl", "".join(json.dumps(line) + "\n" for line in self.history))
 
     def score(self, line: dict) -> float:
@@ -97,77 +142,167 @@ class Run:
         return max(self.history, key=self.score)
 
     def finish_epoch(self, model: DSVA, line: dict, tables: Mapping[str, Mapping[str, Sequence]]):
-        """Log, then weights: `last` comes last, so that an epoch counts as finished only with all its files."""
+        """The weights of `last` make the epoch count: killed before, it is done anew; killed after, `start` makes the copies."""
         self.history.append(line)
-        with (self.folder / "log.jsonl").open("a") as log:
-            log.write(json.dumps(line) + "\n")
-        for name in ["best", "last"] if self.best() is line else ["last"]:
-            for table, columns in tables.items():
-                write_columns(self.folder / f"{table}_{name}.csv", columns)
-            save_checkpoint(self.folder / f"{name}.safetensors", model, line["epoch"], self.options)
+        self.write_log()
+        for table, columns in tables.items():
+            write_columns(self.folder / f"{table}_last.csv", columns)
+        options = {**self.options, "calibrated_stacking": line["calibrated_stacking"]}  # with which the epoch was scored
+        save_checkpoint(self.folder / "last.safetensors", model, line["epoch"], options, self.facts.get("files"))
+        for name in self.names():
+            self.keep(name)
+
+    def names(self) -> List[str]:
+        """What else the last epoch is: the best one so far, the one that the clean protocol chose."""
+        return [name for name, line in (("best", self.best()), ("clean", self.chosen)) if line and line["epoch"] == self.history[-1]["epoch"]]
+
+    def keep(self, name: str):
+        """Copy `last` under another name that its epoch has. The weights come last here, too: they say that all is copied."""
+        for file in (*(f"{table}_{{}}.csv" for table in TABLES), "{}.safetensors"):
+            with atomic(self.folder / file.format(name)) as temporary:
+                shutil.copyfile(self.folder / file.format("last"), temporary)
+
+    def is_kept(self, name: str) -> bool:
+        checkpoint = self.folder / f"{name}.safetensors"
+        return checkpoint.is_file() and checkpoint_metadata(checkpoint)["epoch"] == self.history[-1]["epoch"]
 
     def finish(self, chance: float) -> dict:
-        """Write and return the results. Scores in percent."""
+        """Write and return the results, with all it needs to repeat them. Scores in percent."""
         if not self.history:
             raise InputError(f"nothing to train: {self.checkpoint} is at epoch {self.epoch} already, --nepoch {self.options['nepoch']} ends before")
-        results = {"branch": self.branch, "chance": chance, "best": self.best(), "last": self.history[-1],
-                   "seconds": sum(sum(line["seconds"].values()) for line in self.history)}
-        write_json(self.folder / "results.json", {**results, "options": self.options, **circumstances()})
+        clean = {"clean": next(line for line in self.history if line["epoch"] == self.chosen["epoch"]), "chosen": self.chosen} if self.chosen else {}
+        results = {"branch": self.branch, "chance": chance, "best": self.best(), **clean, "last": self.history[-1],
+                   "seconds": sum(sum(line["seconds"].values()) for line in self.history), "peak_memory": peak_memory(),
+                   "options": self.options, **self.facts, **circumstances()}
+        write_json(self.folder / "results.json", results)
         return results
+
+
+def open_several(folder: Path) -> IO:
+    """Lock the folder of several runs. One that is a run itself is refused: its results would be lost."""
+    if (folder / "options.json").is_file():
+        raise InputError(f"{folder} holds a run of one division and seed: name another --output, or --name, for several")
+    lock = hold(folder)
+    remove_leftovers(folder)
+    return lock
+
+
+def write_summary(folder: Path, results: Mapping[str, dict], branch: str, options: Mapping) -> dict:
+    """Mean and deviation over several runs, {"protocol epoch": {branch: {score: [mean, deviation]}}}, with all results, in results.json."""
+    summary = {}
+    for epoch in EPOCHS:
+        lines = [result[epoch]["scores"] for result in results.values() if epoch in result]
+        if lines:
+            common = [name for name in lines[0] if all(name in line for line in lines)]  # windows may join in later than a best epoch
+            summary[epoch] = {name: {score: [float(np.mean(values)), float(np.std(values, ddof=len(values) > 1))]
+                                     for score in lines[0][name] for values in [[line[name][score] for line in lines]]} for name in common}
+    write_json(folder / "results.json", {"branch": branch, "mean_and_deviation": summary, "runs": results,
+                                         "options": {key: value for key, value in options.items() if key not in PLACE}, **circumstances()})
+    return {"branch": branch, "runs": len(results), **summary}
+
+
+def is_epoch(line, branch: str) -> bool:
+    """Is it what a log has of an epoch: its number, and numbers by name of the losses, of every branch's scores, this one's too, and of the seconds?"""
+    def numbers(values) -> bool:
+        return isinstance(values, dict) and all(type(value) in (int, float) and abs(value) < 1e300 or value != value for value in values.values())
+    return (isinstance(line, dict) and type(line.get("epoch")) is int and line["epoch"] >= 0 and numbers(line.get("losses")) and numbers(line.get("seconds"))
+            and isinstance(line.get("scores"), dict) and all(map(numbers, line["scores"].values())) and bool({"accuracy", "H"} & line["scores"].get(branch, {}).keys()))
 
 
 # ---- checkpoints -----------------------------------------------------------------------------------------------------
 
-def save_checkpoint(path: Path, model: DSVA, epoch: int, options: Mapping):
-    """All weights in safetensors, with what is needed to rebuild the network and to go on as metadata."""
+def save_checkpoint(path: Path, model: DSVA, epoch: int, options: Mapping, files: Optional[Mapping] = None):
+    """All weights in safetensors, with what is needed to rebuild the network and to go on as metadata.  files: fingerprints"""
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    metadata = {"epoch": epoch, "options": dict(options), "vision_config": model.tower.config.to_dict()}
+    config = {key: value for key, value in sorted(model.tower.config.to_dict().items()) if key in SIZES}
+    metadata = {"epoch": epoch, "options": dict(options), "vision_config": config, "files": dict(files or {})}
     with atomic(path) as temporary:
         save_file(weights, temporary, metadata={key: json.dumps(value, default=str) for key, value in metadata.items()})
 
 
 def checkpoint_metadata(path: Path) -> dict:
-    """{"epoch": last finished epoch, "options": {...}, "vision_config": {...}} of a saved model."""
+    """{"epoch": last finished epoch, "options": {...}, "vision_config": {...}, "files": fingerprints} of a saved model."""
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = file.metadata() or {}
-        return {key: json.loads(metadata[key]) for key in ("epoch", "options", "vision_config")}
+            metadata = {"files": "{}", **(file.metadata() or {})}  # older checkpoints know no files
+        read = {key: parse_json(metadata[key]) for key in ("epoch", "options", "vision_config", "files")}
     except KeyError as error:
         raise InputError(f"{path} was not saved by a run of main.py: its metadata lacks {error}") from error
     except (OSError, SafetensorError, ValueError) as error:
         raise InputError(f"{path} is not a readable checkpoint: {error}") from error
+    wrong = [key for key, value in read.items() if type(value) is not (int if key == "epoch" else dict) or key == "epoch" and value < 0]
+    if wrong:
+        raise InputError(f"{path} was not saved by a run of main.py: its {wrong[0]} is {read[wrong[0]]!r}")
+    return read
 
 
-def checkpoint_config(path: Path) -> CLIPVisionConfig:
-    return CLIPVisionConfig(**checkpoint_metadata(path)["vision_config"])
+def checkpoint_tower(path: Path) -> nn.Module:
+    """A vision tower of the sizes that a checkpoint tells, once they are found to be those of its weights: what it tells may be of any size."""
+    with safe_open(path, framework="pt") as file:
+        found = {name[len(TOWER):]: tuple(file.get_slice(name).get_shape()) for name in file.keys() if name.startswith(TOWER)}
+    sizes = {key: value for key, value in checkpoint_metadata(path)["vision_config"].items() if key in SIZES}
+    try:
+        if sizes["num_hidden_layers"] > len(found):
+            raise ValueError(f"{sizes['num_hidden_layers']} layers in {len(found)} weights")
+        with torch.device("meta"):  # weights without memory
+            expected = {name: tuple(value.shape) for name, value in build_tower(CLIPVisionConfig(**sizes)).state_dict().items()}
+        check_shapes(expected, found, path)
+        return build_tower(CLIPVisionConfig(**sizes))
+    except InputError:
+        raise
+    except Exception as error:  # whatever transformers and torch raise on sizes that cannot be
+        raise InputError(f"{path} tells of a network that cannot be: {first_line(error)}") from error
 
 
 def load_weights(model: DSVA, path: Path):
     """Exactly the expected weights, or an InputError that names the first one that does not fit."""
     with safe_open(path, framework="pt") as file:
         weights = {name: file.get_tensor(name) for name in file.keys()}
-    expected = {name: tuple(value.shape) for name, value in model.state_dict().items()}
-    for name in sorted(expected.keys() | weights.keys()):
-        found = tuple(weights[name].shape) if name in weights else "nothing"
-        if found != expected.get(name, "nothing"):
-            raise InputError(f"{path} does not fit: {name} is {found}, expected {expected.get(name, 'nothing')}")
+    check_shapes(*({name: tuple(value.shape) for name, value in some.items()} for some in (model.state_dict(), weights)), path)
     model.load_state_dict(weights)
+
+
+def check_shapes(expected: Mapping[str, tuple], found: Mapping[str, tuple], path: Path):
+    for name in sorted(expected.keys() | found.keys()):
+        if found.get(name) != expected.get(name):
+            raise InputError(f"{path} does not fit: {name} is {found.get(name, 'nothing')}, expected {expected.get(name, 'nothing')}")
 
 
 # ---- writing ---------------------------------------------------------------------------------------------------------
 
 @contextmanager
 def atomic(path: Path):
-    """A temporary path that takes the place of `path` only when all is written."""
+    """A temporary path that takes the place of `path` only when all is written, and on the disk."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
+        flush(temporary)
         os.replace(temporary, path)
+        with suppress(OSError):  # what is there is there: not every file system flushes folders
+            flush(path.parent)
     except (OSError, SafetensorError) as error:
         raise InputError(f"cannot write {path}: {error}") from error
     finally:
-        temporary.unlink(missing_ok=True)
+        if temporary.exists():  # asking first: a read-only file system refuses even to remove nothing
+            temporary.unlink()
+
+
+def remove_leftovers(folder: Path):
+    """Temporary files of a killed process. For who holds the folder's lock: no other writes there."""
+    for ending in ("json", "jsonl", "csv", "safetensors"):
+        for leftover in folder.glob(f".*.{ending}.*"):
+            leftover.unlink()
+
+
+def flush(path: Path):
+    """A file's content, or the names in a folder, onto the disk: so it is whole after a power failure, too."""
+    if os.name == "posix":  # Windows opens no folders
+        descriptor = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def write_text(path: Path, text: str):
@@ -181,7 +316,7 @@ def write_json(path: Path, value):
 
 def read_json(path: Path):
     try:
-        return json.loads(path.read_text())
+        return parse_json(path.read_text())
     except (OSError, ValueError) as error:
         raise InputError(f"{path} is not readable JSON: {error}") from error
 
@@ -195,10 +330,34 @@ def write_columns(path: Path, columns: Mapping[str, Sequence]):
 
 # ---- circumstances ---------------------------------------------------------------------------------------------------
 
+def changed(recorded: Mapping, now: Mapping) -> List[str]:
+    """What is not as it was recorded; what was not recorded counts as the same."""
+    return [name for name, value in recorded.items() if name in now and now[name] != value]
+
+
 def circumstances() -> Dict[str, object]:
     """Command, git commit, versions and machine: what one needs to know to repeat a run."""
     return {"command": shlex.join(sys.argv), "git": git_commit(), "versions": versions(),
             "machine": f"{platform.machine()}, {os.cpu_count()} cores, " + (torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU")}
+
+
+def device_name(device: torch.device) -> str:
+    """What computes. Another processor, or another number of threads, may add up in another order."""
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    cpuinfo = Path("/proc/cpuinfo")
+    names = re.findall(r"model name\s*: (.*)", cpuinfo.read_text()) if cpuinfo.is_file() else []
+    return f"{(names or [platform.processor()])[0]}, {torch.get_num_threads()} threads"
+
+
+def peak_memory() -> Dict[str, int]:
+    """MiB of this process, without the workers that decode images, and of the GPU."""
+    peak = {}
+    if resource:
+        peak["process"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (2 ** 20 if sys.platform == "darwin" else 2 ** 10)
+    if torch.cuda.is_available():
+        peak["gpu"] = max(map(torch.cuda.max_memory_allocated, range(torch.cuda.device_count()))) // 2 ** 20
+    return peak
 
 
 def git_commit() -> Optional[str]:

@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from dataset import load_image
 from errors import InputError
 from runs import atomic, circumstances, read_json, write_json
+from texts import parse_json
 
 SHOWN_IMAGES, SHOWN_ERRORS = 20, 5  # how many a summary keeps
 
@@ -91,7 +92,7 @@ class Predictions:
         if not file.is_file():
             return "it is no prediction's folder" if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())) else ""
         stored = read_json(file)
-        if not isinstance(stored, dict) or "fingerprint" not in stored:
+        if not isinstance(stored, dict) or "fingerprint" not in stored or not isinstance(stored.get("options"), dict):
             return "it is no prediction's folder"
         changed = [f"--{key} {stored['options'].get(key)}, now {value}" for key, value in self.facts["options"].items()
                    if stored["options"].get(key) != value]
@@ -125,11 +126,13 @@ class Predictions:
 
     def check(self, count: int, line: bytes, file: str):
         try:
-            written = json.loads(line)["image"]
-        except (ValueError, KeyError, TypeError) as error:
-            raise InputError(f"{self.lines}: line {count} is not one of predict.py; delete the file, or name another --output") from error
-        if written != file:
-            raise InputError(f"{self.lines}: line {count} is {written}, but the image there is now {file}: name another --output, or delete it")
+            written = parse_json(line.decode())
+        except ValueError:
+            written = None
+        if not is_prediction(written):
+            raise InputError(f"{self.lines}: line {count} is not one of predict.py; delete the file, or name another --output")
+        if written["image"] != file:
+            raise InputError(f"{self.lines}: line {count} is {written['image']}, but the image there is now {file}: name another --output, or delete it")
 
     def write(self, lines: Iterable[dict]):
         """Add the lines of a batch."""
@@ -144,12 +147,20 @@ class Predictions:
         summary = Summary()
         with atomic(self.table) as temporary, self.lines.open() as lines, \
                 temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file:  # a file may have any bytes for a name
-            table = csv.DictWriter(file, columns)
+            table = csv.DictWriter(file, columns, extrasaction="ignore")
             table.writeheader()
             for line in map(json.loads, (line for line in lines if line.endswith("\n"))):
                 table.writerow(flat(line))
                 summary.add(line)
         return summary
+
+
+def is_prediction(line) -> bool:
+    """Is it a line as predict.py writes it: an image, and what is wrong with it, or its best classes and the attributes that spoke for them?"""
+    def sound(entries, name: str, value: str) -> bool:
+        return isinstance(entries, list) and all(isinstance(entry, dict) and isinstance(entry.get(name), str) and type(entry.get(value)) in (int, float) for entry in entries)
+    return isinstance(line, dict) and isinstance(line.get("image"), str) and (isinstance(line.get("error"), str) or bool(line.get("classes")) and sound(
+        line["classes"], "class", "probability") and sound(line.get("attributes"), "attribute", "contribution"))
 
 
 def flat(line: dict) -> dict:
