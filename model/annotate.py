@@ -23,14 +23,13 @@ from scipy.stats import spearmanr
 
 from attributes import (ATTRIBUTE_PROMPTS, CLASS_PROMPTS, Clip, flat, group_indices, load_vocabulary, merge_sources, readable, sha256,
                         similarities, standardize, unit_norm)
-from dataset import image_path, one_based, read_mat, strings
+from dataset import divisions_of, image_path, one_based, read_mat, strings
 from divisions import cells
 from engine import progress
 from errors import InputError, exits_cleanly
 from options import REPOSITORY, Parser, add_clip_options, add_data_options, find_files, path, pick_device
 from runs import atomic, read_json, write_json
 
-DIVIDED = ("untested", "seen")  # sources that depend on the division into seen and unseen classes
 SHOWN_CLASSES, SHOWN_ATTRIBUTES = 10, 5
 
 
@@ -44,7 +43,7 @@ def main(arguments=None):
     check_targets(output, files["splits_mat"], groups_json, groups)
     source = read_source(files["splits_mat"])
     classes, truth = strings(source["allclasses_names"]), true_attributes(source, names)
-    paths, labels = images_to_describe(opt.source, files, len(classes))
+    paths, labels, division = images_to_describe(opt.source, files, len(classes))
     clip = Clip(opt.clip, device)
     by_name, by_image = similarities(clip, names, opt.prompts, [readable(name) for name in classes], CLASS_PROMPTS,
                                      progress(clip.loader(paths, opt.batch_size, opt.workers), "images"), labels)
@@ -53,13 +52,13 @@ def main(arguments=None):
     divisions = {key: value for key, value in source.items() if re.fullmatch(r".+_\d+", key)}
     table = {"att": unit_norm(scores).T, "allclasses_names": source["allclasses_names"], **divisions,
              "similarity_names": by_name.T, "similarity_images": by_image.T,
-             "attribute_names": cells(names), "provenance": json.dumps(provenance(opt, clip, len(paths)))}
+             "attribute_names": cells(names), "provenance": json.dumps(provenance(opt, clip, len(paths), division))}
     if truth is not None:
         table["att_true"] = truth.T
     with atomic(output) as temporary:
         scipy.io.savemat(temporary, table, appendmat=False)
         write_json(groups_json, groups)
-    print_report(opt, classes, names, scores, labels)
+    print_report(opt, classes, names, scores, labels, division)
     if truth is not None:
         print_agreement(unit_norm(scores), unit_norm(standardize(truth)))
     print(f"wrote   {output}\n        {groups_json}")
@@ -90,9 +89,10 @@ def check_targets(output: Path, splits_mat: Path, groups_json: Path, groups: dic
 
 
 def read_source(splits_mat: Path) -> dict:
-    """All variables of a splits file."""
+    """Of a splits file the classes' names, all divisions and, where it has them, the attributes' names and truth."""
     read_mat(splits_mat, ["allclasses_names"])  # or a clear error
-    return read_mat(splits_mat, [name for name, _, _ in scipy.io.whosmat(splits_mat)])
+    divided = [name for name, _, _ in scipy.io.whosmat(splits_mat) if re.fullmatch(r".+_\d+", name)]
+    return read_mat(splits_mat, ["allclasses_names", *divided], ["attribute_names", "att_true"])
 
 
 def true_attributes(source: dict, names: list) -> Optional[np.ndarray]:
@@ -103,23 +103,31 @@ def true_attributes(source: dict, names: list) -> Optional[np.ndarray]:
     return source["att_true"][[known.index(name) for name in names]].T
 
 
-def images_to_describe(source: str, files: dict, classes: int) -> Tuple[List[Path], np.ndarray]:
-    """The images that stand for their classes, and their labels [n]. Of "seen" and "untested", no test image of either kind."""
+def images_to_describe(source: str, files: dict, classes: int) -> Tuple[List[Path], np.ndarray, Optional[int]]:
+    """The images that stand for their classes, their labels [n], and the only division that they are good for, None if for all.
+    Of "seen" and "untested", no test image of either kind."""
     if source == "names":
-        return [], np.array([], int)
+        return [], np.array([], int), None
     images = read_mat(files["images_mat"], ["labels", "image_files"])
     names = strings(images["image_files"])
     labels = one_based(images["labels"], classes, f"labels in {files['images_mat']}", "classes")
     if len(labels) != len(names):
         raise InputError(f"{files['images_mat']}: {len(labels)} labels for {len(names)} image_files, expected as many")
-    chosen = np.arange(len(names))
+    chosen, division = np.arange(len(names)), None
     if source != "images":
-        tested = np.concatenate([read_division(files, name, len(names)) for name in ("test_seen_loc", "test_unseen_loc")])
+        tested = tested_images(files, len(names))
         chosen = np.setdiff1d(read_division(files, "train_gzsl_loc", len(names)) if source == "seen" else chosen, tested)
+        others = [tested_images({**files, "random_id": k}, len(names)) for k in divisions_of(files["splits_mat"])]
+        division = None if source == "untested" and all(np.array_equal(tested, other) for other in others) else files["random_id"]
     without = np.setdiff1d(np.arange(classes), labels[chosen])
     if len(without) and source != "seen":
         raise InputError(f"--from {source}: class {without[0] + 1} of {classes} has no such image in {files['images_mat']}: use --from seen or --from names")
-    return [image_path(names[i], files["image_root"], files["images_mat"]) for i in chosen], labels[chosen]
+    return [image_path(names[i], files["image_root"], files["images_mat"]) for i in chosen], labels[chosen], division
+
+
+def tested_images(files: dict, images: int) -> np.ndarray:
+    """0-based indices of the test images of the chosen division, sorted."""
+    return np.union1d(*(read_division(files, name, images) for name in ("test_seen_loc", "test_unseen_loc")))
 
 
 def read_division(files: dict, name: str, images: int) -> np.ndarray:
@@ -130,20 +138,20 @@ def read_division(files: dict, name: str, images: int) -> np.ndarray:
 
 # ---- what comes out --------------------------------------------------------------------------------------------------
 
-def provenance(opt: argparse.Namespace, clip: Clip, images: int) -> dict:
+def provenance(opt: argparse.Namespace, clip: Clip, images: int, division: Optional[int]) -> dict:
     return {"clip": opt.clip, "weights_sha256": clip.weights_sha256(), "from": opt.source, "images": images,
-            "random_id": opt.random_id if opt.source in DIVIDED else None,
+            "random_id": division,
             "attribute_prompts": opt.prompts, "class_prompts": CLASS_PROMPTS,
             "vocabulary": opt.vocabulary, "vocabulary_sha256": sha256(opt.vocabulary)}
 
 
-def print_report(opt: argparse.Namespace, classes: List[str], names: List[str], scores: np.ndarray, labels: np.ndarray):
+def print_report(opt: argparse.Namespace, classes: List[str], names: List[str], scores: np.ndarray, labels: np.ndarray, division: Optional[int]):
     """What stands for the classes, and the strongest attributes of the first of them. scores: [C, A]"""
     pictured = len(np.unique(labels))
     print(f"clip    {opt.clip}")
     print(f"from    {len(labels)} images of {pictured} classes, the names of {len(classes) - pictured}; {len(names)} attributes")
-    if opt.source in DIVIDED:
-        print(f"note: seen and unseen are those of --random_id {opt.random_id}: annotate every other division anew")
+    if division is not None:
+        print(f"note: seen and unseen are those of --random_id {division}: annotate every other division anew")
     for name, row in list(zip(classes, scores))[:SHOWN_CLASSES]:
         print(f"        {readable(name):24} {', '.join(names[a] for a in np.argsort(-row, kind='stable')[:SHOWN_ATTRIBUTES])}")
 

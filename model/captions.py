@@ -1,6 +1,7 @@
 """Images with captions: the captions file, a tokenizer trained on it, the captions as tokens, the images as tensors."""
 import json
 import math
+import os
 from pathlib import Path
 from typing import Dict, Iterator, List, Sequence
 
@@ -13,8 +14,9 @@ from torchvision.transforms import functional as TF
 from tqdm import tqdm
 
 from errors import InputError
-from images import read_image
+from images import is_below, read_image
 from runs import write_json, write_text
+from texts import are_words, parse_json
 
 START, END = "<|startoftext|>", "<|endoftext|>"
 BYTES = sorted(pre_tokenizers.ByteLevel.alphabet())     # one printable character for each of the 256 bytes
@@ -36,14 +38,15 @@ def read_captions(path: Path, images: Path, split: str) -> Dict[str, List[str]]:
         raise InputError(f"cannot read the captions file {path}: {error}") from error
     found: Dict[str, List[str]] = {}
     for where, image, captions in read_rsicd(text, path, split) or read_lines(text, path):
-        if not (isinstance(image, str) and image and isinstance(captions, list) and captions
-                and all(isinstance(caption, str) and caption.strip() for caption in captions)):
+        if not (isinstance(image, str) and image and isinstance(captions, list) and captions and all(map(are_words, captions))):
             raise InputError(f'{where}: expected an image and at least one caption, none of them empty, '
                              f'such as {{"image": "Airport/airport_1.jpg", "captions": ["a white plane"]}}')
+        if not is_below(image):
+            raise InputError(f"{where}: the image {image!r} lies outside of {images}; expected a path below it")
         found.setdefault(image, []).extend(captions)
     if not found:
         raise InputError(f"{path} holds no image" + (f' with "split": "{split}"' if '"images"' in text else ""))
-    missing = [image for image in found if not (Path(images) / image).is_file()]
+    missing = [image for image in found if not os.path.isfile(Path(images) / image)]
     if missing:
         raise InputError(f"{len(missing)} of the {len(found)} images of {path} are not in {images}, the first is {missing[0]}")
     return {image: list(dict.fromkeys(captions)) for image, captions in found.items()}
@@ -52,13 +55,13 @@ def read_captions(path: Path, images: Path, split: str) -> Dict[str, List[str]]:
 def read_rsicd(text: str, path: Path, split: str) -> list:
     """(where, image, captions) of the images with this split; nothing if the text is not of this format."""
     try:
-        whole = json.loads(text)
+        whole = parse_json(text)
     except ValueError:
         return []
     if not isinstance(whole, dict) or "images" not in whole:
         return []
     try:
-        return [(f"{path}, {image['filename']}", image["filename"], [sentence["raw"] for sentence in image["sentences"]])
+        return [(f"{path}, {image['filename']!s:.60}", image["filename"], [sentence["raw"] for sentence in image["sentences"]])
                 for image in whole["images"] if image["split"] == split]
     except (KeyError, TypeError) as error:
         raise InputError(f'{path}: every one of "images" should have filename, split and sentences with raw; {error} is missing') from error
@@ -68,7 +71,7 @@ def read_lines(text: str, path: Path) -> Iterator[tuple]:
     for number, line in enumerate(text.split("\n"), start=1):
         if line.strip():
             try:
-                entry = json.loads(line)
+                entry = parse_json(line)
                 yield f"{path}, line {number}", entry["image"], entry["captions"]
             except (ValueError, KeyError, TypeError) as error:
                 raise InputError(f'{path}, line {number}: expected {{"image": ..., "captions": [...]}}, found {line[:60]!r}') from error

@@ -11,7 +11,7 @@ from typing import Dict, Optional, Tuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import CLIPModel
 
 from captions import Captions, Images
@@ -79,10 +79,10 @@ def contrastive_loss(images: Tensor, texts: Tensor, scale: Tensor, pairs: Tensor
 
 # ---- one epoch -------------------------------------------------------------------------------------------------------
 
-def make_optimizer(model: CLIPModel, weight_decay: float) -> torch.optim.AdamW:
+def make_optimizer(model: CLIPModel, teachers: nn.ModuleDict, weight_decay: float) -> torch.optim.AdamW:
     """AdamW that decays matrices, not norms, biases, temperature and embeddings."""
     groups: Tuple[list, list] = [], []
-    for name, parameter in model.named_parameters():
+    for name, parameter in [*model.named_parameters(), *teachers.named_parameters()]:
         groups[parameter.ndim < 2 or "token_embedding" in name or "position_embedding" in name].append(parameter)
     return torch.optim.AdamW([{"params": groups[0], "weight_decay": weight_decay}, {"params": groups[1], "weight_decay": 0.0}],
                              betas=(0.9, 0.98), eps=1e-6)
@@ -93,14 +93,17 @@ def schedule(done: float, warmup: float) -> float:
     return done / warmup if done < warmup else 0.5 * (1 + math.cos(math.pi * (done - warmup) / (1 - warmup)))
 
 
-def train_one_epoch(model: CLIPModel, optimizer, images: Images, captions: Captions, augmentation: Augmentation, epoch: int, opt) -> Dict[str, float]:
+def train_one_epoch(model: CLIPModel, teachers: nn.ModuleDict, optimizer, images: Images, captions: Captions, augmentation: Augmentation,
+                    epoch: int, opt) -> Dict[str, float]:
     """Every image once, with some of its captions. All that is random depends on the seed and the epoch alone.
 
-    opt: seed, epochs, batch_size, captions_per_image, lr, warmup, clip_grad, patch_drop
+    teachers: "image" and "text", as far as there are any
+    opt: seed, epochs, batch_size, captions_per_image, lr, warmup, clip_grad, patch_drop, whole_epochs, precision, teacher_weight
     """
     started = time.perf_counter()
     chance = np.random.default_rng([opt.seed, epoch])
     order = np.array_split(chance.permutation(len(images)), math.ceil(len(images) / opt.batch_size))
+    patch_drop = opt.patch_drop if epoch <= opt.epochs - opt.whole_epochs else 0
     losses = []
     model.train()
     for step, (pixels, batch) in enumerate(zip(images.batches(order, f"epoch {epoch}"), order)):
@@ -108,10 +111,13 @@ def train_one_epoch(model: CLIPModel, optimizer, images: Images, captions: Capti
         pixels = normalize(augmentation(pixels, model.config.vision_config.image_size, chance), "clip")
         for group in optimizer.param_groups:
             group["lr"] = opt.lr * schedule((epoch - 1 + (step + 0.5) / len(order)) / opt.epochs, opt.warmup)
-        with mixed_precision(images.device), some_patches(model, opt.patch_drop, len(batch), chance):
-            seen = embed_images(model, pixels).float()
-            read = torch.cat([embed_texts(model, tokens.to(images.device)) for tokens in captions.read(drawn, opt.batch_size)]).float()
+        with mixed_precision(images.device, opt.precision), some_patches(model, patch_drop, len(batch), chance):
+            looked = model.vision_model(pixel_values=pixels).pooler_output
+            seen = unit(model.visual_projection(looked))
+            read = torch.cat([embed_texts(model, tokens.to(images.device)) for tokens in captions.read(drawn, opt.batch_size)])
+            lesson = learn(model, teachers, looked, batch, chance)
         loss = contrastive_loss(seen, read, model.logit_scale.exp(), pairs.to(images.device), captions.true(batch, drawn).to(images.device))
+        loss = loss + opt.teacher_weight * lesson
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), opt.clip_grad)
@@ -123,6 +129,18 @@ def train_one_epoch(model: CLIPModel, optimizer, images: Images, captions: Capti
         raise InputError(f"the loss became {loss} in epoch {epoch}: try a lower --lr; the last finished epoch is kept")
     return {"epoch": epoch, "loss": loss, "temperature": model.logit_scale.exp().item(), "lr": optimizer.param_groups[0]["lr"],
             "seconds": time.perf_counter() - started}
+
+
+def learn(model: CLIPModel, teachers: nn.ModuleDict, looked: Tensor, batch: np.ndarray, chance: np.random.Generator):
+    """How far the towers are from their teachers: in the images `batch`, which gave `looked`, and in as many sentences."""
+    far = 0
+    if "image" in teachers:
+        far = far + teachers["image"].distance(looked, batch)
+    if "text" in teachers:
+        which = chance.integers(len(teachers["text"].tokens), size=len(batch))
+        tokens = teachers["text"].tokens[which].to(looked.device)
+        far = far + teachers["text"].distance(model.text_model(input_ids=tokens).pooler_output, which)
+    return far
 
 
 @contextmanager
@@ -142,20 +160,27 @@ def some_patches(model: CLIPModel, drop: float, images: int, chance: np.random.G
         hook.remove()
 
 
-def mixed_precision(device: torch.device):
-    return torch.autocast(device.type, torch.bfloat16, enabled=device.type == "cuda" and torch.cuda.is_bf16_supported())
+def mixed_precision(device: torch.device, precision: str):
+    """auto: bf16 on a GPU that has it. Few CPUs gain by it: those with AMX or AVX-512 BF16."""
+    auto = device.type == "cuda" and torch.cuda.is_bf16_supported()
+    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16" or (precision == "auto" and auto))
 
 
 # ---- evaluation ------------------------------------------------------------------------------------------------------
 
 def embed_images(model: CLIPModel, pixels: Tensor) -> Tensor:
     """[B, 3, S, S] normalised -> [B, P] of length 1"""
-    return F.normalize(model.visual_projection(model.vision_model(pixel_values=pixels).pooler_output), dim=1)
+    return unit(model.visual_projection(model.vision_model(pixel_values=pixels).pooler_output))
 
 
 def embed_texts(model: CLIPModel, tokens: Tensor) -> Tensor:
     """[B, L] -> [B, P] of length 1. What follows the end token does not count."""
-    return F.normalize(model.text_projection(model.text_model(input_ids=tokens).pooler_output), dim=1)
+    return unit(model.text_projection(model.text_model(input_ids=tokens).pooler_output))
+
+
+def unit(vectors: Tensor) -> Tensor:
+    """float32, of length 1"""
+    return F.normalize(vectors.float(), dim=1)
 
 
 def retrieval(similarity: Tensor, true: Tensor) -> Dict[str, float]:
@@ -167,7 +192,7 @@ def retrieval(similarity: Tensor, true: Tensor) -> Dict[str, float]:
 
 @torch.inference_mode()
 def evaluate(model: CLIPModel, images: Images, captions: Captions, prompts: Optional[Tensor], labels: Optional[Tensor],
-             batch_size: int) -> Dict[str, object]:
+             batch_size: int, precision: str = "auto") -> Dict[str, object]:
     """Percentages: retrieval both ways among all images and all different captions, and top-1 by class name if there are classes.
 
     prompts: [C, T, L] tokens of T sentences for each of C classes, or None;  labels: [n] class of each image
@@ -176,13 +201,13 @@ def evaluate(model: CLIPModel, images: Images, captions: Captions, prompts: Opti
     device, rows, everything = images.device, np.arange(len(images)), torch.arange(len(captions.tokens))
     model.eval()
     order = np.array_split(rows, math.ceil(len(rows) / batch_size))
-    with mixed_precision(device):
-        seen = torch.cat([embed_images(model, normalize(pixels, "clip")) for pixels in images.batches(order, "test")]).float()
-        read = torch.cat([embed_texts(model, tokens.to(device)) for tokens in captions.read(everything, 4 * batch_size)]).float()
+    with mixed_precision(device, precision):
+        seen = torch.cat([embed_images(model, normalize(pixels, "clip")) for pixels in images.batches(order, "test")])
+        read = torch.cat([embed_texts(model, tokens.to(device)) for tokens in captions.read(everything, 4 * batch_size)])
         similarity, true = seen @ read.T, captions.true(rows, everything).to(device)
         scores = {"image_to_text": retrieval(similarity, true), "text_to_image": retrieval(similarity.T, true.T)}
         if prompts is not None:
-            names = embed_texts(model, prompts.flatten(0, 1).to(device)).float().unflatten(0, prompts.shape[:2]).mean(dim=1)
+            names = embed_texts(model, prompts.flatten(0, 1).to(device)).unflatten(0, prompts.shape[:2]).mean(dim=1)
             top = (seen @ F.normalize(names, dim=1).T).argmax(dim=1).cpu()
             scores["class_name_top1"] = 100 * (top == labels).double().mean().item()
     return {**scores, "test_seconds": time.perf_counter() - started}

@@ -12,17 +12,19 @@ from pathlib import Path
 from typing import Dict, List, Optional
 
 import torch
+from torch import Tensor, nn
 from transformers import CLIPModel, CLIPTokenizerFast
 from transformers.utils import logging as transformers_logging
 
-from attributes import CLASS_PROMPTS, load_clip, readable
+from attributes import CLASS_PROMPTS, readable
 from beginnings import given_clip, new_clip
 from captions import LETTERS, Captions, Images, read_captions, train_tokenizer
 from contrastive import Augmentation, evaluate, make_optimizer, train_one_epoch
 from dataset import NORMALIZATIONS
-from errors import InputError, exits_cleanly
+from errors import InputError, exits_cleanly, first_line
 from options import Parser, number, path, pick_device
 from runs import atomic, circumstances, read_json, write_json, write_text
+from teachers import Teacher, image_lessons, read_teacher
 
 SIZES = {"image_size": 112, "patch_size": 16, "width": 192, "layers": 6, "heads": 3, "text_width": 128, "text_layers": 3,
          "text_heads": 2, "projection": 128, "vocab_size": 2048, "context": 48}  # from scratch: 1 to 2 minutes for 8,000 images on 2 cores
@@ -49,24 +51,31 @@ def main(arguments=None):
     if opt.test_captions:
         captions["test"] = read_captions(opt.test_captions, opt.images, "test")
 
+    lessons = image_lessons(opt.image_teacher, list(captions["train"])) if opt.image_teacher else None
+    sentences, meanings = read_teacher(opt.text_teacher) if opt.text_teacher else ([], None)
+    given = given_clip(Path(opt.init), opt.image_size) if opt.init else None
+
     write_json(output / "options.json", {"options": vars(opt), **circumstances()})
     torch.manual_seed(opt.seed)
-    tokenizer = make_processor(opt, captions["train"], output)
-    model = (given_clip(Path(opt.init), opt.image_size) if opt.init else new_clip(opt, tokenizer)).to(device)
-    optimizer = make_optimizer(model, opt.weight_decay)
-    history = resume(output, model, optimizer)
+    tokenizer = make_processor(opt, captions["train"], sentences, output)
+    model = (given or new_clip(opt, tokenizer)).to(device)
+    if device.type == "cpu" and hasattr(model, "set_attn_implementation"):  # the fused kernels are slower there, backwards, for few tokens
+        model.set_attn_implementation("eager")
+    teachers = make_teachers(model, lessons, tokenizer, sentences, meanings).to(device)
+    optimizer = make_optimizer(model, teachers, opt.weight_decay)
+    history = resume(output, model, teachers, optimizer)
     print_start(opt, model, captions, history, device)
     train = load_images(opt, model, captions["train"], device, margin=256 / 224), load_texts(model, captions["train"], tokenizer)
     test = load_test(opt, model, captions["test"], tokenizer, device) if opt.test_captions else None
     augmentation = Augmentation(opt.turn, opt.flip, opt.crop, opt.colour)
     for epoch in range(len(history) + 1, opt.epochs + 1):
-        line = train_one_epoch(model, optimizer, *train, augmentation, epoch, opt)
+        line = train_one_epoch(model, teachers, optimizer, *train, augmentation, epoch, opt)
         if epoch == opt.epochs and opt.half:
             round_to_half(model)
         if test and (epoch == opt.epochs or epoch % opt.test_every == 0):
-            line.update(evaluate(model, *test, opt.batch_size))
+            line.update(evaluate(model, *test, opt.batch_size, opt.precision))
         history.append(line)
-        save_state(output, model, optimizer, history)
+        save_state(output, model, teachers, optimizer, history)
         print(f"epoch {epoch:3d}/{opt.epochs}  {show(line)}", flush=True)
     save_clip(output, model, opt.half)
     write_json(results, {**history[-1], "data": count(captions), "parameters": sum(p.numel() for p in model.parameters()),
@@ -93,6 +102,8 @@ def get_options(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     data.add_argument("--test_captions", type=path, help='held out, to report retrieval and top-1 by class name; of the plain RSICD JSON the split "test"')
     data.add_argument("--no_class_names", dest="class_names", action="store_false", help="the folders of the held-out images are not named like classes: no top-1")
     data.add_argument("--templates", nargs="+", default=list(CLASS_PROMPTS), help="sentences for a class name, averaged; from scratch, such as the captions have")
+    data.add_argument("--image_teacher", type=path, metavar="NPZ", help="`names` of the training images and `vectors` of each, by another network: the vision tower also learns to foretell them")
+    data.add_argument("--text_teacher", type=path, metavar="NPZ", help="`names` of sentences, any that the text tower should understand, and `vectors` of each, by a sentence encoder")
     data.add_argument("--output", type=path, required=True, help="the checkpoint folder; if it holds an unfinished run with these options, that run goes on")
     data.add_argument("--cache_gb", type=number(float, 0), default=4.0, help="decode all images once if they take no more memory than this, else anew every epoch")
     data.add_argument("--workers", type=number(int, 0), default=2, help="processes that decode images; they do not change the numbers")
@@ -111,6 +122,9 @@ def get_options(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     loop.add_argument("--warmup", type=share, default=0.05, help="share of the steps in which the learning rate rises; then it falls as a cosine")
     loop.add_argument("--clip_grad", type=rate, default=1.0, help="largest norm of the gradient")
     loop.add_argument("--patch_drop", type=number(float, 0, 0.9), default=0.0, help="share of the patches that the vision tower does not see in training: 0.5 halves its time")
+    loop.add_argument("--whole_epochs", type=number(int, 0), default=0, help="in so many epochs, the last ones, no patch is dropped")
+    loop.add_argument("--teacher_weight", type=number(float, 0), default=20.0, help="weight of the cosine distance to the teachers' vectors")
+    loop.add_argument("--precision", choices=["auto", "fp32", "bf16"], default="auto", help="bf16: mixed precision, which auto uses on a GPU only; half again as fast on CPUs with AVX-512 BF16 or AMX, slower on others")
     loop.add_argument("--seed", type=number(int, 0, 2 ** 32 - 1), default=0, help="of weights, order, captions and augmentation")
     loop.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...: auto is the GPU where there is one")
     loop.add_argument("--test_every", type=count, default=1, help="epochs from one test to the next; the last epoch is tested in any case")
@@ -168,12 +182,23 @@ def load_test(opt, model: CLIPModel, captions: Dict[str, list], tokenizer, devic
     return (*test, torch.tensor(prompts).unflatten(0, (len(classes), -1)), torch.tensor([classes.index(name) for name in folders]))
 
 
+def make_teachers(model: CLIPModel, lessons: Optional[Tensor], tokenizer, sentences: List[str], meanings: Optional[Tensor]) -> nn.ModuleDict:
+    """lessons: [n, D] of the training images;  meanings: [m, E] of the m sentences"""
+    vision, text = model.config.vision_config, model.config.text_config
+    teachers = nn.ModuleDict()
+    if lessons is not None:
+        teachers["image"] = Teacher(lessons, vision.hidden_size)
+    if meanings is not None:
+        tokens = tokenizer(sentences, padding=True, truncation=True, max_length=text.max_position_embeddings, return_tensors="pt")["input_ids"]
+        teachers["text"] = Teacher(meanings, text.hidden_size, tokens)
+    return teachers
+
+
 # ---- the checkpoint --------------------------------------------------------------------------------------------------
 
-def make_processor(opt, captions: Dict[str, list], output: Path) -> CLIPTokenizerFast:
-    """Write the files of a CLIPProcessor, those of --init or new ones, and load the tokenizer from them."""
+def make_processor(opt, captions: Dict[str, list], sentences: List[str], output: Path) -> CLIPTokenizerFast:
+    """Write the files of a CLIPProcessor, those of --init or new ones that know the words of all captions and sentences, and load the tokenizer."""
     if opt.init:
-        load_clip(Path(opt.init))
         for file in Path(opt.init).iterdir():
             if file.name in PROCESSOR_FILES:
                 with atomic(output / file.name) as temporary:
@@ -181,7 +206,7 @@ def make_processor(opt, captions: Dict[str, list], output: Path) -> CLIPTokenize
         if opt.image_size:
             resize_processor(output, opt.image_size)
     elif not (output / "preprocessor_config.json").is_file():
-        train_tokenizer([caption for several in captions.values() for caption in several], opt.vocab_size, opt.context, output)
+        train_tokenizer([*(caption for several in captions.values() for caption in several), *sentences], opt.vocab_size, opt.context, output)
         write_json(output / "preprocessor_config.json", image_processor(opt.image_size))
     return CLIPTokenizerFast.from_pretrained(output, local_files_only=True)
 
@@ -235,7 +260,7 @@ def refuse_other_options(opt, output: Path):
         raise InputError(f"{output} holds a run with other options ({', '.join(different)}): name another --output, or delete it")
 
 
-def resume(output: Path, model: CLIPModel, optimizer) -> List[dict]:
+def resume(output: Path, model: CLIPModel, teachers: nn.ModuleDict, optimizer) -> List[dict]:
     """The log lines of the finished epochs, whose weights and optimizer are loaded."""
     file = output / "state.pt"
     if not file.is_file():
@@ -243,15 +268,16 @@ def resume(output: Path, model: CLIPModel, optimizer) -> List[dict]:
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
         model.load_state_dict(state["model"])
+        teachers.load_state_dict(state["teachers"])
         optimizer.load_state_dict(state["optimizer"])
     except Exception as error:  # whatever torch raises on a damaged file
-        raise InputError(f"{file} cannot be gone on from: {str(error).strip().splitlines()[0]}; delete {output} to start anew") from error
+        raise InputError(f"{file} cannot be gone on from: {first_line(error)}; delete {output} to start anew") from error
     return state["history"]
 
 
-def save_state(output: Path, model: CLIPModel, optimizer, history: List[dict]):
+def save_state(output: Path, model: CLIPModel, teachers: nn.ModuleDict, optimizer, history: List[dict]):
     with atomic(output / "state.pt") as temporary, temporary.open("wb") as file:
-        torch.save({"model": model.state_dict(), "optimizer": optimizer.state_dict(), "history": history}, file)
+        torch.save({"model": model.state_dict(), "teachers": teachers.state_dict(), "optimizer": optimizer.state_dict(), "history": history}, file)
     write_text(output / "log.jsonl", "".join(json.dumps(line) + "\n" for line in history))
 
 

@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# What each part of DSVA is worth: one thing changed at a time, on the three 25/5 divisions; ends with one table.
+source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
+
+CLIP=${CLIP:-clean}                             # tiny or clean
+OUTPUT=${OUTPUT:-$RUNS/ablation/$CLIP}
+base=(
+  --gzsl --sel_res layer --manualSeed 1
+  --nepoch 4 --n_batch 30 --ways 8 --shots 3    # episodes
+  --pretrain_epoch 1 --pretrain_lr 3e-3 --classifier_lr 1e-6
+  --pro_start_epoch -1                          # windows
+  --use_group --regular 5e-6 --l_regular 5e-4   # all terms are on
+)
+rows=()
+
+ablate() {  # ablate TITLE OPTIONS...
+  local folder=$OUTPUT/${1//[^a-zA-Z0-9]/_}
+  for division in ${DIVISIONS:-0 1 2}; do
+    run_model main "${where[@]}" --random_id $division --clip "$(clip_of $CLIP $division)" --class_embedding "$(attributes_of $CLIP $division)" \
+      "${base[@]}" "${@:2}" --output "$folder/division-$division" | tail -n 4
+  done
+  rows+=(--row "$1" "$folder/division-*")
+}
+
+ablate "as published"
+ablate "no attri" --attri 0
+ablate "no l_xe" --l_xe 0
+ablate "no l_attri" --l_attri 0
+ablate "no regular, no l_regular" --regular 0 --l_regular 0
+ablate "no cpt" --cpt 0
+ablate "no attention terms" --no-additional_loss --sel_res main
+ablate "no windows" --pro_start_epoch 40
+ablate "no warm-up" --pretrain_epoch -1
+ablate "xe on logits" --xe_on logits
+ablate "CLIP's mean and deviation" --normalize clip
+ablate "functions alone" --only_groups functions
+ablate "materials alone" --only_groups materials
+ablate "surface properties alone" --only_groups surface_properties
+
+for branch in projection attention; do  # --sel_res main and layer
+  echo; echo "$branch branch, last epoch"
+  run_model tables "${rows[@]}" --kinds "$branch, last" --scores ZSL U S H
+done

@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# The README's tables of AID, from what 04 and 05 have left in RUNS.
+source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
+
+columns() {  # columns CLIP RECIPE: the three kinds of divisions, as far as they were run
+  for kind in 25/5:012 20/10:345 15/15:678; do
+    runs=$RUNS/$2/$1/division-[${kind#*:}]
+    compgen -G "$runs" > /dev/null && echo --column "${kind%:*}" "$RUNS/baselines/$1/division-[${kind#*:}]" "$runs"
+  done
+}
+for clip in ${CLIPS:-tiny clean}; do
+  for recipe in published windows words; do
+    compgen -G "$RUNS/$recipe/$clip/division-*" > /dev/null || continue
+    for scores in "ZSL" "U S H" "AUSUC"; do
+      echo; echo "=== $clip, $recipe: $scores"
+      run_model tables $(columns $clip $recipe) --scores $scores
+    done
+  done
+done
