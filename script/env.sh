@@ -5,7 +5,7 @@ PYTHON=${PYTHON:-$(command -v "${VIRTUAL_ENV:-$ROOT/.venv}/bin/python" || comman
 
 has_requirements() {  # is every package that requirements.txt names there?
   "$PYTHON" -c 'import sys; from importlib.util import find_spec; sys.exit(any(find_spec(name) is None for name in sys.argv[1:]))' \
-    torch torchvision transformers numpy scipy PIL tqdm matplotlib pytest
+    torch torchvision transformers numpy scipy PIL tqdm matplotlib pytest hypothesis
 }
 
 run_model() {  # run_model NAME OPTIONS...: python model/NAME.py

@@ -70,3 +70,13 @@ def root(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def clip(root) -> Path:
     return root / "flax-community" / "clip-rsicd"
+
+
+@pytest.fixture(scope="module")
+def quick():
+    """No waiting for the disk, for git and for the versions of libraries, as thousands of runs would."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("runs.flush", lambda path: None)
+        patch.setattr("runs.git_commit", lambda: "unknown")
+        patch.setattr("runs.versions", dict)
+        yield

@@ -105,7 +105,8 @@ def test_the_default_vocabulary_has_98_attributes_in_the_published_groups():
 @pytest.mark.parametrize("text, message", [
     ("{", "not a readable vocabulary"), ("[]", "expected a JSON object"), ("{}", "expected a JSON object"),
     ('{"functions": []}', "expected a JSON object"), ('{"functions": [" "]}', "expected a JSON object"),
-    ('{"functions": ["sand"], "materials": ["sand"]}', "'sand' twice")])
+    ('{"functions": ["sand"], "materials": ["sand"]}', "'sand' twice"), ('{"functions": ["Sand", "sand "]}', "'sand' twice"),
+    ('{"functions": ["sand"], "functions": ["ships"]}', "it has 'functions' twice")])
 def test_a_vocabulary_that_is_none_is_refused(tmp_path, text, message):
     (tmp_path / "words.json").write_text(text)
     with pytest.raises(InputError, match=message):
@@ -174,6 +175,17 @@ def test_the_matrix_is_the_one_computed_by_hand_from_the_images_it_may_touch(roo
     expected = [[columns[a][c] / math.hypot(*(column[c] for column in columns)) for c in range(5)] for a in range(len(NAMES))]
     np.testing.assert_allclose(run(root, f"--from {source}")["att"], expected, atol=1e-6)
     assert FakeClip.images == images
+
+
+@pytest.mark.parametrize("source", ["images", "seen"])
+def test_a_class_with_one_image_is_described_by_it(root, source, monkeypatch):
+    monkeypatch.setattr(annotate, "Clip", FakeClip)
+    write_dataset(root, seen=3, unseen=2, per_class=3, labels=np.repeat([1, 2, 3, 4, 5], [3, 3, 5, 3, 1])[:, None])
+    change_splits(root, test_seen_loc_0=[[7]], train_gzsl_loc_0=np.arange(9, 16)[:, None])
+    table = run(root, f"--from {source}")
+    expected = [sum(x * y for x, y in zip(vector("image_14.png"), vector(a))) for a in NAMES]
+    np.testing.assert_allclose(table["similarity_images"][:, 4], expected, atol=1e-6)
+    assert np.isfinite(table["att"]).all()
 
 
 def test_untested_images_stand_for_classes_of_either_kind_and_say_of_which_division(root, monkeypatch):
@@ -290,6 +302,10 @@ def spoil_weights(root, clip):
     return changed
 
 
+def repeat_an_attribute(root, clip):
+    (root / "words.json").write_text(json.dumps({**VOCABULARY, "more": ["sand"]}))
+
+
 def spoil_image(root, clip):
     next(root.glob("RSSDIVCS/Class3/*.png")).write_bytes(b"nothing")
 
@@ -315,6 +331,7 @@ def lose_a_label(root, clip):
     (None, "--from everything", "invalid choice"),
     (spoil_tokenizer, "", "has no tokenizer"),
     (spoil_weights, "", "not a readable CLIP checkpoint"),
+    (repeat_an_attribute, "", "words.json names the attribute 'sand' twice"),
     (spoil_image, "", "cannot read the image"),
     (spoil_image, "--workers 1", "cannot read the image"),
     (spoil_groups, "", "name another with --group_file"),

@@ -29,6 +29,15 @@ def test_a_line_has_the_points_that_there_are():
     assert "best 5" in chart and "<title>epoch 4\nH –\nnone –</title>" in chart and "nan" not in chart
 
 
+def test_names_of_marks_do_not_overlap():
+    series, epochs = [("H", "chosen", [1.0] * 30)], list(range(30))
+    far, near = (line_chart("scores", epochs, series, marks) for marks in ({"best": 5, "last": 29}, {"best": 24, "clean": 25, "last": 29}))
+    heights = [[int(y) for y in re.findall(r'<text class="mark" x="[\d.]+%" y="(-\d+)"', chart)] for chart in (far, near)]
+    assert heights == [[-11, -11], [-11, -25, -11]]  # that of the last epoch stands right of the field
+    room = [int(re.search(r"padding: (\d+)px", chart)[1]) for chart in (far, near)]
+    assert room[1] - room[0] == 14 and int(re.search(r'height="(\d+)"', near)[1]) - int(re.search(r'height="(\d+)"', far)[1]) == 14
+
+
 def test_one_epoch_is_a_dot_in_the_middle():
     chart = line_chart("loss", [7], [("", "chosen", [2.5])], marks={"best and last": 7})
     assert 'cx="50%"' in chart and "nan" not in chart

@@ -31,8 +31,11 @@ def one_thread():
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory) -> Path:
+    return write_captioned_images(tmp_path_factory.mktemp("captioned"))
+
+
+def write_captioned_images(folder: Path) -> Path:
     """Twelve images in three class folders, two captions each, with a train.jsonl and a test.jsonl."""
-    folder = tmp_path_factory.mktemp("captioned")
     chance = np.random.default_rng(0)
     lines = []
     for name, colour in COLOURS.items():
@@ -255,8 +258,8 @@ def test_training_learns_colours_from_captions(data, tmp_path):
 def test_an_interrupted_run_ends_like_an_uninterrupted_one(data, trained, tmp_path, monkeypatch, capsys):
     save = finetune_clip.save_state
 
-    def interrupted(output, model, optimizer, history):
-        save(output, model, optimizer, history)
+    def interrupted(*state):
+        save(*state)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(finetune_clip, "save_state", interrupted)
@@ -335,6 +338,25 @@ def test_wrong_options_are_named(data, tmp_path, capsys, change, says):
 def test_an_init_folder_that_is_none_is_named(data, tmp_path, capsys):
     said = error(capsys, "--images", data, "--captions", data / "train.jsonl", "--output", tmp_path / "clip", "--init", "/nowhere")
     assert "no CLIP checkpoint: /nowhere" in said
+
+
+@pytest.mark.parametrize("lost, says", [(("vocab.json", "tokenizer.json"), "has no tokenizer"), (("config.json",), "no CLIP checkpoint"),
+                                        (("model.safetensors",), "has neither model.safetensors nor"), (("preprocessor_config.json",), "has no readable processor")])
+def test_an_init_folder_that_lacks_something_is_named_before_anything_is_written(data, trained, tmp_path, capsys, lost, says):
+    broken = Path(shutil.copytree(trained, tmp_path / "broken"))
+    for file in lost:
+        (broken / file).unlink(missing_ok=True)
+    said = error(capsys, "--images", data, "--captions", data / "train.jsonl", "--output", tmp_path / "clip", "--init", broken)
+    assert says in said and str(broken) in said and not (tmp_path / "clip").exists()
+
+
+def test_a_class_with_one_image_is_trained_on_and_tested_like_any_other(data, tmp_path):
+    several = [{"image": f"harbor/{number}.png", "captions": ["a harbor"]} for number in range(3)]
+    write_lines(tmp_path / "train.jsonl", [*several, {"image": "desert/0.png", "captions": ["a desert"]}])
+    finetune_clip.main(["--images", str(data), "--captions", str(tmp_path / "train.jsonl"), "--test_captions", str(tmp_path / "train.jsonl"),
+                        "--output", str(tmp_path / "clip"), "--epochs", "1", *TINY])
+    results = json.loads((tmp_path / "clip" / "train_results.json").read_text())
+    assert results["data"]["train"] == {"images": 4, "captions": 4} and results["class_name_top1"] in (0, 25, 50, 75, 100)
 
 
 def test_another_runs_folder_is_refused(data, trained, tmp_path, capsys):

@@ -94,7 +94,7 @@ def finished(places, tmp_path_factory):
 
 def test_a_run_leaves_all_that_is_known_of_it(finished):
     assert {file.name for file in finished.iterdir()} == {
-        "options.json", "log.jsonl", "results.json", "best.safetensors", "last.safetensors", "per_class_best.csv", "per_class_last.csv",
+        ".lock", "options.json", "log.jsonl", "results.json", "best.safetensors", "last.safetensors", "per_class_best.csv", "per_class_last.csv",
         "confusion_best.csv", "confusion_last.csv"}
     assert {"options", "command", "git", "versions", "machine"} <= json.loads((finished / "options.json").read_text()).keys()
 
@@ -106,7 +106,7 @@ def test_every_epoch_has_a_line_with_every_term_and_score(finished):
     assert set(lines[0]["losses"]) == {"xe", "attri", "regular", "l_xe", "l_attri", "l_regular", "xe_pro", "cpt"}
     assert lines[0]["losses"]["cpt"] == 0 < lines[1]["losses"]["cpt"]
     assert lines[0]["loss"] == pytest.approx(sum(lines[0]["losses"].values()))
-    assert set(lines[0]["scores"]["final"]) == {"U", "S", "H", "AUSUC"}
+    assert set(lines[0]["scores"]["final"]) == {"U", "S", "H", "AUSUC", "ZSL"}
     assert [line["lr"] for line in lines] == [1e-2, 1e-3, 1e-3]
 
 
@@ -156,6 +156,13 @@ def test_one_seed_gives_the_same_run_whatever_the_workers(places, tmp_path):
     assert all(torch.equal(value, weights["b"][name]) for name, value in weights["a"].items())
     assert log(tmp_path / "a") == log(tmp_path / "b")
     assert not torch.equal(weights["a"]["prototypes"], weights["c"]["prototypes"])
+
+
+def test_attributes_in_no_group_are_told(tmp_path, capsys):
+    write_dataset(tmp_path)
+    (tmp_path / "RSSDIVCS" / "files" / "attri_group_3.json").write_text('{"functions": [0, 1], "materials": [3], "surface_properties": [5]}')
+    run(f"{QUICK} --nepoch 1 --use_group", root=tmp_path, clip=write_clip(tmp_path / "clip"), output=tmp_path / "run")
+    assert "note: in no attribute group: attribute 2, attribute 4." in capsys.readouterr().out
 
 
 def test_random_mode_and_no_additional_loss(places, tmp_path):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from metrics import (area_under_curve, calibrated_stacking, harmonic_mean, localization, per_class_accuracy, score_gzsl, score_zsl,
+from metrics import (area_under_curve, best_constant, calibrated_stacking, harmonic_mean, localization, per_class_accuracy, score_gzsl, score_zsl,
                      seen_unseen_curve)
 
 
@@ -43,20 +43,49 @@ def test_gzsl_scores(constant, U, S):
 
 
 def test_seen_unseen_curve_and_its_area():
-    U, S = seen_unseen_curve(SCORES, LABELS, SEEN, UNSEEN)
+    U, S, constants = seen_unseen_curve(SCORES, LABELS, SEEN, UNSEEN)
     np.testing.assert_allclose(U, [0, 0.5, 0.5, 1, 1])
     np.testing.assert_allclose(S, [1, 1, 0.5, 0.5, 0], atol=1e-12)
-    assert area_under_curve(U, S) == pytest.approx(0.75)
+    np.testing.assert_allclose(constants, [-0.7, -0.05, 0.2, 0.4, 1])  # half-way between the gaps, beyond the outer ones
+    assert area_under_curve(U, S, constants) == pytest.approx(0.75)
 
 
-def test_curve_passes_through_every_calibration():
-    chance = np.random.default_rng(0)
-    scores, labels = chance.random((60, 5)).round(1), chance.integers(0, 5, 60)  # rounded: many equal gaps
-    seen, unseen = np.array([0, 1, 2]), np.array([3, 4])
-    curve = set(zip(*(values.round(9) for values in seen_unseen_curve(scores, labels, seen, unseen))))
-    for constant in np.arange(-1.05, 1.1, 0.1):
-        score, _ = score_gzsl(scores, labels, seen, unseen, constant)
+@pytest.fixture(params=range(5))
+def drawn(request):
+    """Scores, labels, seen and unseen classes. Eighths: many gaps are equal, and none only nearly so."""
+    chance = np.random.default_rng(request.param)
+    return chance.integers(0, 9, (60, 5)) / 8, chance.integers(0, 5, 60), np.array([0, 1, 2]), np.array([3, 4])
+
+
+CALIBRATIONS = np.arange(-17, 18, 2) / 16  # between any two gaps, and beyond them
+
+
+def test_curve_passes_through_every_calibration(drawn):
+    U, S, _ = seen_unseen_curve(*drawn)
+    curve = set(zip(U.round(9), S.round(9)))
+    for constant in CALIBRATIONS:
+        score, _ = score_gzsl(*drawn, constant)
         assert (round(score["U"] / 100, 9), round(score["S"] / 100, 9)) in curve
+
+
+def test_each_constant_of_the_curve_gives_its_point(drawn):
+    for U, S, constant in zip(*seen_unseen_curve(*drawn)):
+        score, _ = score_gzsl(*drawn, constant)
+        assert (score["U"], score["S"]) == pytest.approx((100 * U, 100 * S))
+
+
+def test_no_constant_is_better_than_the_best_one(drawn):
+    H = {constant: score_gzsl(*drawn, constant)[0]["H"] for constant in (best_constant(*drawn), *CALIBRATIONS)}
+    best = next(iter(H.values()))
+    assert best == pytest.approx(max(H.values())) and best > score_gzsl(*drawn, 0.0)[0]["H"] - 1e-9 and len(set(H.values())) > 5
+
+
+def test_accuracy_among_unseen_classes_alone_is_that_of_zero_shot_learning(drawn):
+    scores, labels, seen, unseen = drawn
+    images = np.isin(labels, unseen)
+    alone, _ = score_zsl(scores[images][:, unseen], np.searchsorted(unseen, labels[images]))
+    for constant in (-1, 0, 1):     # no calibration changes it
+        assert score_gzsl(*drawn, constant)[0]["ZSL"] == pytest.approx(alone["accuracy"])
 
 
 def test_localization_by_hand():

@@ -1,4 +1,5 @@
 """A folder of class folders to the published format, and from there through the other programs."""
+import json
 import shutil
 
 import numpy as np
@@ -9,6 +10,7 @@ from PIL import Image
 import annotate
 import main as program
 import prepare
+from captions import read_captions
 from dataset import load_benchmark
 from test_annotate import write_whole_clip
 
@@ -92,6 +94,67 @@ def test_validation_classes_are_seen_ones_and_their_images_training_images(photo
         assert sorted(np.concatenate([inner[name] for name in ("train_zsl_loc", "test_seen_loc", "test_unseen_loc")])) == parts["train_zsl_loc"].tolist()
 
 
+# ---- which images are tested, which captions are read ----------------------------------------------------------------
+
+def listing(photos, first=2) -> dict:
+    """Of each class the first images, all in its folder: {class folder: files}."""
+    return {name: [f"{name}/{name}{number}.png" for number in range(1, 1 + first)] for name in CLASSES}
+
+
+def names_of(images, parts, name) -> set:
+    return {images["image_files"][i].strip().removeprefix("RSSDIVCS/") for i in parts[name]}
+
+
+def write_list(photos, lines, name="list.txt"):
+    (photos.parent / name).write_text("".join(line + "\n" for line in lines))
+    return photos.parent / name
+
+
+def captioned(image, words="an image") -> str:
+    return json.dumps({"image": image, "captions": [words]})
+
+
+def test_only_listed_images_are_tested_and_no_listed_one_is_trained_on(photos):
+    listed = listing(photos)
+    plain = write_list(photos, ["", *listed["Airport"], *listed["river"], "  "], "plain.txt")
+    captions = write_list(photos, [captioned(image) for name in listed if name not in ("Airport", "river") for image in listed[name]], "captions.jsonl")
+    images, splits = run(photos, "--test_images", plain, captions, "--divisions", 2)
+    every = {file.strip().removeprefix("RSSDIVCS/") for file in images["image_files"]}
+    for k in range(2):
+        parts, unseen = indices(splits, k), {name for name in CLASSES if annotate.readable(name) in words(splits[f"unseen_classes_{k}"])}
+        assert names_of(images, parts, "test_unseen_loc") == {image for name in unseen for image in listed[name]}
+        assert names_of(images, parts, "test_seen_loc") == {image for name in CLASSES if name not in unseen for image in listed[name]}
+        others = {image for image in every if image.split("/")[0] not in unseen} - {image for several in listed.values() for image in several}
+        assert names_of(images, parts, "train_zsl_loc") == names_of(images, parts, "train_gzsl_loc") == others
+
+
+def test_captions_of_a_division_are_those_of_its_training_images(photos):
+    listed = [image for several in listing(photos).values() for image in several]
+    every = sorted(str(file.relative_to(photos)) for file in photos.rglob("*.png"))
+    lines = [captioned(image, f"the {place} {image}") for image in every[::2] for place in ("first", "second")]     # half have captions, two lines each
+    images, splits = run(photos, "--test_images", write_list(photos, listed), "--captions", write_list(photos, lines, "captions.jsonl"), "--divisions", 2)
+    for k in range(2):
+        file = photos.parent / "data" / "mine" / "files" / f"mine_captions_{k}.jsonl"
+        train = names_of(images, indices(splits, k), "train_gzsl_loc")
+        assert file.read_text().splitlines() == [line for line in lines if json.loads(line)["image"] in train]
+        read = read_captions(file, photos, "train")
+        assert read.keys() == train & set(every[::2]) and all(len(several) == 2 for several in read.values())
+        assert not any(image.startswith(name) for image in read for name in CLASSES if annotate.readable(name) in words(splits[f"unseen_classes_{k}"]))
+
+
+def test_an_unreadable_image_may_be_listed_if_it_may_be_left_out(photos):
+    (photos / "river" / "river1.png").write_bytes(b"nothing")
+    listed = write_list(photos, [image for several in listing(photos).values() for image in several])
+    images, splits = run(photos, "--skip_bad", "--test_images", listed, "--unseen_classes", "river")
+    assert names_of(images, indices(splits, 0), "test_unseen_loc") == {"river/river2.png"}
+
+
+def test_of_several_numbers_of_unseen_classes_the_smaller_are_parts_of_the_larger(photos):
+    _, splits = run(photos, "--unseen", 1, 3, "--divisions", 2)
+    unseen = [set(words(splits[f"unseen_classes_{k}"])) for k in range(4)]
+    assert [len(classes) for classes in unseen] == [1, 1, 3, 3] and unseen[0] < unseen[2] and unseen[1] < unseen[3]
+
+
 def test_from_a_folder_to_a_gzsl_result(photos, tmp_path):
     run(photos)
     clip = write_whole_clip(tmp_path / "clip")
@@ -163,3 +226,35 @@ def test_wrong_use_is_one_line_and_writes_nothing(photos, capsys, spoil, words, 
     if spoil:
         spoil(photos)
     assert message in fails(photos, capsys, *words.split())
+
+
+@pytest.mark.parametrize("option", ["--test_images", "--captions"])
+@pytest.mark.parametrize("line, says", [
+    ("river/river9.png", "line 2: there is no image river/river9.png"),
+    (captioned("river/river9.png"), "line 2: there is no image river/river9.png"),
+    (captioned(["river/river1.png"]), "line 2: there is no image ["),
+    ("river1.png", "line 2: there is no image river1.png"),
+    ("{oops", "line 2: expected an image's path"),
+    ('{"images": []}', "line 2: expected an image's path"),
+])
+def test_a_list_of_images_that_is_wrong_is_named_with_its_line(photos, capsys, option, line, says):
+    file = write_list(photos, [captioned("river/river1.png"), line])
+    error = fails(photos, capsys, option, file)
+    assert f"{file}, {says}" in error
+
+
+@pytest.mark.parametrize("option", ["--test_images", "--captions"])
+@pytest.mark.parametrize("content", [None, b"\xff\xfe\x00"])
+def test_a_list_that_cannot_be_read_is_named(photos, capsys, option, content):
+    if content:
+        (photos.parent / "list.txt").write_bytes(content)
+    assert f"cannot read {photos.parent / 'list.txt'}" in fails(photos, capsys, option, photos.parent / "list.txt")
+
+
+@pytest.mark.parametrize("change, says", [
+    (lambda listed: listed.pop("Port"), "--test_images names none of the images of port"),
+    (lambda listed: listed["Port"].extend(["Port/Port3.png", "Port/deeper/Port0.png"]), "--test_images names all of the images of port")])
+def test_every_class_needs_images_that_are_tested_and_others(photos, capsys, change, says):
+    listed = listing(photos)
+    change(listed)
+    assert says in fails(photos, capsys, "--test_images", write_list(photos, [image for several in listed.values() for image in several]))

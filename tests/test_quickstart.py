@@ -14,10 +14,10 @@ def test_quickstart_runs_measures_and_is_not_done_twice(tmp_path):
     first, again = (subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True) for _ in range(2))
     assert first.returncode == 0, first.stderr
     assert again.returncode == 0, again.stderr
-    table, page = first.stdout.split("7  results\n")[1].split("8  all of it on a page\n")
+    table, page = first.stdout.split("8  results\n")[1].split("9  all of it on a page\n")
     assert [line.split("  ")[0] for line in table.splitlines()[1:]] == [
-        "chance", "CLIP by class name", "attributes alone, no training", "DSVA, projection branch", "DSVA, attention branch"]
-    assert again.stdout.endswith(f"{table}8  all of it on a page\n{page}")
+        "chance", "CLIP by class name", "attributes alone, no training", "DSVA, projection branch", "DSVA, attention branch", "our recipe, projection branch"]
+    assert again.stdout.endswith(f"{table}9  all of it on a page\n{page}")
     assert page.strip() == str(tmp_path / "runs" / "gzsl" / "report.html") and Path(page.strip()).stat().st_size > 100_000
     assert "epoch  0" in first.stdout and "epoch  0  " not in again.stdout  # trained once
 

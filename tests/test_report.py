@@ -81,10 +81,13 @@ def fails(capsys, folder: Path) -> str:
     return error
 
 
-@pytest.fixture(scope="module", params=["gzsl", "zsl"])
+KINDS = {"clean": ["--gzsl", "--protocol", "clean"], "zsl": []}
+
+
+@pytest.fixture(scope="module", params=KINDS)
 def run(request, root, clip, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / request.param
-    program.main(["--root", str(root), "--clip", str(clip), "--output", str(folder), *QUICK, *(["--gzsl"] if request.param == "gzsl" else [])])
+    program.main(["--root", str(root), "--clip", str(clip), "--output", str(folder), *QUICK, *KINDS[request.param]])
     return folder
 
 
@@ -113,18 +116,29 @@ def test_the_page_is_whole_and_needs_nothing_else(page):
 def test_the_scores_are_those_of_results(run, page):
     results = json.loads((run / "results.json").read_text())
     head, *rows = page.tables["Scores"]
-    expected = [[f"{name} ({results[key]['epoch']})", branch, *(f"{value:.2f}" for value in values.values())]
-                for key, name in (("last", "last epoch"), ("best", "best test epoch")) for branch, values in results[key]["scores"].items()]
+    epochs = [name for name in ("best", "clean", "last") if name in results]
+    expected = [[f"{name} epoch ({results[name]['epoch']})", branch, *(f"{value:.2f}" for value in values.values())]
+                for name in epochs for branch, values in results[name]["scores"].items()]
     assert head[2:-1] == list(results["last"]["scores"]["final"]) and [row[:-1] for row in rows] == expected
-    for epoch in ("best", "last"):
-        assert f"<strong>{report.read_run(run).epochs[epoch]['score']:.1f}<i>" in page.text
+    for name in epochs:
+        counts = results[name]["scores"]["attention"]
+        assert f"{name} epoch ({results[name]['epoch']})</small><strong>{counts.get('H', counts.get('accuracy')):.1f}<i>" in page.text
     assert f"<strong>{results['chance']:.1f}<i>" in page.text and ">finished<" in page.text
 
 
-def test_both_protocols_are_named_for_what_they_are(page):
-    text = page.text.split("<nav")[0]
-    assert "chosen by nothing" in text and "paper protocol: chosen on the test images, as published" in text
-    assert "clean protocol" in page.sections["Scores"] and "not part of this run" in page.sections["Scores"]
+def test_every_epoch_is_named_for_how_it_was_chosen(run, page):
+    epochs = json.loads((run / "results.json").read_text()).keys() & report.EPOCHS.keys()
+    assert ("clean" in epochs) == (run.name == "clean")
+    for place in (page.text.split("<nav")[0], page.sections["Scores"]):
+        assert {name for name, how in report.EPOCHS.items() if how in place} == epochs
+
+
+def test_every_epoch_is_marked_in_the_curves(run, page):
+    results = json.loads((run / "results.json").read_text())
+    charts = len(page.of("svg", "lines"))
+    marks = re.findall(r'<text class="mark"[^>]*>([a-z ]+) (\d+)</text>', page.text)
+    assert sorted((name, int(epoch)) for names, epoch in marks for name in names.split(" and ")) == sorted(
+        (name, results[name]["epoch"]) for name in report.EPOCHS if name in results for _ in range(charts))
 
 
 def test_curves_have_every_epoch_and_its_numbers(run, page):
@@ -134,7 +148,6 @@ def test_curves_have_every_epoch_and_its_numbers(run, page):
     assert shown == {"xe", "attri", "regular", "l_xe", "l_attri", "cpt"}  # the others weigh nothing
     charts = [svg["aria-label"] for svg in page.of("svg", "lines")]
     assert shown < set(charts) and charts[-len(shown) - 1] == "Loss"
-    assert "best" in page.sections["Training"] and "last 2" in page.sections["Training"]
     losses = page.tables["Losses by epoch"]
     assert [row[2] for row in losses[1:]] == [f"{line['loss']:.4g}" for line in lines]
 
@@ -182,7 +195,27 @@ def test_settings_can_be_read_and_copied(run, page):
 def test_the_other_epoch(copy):
     (copy / "per_class_best.csv").write_text("class,subset,images,attention\nOnly,unseen,7,12.5\n")
     page = write_report(copy, "--checkpoint", "best")
-    assert "Only, unseen\n12.5% of 7 images" in page.text and "best test epoch" in page.sections["Classes"]
+    assert "Only, unseen\n12.5% of 7 images" in page.text and "best epoch" in page.sections["Classes"]
+
+
+def test_the_clean_epoch_has_tables_and_weights_of_its_own(root, clip, tmp_path, monkeypatch):
+    monkeypatch.setattr(program, "choice", lambda *_: {"epoch": 1, "calibrated_stacking": 0.25, "score": 50.0, "classes": []})
+    program.main(["--root", str(root), "--clip", str(clip), "--output", str(tmp_path / "run"), *QUICK, *KINDS["clean"]])
+    page = write_report(tmp_path / "run", "--checkpoint", "clean")
+    table = {row[0]: dict(zip(page.tables["Confusion"][0][1:], row[1:])) for row in page.tables["Confusion"][1:]}
+    rows = list(csv.DictReader((tmp_path / "run" / "confusion_clean.csv").open()))
+    assert table == {row["class"]: {name: count for name, count in row.items() if name != "class"} for row in rows} and len(table) == 12
+    assert all("clean epoch (1)" in page.sections[name] for name in ("Classes", "Confusion", "Attention")) and len(page.of("img")) == 3
+    (tmp_path / "run" / "log.jsonl").unlink()
+    assert write_report(tmp_path / "run").tables["Scores"] == page.tables["Scores"]
+
+
+def test_a_run_without_a_clean_epoch_has_none_to_show(copy, capsys):
+    results = json.loads((copy / "results.json").read_text())
+    (copy / "results.json").write_text(json.dumps({key: value for key, value in results.items() if key != "clean"}))
+    with pytest.raises(SystemExit) as stop:
+        report.main([str(copy), "--device", "cpu", "--checkpoint", "clean"])
+    assert stop.value.code == 2 and "is no finished run of --protocol clean" in capsys.readouterr().err
 
 
 # ---- what is missing -------------------------------------------------------------------------------------------------
@@ -196,11 +229,9 @@ def test_what_is_missing_is_left_out_with_a_line(copy, page, file, section):
     assert without.tables["Scores"] == page.tables["Scores"] and without.tables["Options"] == page.tables["Options"]
 
 
-def test_results_are_enough(copy, page):
-    for file in copy.iterdir():
-        if file.name != "results.json":
-            file.unlink()
-    assert write_report(copy).tables["Scores"] == page.tables["Scores"]
+def test_results_are_enough(copy, page, tmp_path):
+    shutil.copy(copy / "results.json", tmp_path)
+    assert write_report(tmp_path).tables["Scores"] == page.tables["Scores"]
 
 
 @pytest.mark.parametrize("torn", ["", '{"epoch": 2, "half a li'])
@@ -211,6 +242,12 @@ def test_a_run_that_is_not_finished(copy, torn):
     page = write_report(copy)
     assert "unfinished, 2 of 3 epochs" in page.text and len(page.tables["Losses by epoch"]) == 3
     assert "Chance" not in page.text
+
+
+def test_epochs_that_are_one_have_one_mark(copy):
+    (copy / "log.jsonl").write_text((copy / "log.jsonl").read_text().splitlines(keepends=True)[0])
+    (copy / "results.json").unlink()
+    assert set(re.findall(r'<text class="mark"[^>]*>(.*?)</text>', write_report(copy).text)) == {"best and last 0"}
 
 
 def test_images_that_are_gone(tmp_path):

@@ -85,7 +85,7 @@ def test_a_run(run_page, width, dark):
     assert found["width"] == width and found["fits"], "the page scrolls sideways"
     assert found["pictures"] == [True] * 3 and found["flat"] == 0
     assert found["tip"][0] is False and re.fullmatch(r"Class\d+, (un)?seen\n[\d.]+% of \d+ images", found["tip"][1])
-    assert found["copied"].startswith("epoch\tbranch\tU\tS\tH\tAUSUC\t") and len(found["copied"].splitlines()) == 5
+    assert found["copied"].startswith("epoch\tbranch\tU\tS\tH\tAUSUC\tZSL\t") and len(found["copied"].splitlines()) == 5
     light = [sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in found["colours"]]
     assert (light[0] > light[1]) == dark and found["cell"]
 

@@ -4,6 +4,7 @@ import math
 import shlex
 import statistics
 
+import numpy as np
 import pytest
 import torch
 
@@ -91,13 +92,30 @@ def test_generalised_scores_are_those_computed_by_hand(root, att, baseline, cons
             p = probabilities(cosines_by_hand(baseline, i, classes, att))
             named[i] = name_by_hand([value - constant * (c in SEEN) for c, value in enumerate(p)], classes)
     U, S = accuracy_by_hand(named, UNSEEN), accuracy_by_hand(named, SEEN)
+    alone = {i: name_by_hand(cosines_by_hand(baseline, i, UNSEEN, att), UNSEEN) for i in range(PER_CLASS * UNSEEN.stop)}
     assert (scores["U"], scores["S"], scores["H"]) == pytest.approx((U, S, harmonic_mean(S, U)))
+    assert scores["ZSL"] == pytest.approx(accuracy_by_hand(alone, UNSEEN))
     assert 0 <= scores["AUSUC"] <= 100
 
 
 def test_without_attributes_no_training_image_is_touched(root, att):
     assert list(run(root)["scores"]) == ["names"]
     assert len(FakeClip.images) == PER_CLASS * len(UNSEEN)
+
+
+def test_a_class_without_images_is_no_candidate(root, att):
+    labels = np.minimum(np.repeat(np.arange(6), PER_CLASS) + 1, 5)      # those of the last class belong to the one before
+    write_dataset(root, seen=len(SEEN), unseen=len(UNSEEN), per_class=PER_CLASS, labels=labels[:, None])
+    assert run(root, "--gzsl")["per_class"]["class"] == [f"Class{c}" for c in range(5)]
+
+
+def test_a_class_with_one_test_image_is_all_right_or_all_wrong(root, att):
+    write_dataset(root, seen=len(SEEN), unseen=len(UNSEEN), per_class=PER_CLASS, test_unseen_loc_0=np.array([[3], *([n] for n in range(11, 21))]))
+    right = name_by_hand(by_name(2, UNSEEN), UNSEEN) == 0
+    other = accuracy_by_hand({i: name_by_hand(by_name(i, UNSEEN), UNSEEN) for i in range(10, 20)}, [1])
+    results = run(root)
+    assert results["per_class"]["names"] == pytest.approx([100 * right, other])
+    assert results["scores"]["names"]["accuracy"] == pytest.approx((100 * right + other) / 2)
 
 
 def test_an_attribute_that_never_varies_says_nothing():
@@ -113,12 +131,20 @@ def test_a_real_checkpoint_gives_the_same_scores_twice(root, tmp_path, capsys):
     assert "names U " in capsys.readouterr().out
 
 
+def without_tokenizer(root):
+    write_whole_clip(root / "nowhere")
+    for file in ("tokenizer.json", "vocab.json", "merges.txt"):
+        (root / "nowhere" / file).unlink(missing_ok=True)
+
+
 @pytest.mark.parametrize("spoil, words, message", [
     (lambda root: change_splits(root, attribute_names=cells(NAMES[1:])), "--attributes", "5 attribute names"),
     (lambda root: write_dataset(root, seen=4, unseen=2), "--attributes", "does not name its attributes"),
     (lambda root: next(root.glob("RSSDIVCS/Class0/*")).unlink(), "", "images are missing"),
     (lambda root: None, "--random_id 9", "has no train_zsl_loc_9"),
+    (lambda root: write_dataset(root, seen=4, unseen=2, att=np.ones((ATTRIBUTES + 1, 6))), "", f"has {ATTRIBUTES + 1} attributes, but "),  # one is in no group
     (lambda root: None, "", "no CLIP checkpoint"),
+    (without_tokenizer, "", "nowhere has no tokenizer"),
     (lambda root: None, "--batch_size 0", "expected a whole number at least 1")])
 def test_wrong_input_gives_one_line_and_writes_nothing(root, capsys, spoil, words, message):
     spoil(root)
