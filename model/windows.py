@@ -5,13 +5,11 @@ A box is (top, left, height, width) in pixels.
 """
 from typing import Sequence
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from scipy import ndimage
 from torch import Tensor
 
-EIGHT_CONNECTED = np.ones((3, 3), dtype=int)
+from components import largest_boxes
 
 
 @torch.no_grad()  # the search is a choice, not a function to differentiate
@@ -23,11 +21,11 @@ def window_boxes(maps: Tensor, scores: Tensor, groups: Sequence[Sequence[int]], 
     groups: attribute indices, one list per group
     size:   S, side of the image in pixels
     threshold: pixels above threshold x mean are kept (`--pro_thr`, > 0; the published runs use 1.0)
-    returns [B, 4] int64 on the CPU
+    returns [B, 4] int64: around the largest component of what is kept, or the whole image if nothing is
     """
     heat = concentration(maps, scores, groups, size)
     keep = heat > threshold * heat.mean(dim=(1, 2), keepdim=True)
-    return torch.tensor([largest_component(mask) for mask in keep.cpu().numpy()])
+    return largest_boxes(keep)
 
 
 def concentration(maps: Tensor, scores: Tensor, groups: Sequence[Sequence[int]], size: int) -> Tensor:
@@ -38,17 +36,6 @@ def concentration(maps: Tensor, scores: Tensor, groups: Sequence[Sequence[int]],
     low, high = heat.amin(dim=(2, 3), keepdim=True), heat.amax(dim=(2, 3), keepdim=True)
     flat = torch.finfo(heat.dtype).tiny  # a constant map says nothing: it becomes 0, not NaN
     return ((heat - low) / (high - low).clamp_min(flat)).mean(dim=1)
-
-
-def largest_component(mask: np.ndarray) -> tuple:
-    """Box of the largest 8-connected component of a boolean mask [S, S]: the first in reading order if tied,
-    the whole image if no pixel is kept."""
-    labels, count = ndimage.label(mask, structure=EIGHT_CONNECTED)
-    if count == 0:
-        return (0, 0, *mask.shape)
-    largest = np.bincount(labels.ravel())[1:].argmax()  # component 0 is the background
-    rows, columns = ndimage.find_objects(labels)[largest]
-    return rows.start, columns.start, rows.stop - rows.start, columns.stop - columns.start
 
 
 def crop_windows(images: Tensor, boxes: Tensor) -> Tensor:

@@ -1,29 +1,7 @@
-import numpy as np
-import pytest
 import torch
 import torch.nn.functional as F
 
-from windows import concentration, crop_windows, largest_component, window_boxes
-
-
-def mask(text: str) -> np.ndarray:
-    return np.array([[cell == "#" for cell in row] for row in text.split()])
-
-
-@pytest.mark.parametrize("drawing, box", [
-    (".... .... .... ....", (0, 0, 4, 4)),              # no pixel kept: the whole image
-    ("#### #### #### ####", (0, 0, 4, 4)),
-    (".... .#.. .##. ....", (1, 1, 2, 2)),
-    ("##.. ##.. ...# ..##", (0, 0, 2, 2)),              # four against three
-    ("##.. .... .... ..##", (0, 0, 1, 2)),              # two equal components: the first
-    (".... ..## #... #...", (1, 2, 1, 2)),              # the first in reading order is not the leftmost
-    ("#... .#.. ..#. ...#", (0, 0, 4, 4)),              # diagonal neighbours belong together
-    ("#.## .... ...# ..#.", (0, 2, 1, 2)),              # a tie of pairs, after a single
-    ("#..# #..# #### ....", (0, 0, 3, 4)),              # two starts that meet later
-    (".... .... ...# ....", (2, 3, 1, 1)),
-])
-def test_box_of_a_mask(drawing, box):
-    assert largest_component(mask(drawing)) == box
+from windows import concentration, crop_windows, window_boxes
 
 
 def test_strongest_attribute_of_each_group_chooses_the_window():
