@@ -22,7 +22,7 @@ from captions import LETTERS, Captions, Images, read_captions, train_tokenizer
 from contrastive import Augmentation, evaluate, make_optimizer, train_one_epoch
 from dataset import NORMALIZATIONS
 from errors import InputError, exits_cleanly, first_line
-from options import Parser, number, path, pick_device
+from options import WORKERS, Parser, number, path, pick_device
 from runs import atomic, circumstances, read_json, write_json, write_text
 from teachers import Teacher, image_lessons, read_teacher
 
@@ -106,7 +106,7 @@ def get_options(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     data.add_argument("--text_teacher", type=path, metavar="NPZ", help="`names` of sentences, any that the text tower should understand, and `vectors` of each, by a sentence encoder")
     data.add_argument("--output", type=path, required=True, help="the checkpoint folder; if it holds an unfinished run with these options, that run goes on")
     data.add_argument("--cache_gb", type=number(float, 0), default=4.0, help="decode all images once if they take no more memory than this, else anew every epoch")
-    data.add_argument("--workers", type=number(int, 0), default=2, help="processes that decode images; they do not change the numbers")
+    data.add_argument("--workers", type=number(int, 0), default=WORKERS, help="processes that decode images; they do not change the numbers")
 
     net = parser.add_argument_group("network")
     net.add_argument("--init", type=path, metavar="FOLDER", help="a Hugging Face CLIP checkpoint to start from; it brings its tokenizer and its sizes")

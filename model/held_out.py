@@ -21,7 +21,7 @@ from dataset import Benchmark, SceneImages, normalize, read_mat
 from engine import progress
 from errors import InputError, exits_cleanly
 from newclasses import NewClass, columns_by_clip
-from options import BRANCH, Parser, find_files, needs_windows, number, path, pick_device
+from options import BRANCH, WORKERS, Parser, find_files, needs_windows, number, path, pick_device
 from runs import circumstances, write_json
 
 TYPICAL = 0.5   # an attribute is part of a description if it shows in this share of the class's images
@@ -52,7 +52,7 @@ def get_options(arguments=None) -> argparse.Namespace:
     parser.add_argument("--pictures", type=number(int, 1), default=5, help="that stand for a class (default: 5)")
     parser.add_argument("--output", type=path, metavar="FILE.json", help="write the numbers there")
     parser.add_argument("--batch_size", type=number(int, 1), default=64, help="images the network sees at once (default: 64)")
-    parser.add_argument("--workers", type=number(int, 0), default=2, help="processes that decode images")
+    parser.add_argument("--workers", type=number(int, 0), default=WORKERS, help="processes that decode images")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
     return parser.parse_args(arguments)
 

@@ -22,8 +22,9 @@ RECIPES = {"published": {}, "words": {"start": "words", "pool": "class", "sel_re
 NO_EFFECT = ("--train_id", "--cuda", "--matdataset", "--preprocessing", "--standardization", "--resSize", "--attSize", "--avg_pool",
              "--all", "--ngpu", "--save_att", "--checkpointroot", "--pretrain_path", "--image_type", "--IoU_scale", "--IoU_thr")
 
-
 MOST = 2 ** 31 - 1  # of what is counted
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1  # that this process may use: a cluster gives a few of many
+WORKERS = min(8, CORES)
 
 
 class Parser(argparse.ArgumentParser):
@@ -100,7 +101,7 @@ def add_data_options(parser: argparse.ArgumentParser, several: bool = False):
     data.add_argument("--group_file", type=name_or_path, default="attri_group_3", help="NAME of NAME.json, the attribute groups, or a path")
     data.add_argument("--random_id", type=divisions if several else number(int, 0), default=0,
                       help="which random seen/unseen division of the splits file" + ("; 0,1,2 or all: one after the other" if several else ""))
-    data.add_argument("--workers", type=number(int, 0), default=min(8, os.cpu_count() or 1), help="processes that decode images; they do not change the numbers")
+    data.add_argument("--workers", type=number(int, 0), default=WORKERS, help="processes that decode images; they do not change the numbers")
     data.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...: auto is the GPU where there is one")
     return data
 

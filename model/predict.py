@@ -27,7 +27,7 @@ from dataset import Benchmark
 from errors import InputError, exits_cleanly
 from images import printable, walk
 from newclasses import NewClass, check_names, columns_by_clip, columns_by_hand, known_classes, parse
-from options import Parser, number, path, pick_device
+from options import WORKERS, Parser, number, path, pick_device
 from runs import atomic, write_columns
 from scenes import open_scene, write_geotiff
 from stream import Predictions, Summary, columns, decode
@@ -85,7 +85,7 @@ def get_options(arguments=None) -> argparse.Namespace:
 
     machine = parser.add_argument_group("machine")
     machine.add_argument("--batch_size", type=number(int, 1), default=64, help="images the network sees at once (default: 64)")
-    machine.add_argument("--workers", type=number(int, 0), default=min(8, os.cpu_count() or 1), help="processes that decode images")
+    machine.add_argument("--workers", type=number(int, 0), default=WORKERS, help="processes that decode images")
     machine.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
     opt = parser.parse_intermixed_args(arguments)
     if opt.stride and not opt.tile:

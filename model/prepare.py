@@ -22,7 +22,7 @@ from divisions import cells, columns, divide, one_based, validation
 from engine import progress
 from errors import InputError, exits_cleanly
 from images import read_image, readable_endings, walk
-from options import Parser, number, path
+from options import WORKERS, Parser, number, path
 from runs import atomic, write_text
 from texts import are_words, parse_json
 
@@ -71,7 +71,7 @@ def get_options(arguments=None) -> argparse.Namespace:
     parser.add_argument("--validation", type=number(int, 0), default=0, metavar="CLASSES", help="also write NAME_val_splits.mat, in which so many seen classes play the unseen ones: choose hyperparameters there (default: 0, none)")
     parser.add_argument("--seed", type=number(int, 0, 2 ** 32 - 1), default=0, help="of the divisions (default: 0)")
     parser.add_argument("--skip_bad", action="store_true", help="leave unreadable images out, instead of stopping at them")
-    parser.add_argument("--workers", type=number(int, 1), default=min(8, os.cpu_count() or 1), help="threads that look at the images")
+    parser.add_argument("--workers", type=number(int, 1), default=WORKERS, help="threads that look at the images")
     return parser.parse_args(arguments)
 
 

@@ -19,6 +19,7 @@ import main as program
 import runs
 from errors import InputError, exits_cleanly
 from locks import hold
+from options import CORES
 from runs import read_json
 from test_main import QUICK, fails, log, run
 
@@ -71,7 +72,7 @@ def test_killed_at_file_operations_it_ends_the_same():
 
 
 def test_real_processes_with_workers_are_stopped_and_killed_and_gone_on_with(whole, places, tmp_path):
-    log_file, words = tmp_path / "run" / "log.jsonl", [sys.executable, REPOSITORY / "model" / "main.py", *shlex.split(f"{WORDS} --workers 2")]
+    log_file, words = tmp_path / "run" / "log.jsonl", [sys.executable, REPOSITORY / "model" / "main.py", *shlex.split(f"{WORDS} --workers {min(2, CORES)}")]
     words += [str(word) for name, value in places.items() for word in (f"--{name}", value)] + ["--output", tmp_path / "run"]
     for epochs, number, code in ((1, signal.SIGTERM, 143), (2, signal.SIGKILL, -signal.SIGKILL)):
         process = subprocess.Popen(words, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True)
@@ -117,6 +118,8 @@ def test_killed_between_last_and_best_the_best_is_made_up_for(places, tmp_path, 
 
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_ends_it_with_one_line_and_the_same_command_goes_on(whole, places, tmp_path, capsys, monkeypatch, number, code):
+    if number == signal.SIGINT:
+        signal.signal(number, signal.default_int_handler)  # a shell lets what it starts in the background ignore it
     before = signal.getsignal(number)
     before_epoch(monkeypatch, 1, lambda: os.kill(os.getpid(), number))
     with pytest.raises(SystemExit) as stop:
