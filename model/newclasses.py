@@ -1,7 +1,7 @@
 """Classes that a run has never heard of: from a name, a description, a few pictures or values by hand to a column of `att`.
 
 A new class takes its place among the known ones and moves none of them: it is standardised per attribute over these, as they
-are, and has unit norm, as they have.
+are, and speaks as loudly as they do.
 """
 import difflib
 import glob
@@ -15,7 +15,7 @@ from typing import Dict, Optional, Sequence, Tuple
 import numpy as np
 import torch
 
-from attributes import ATTRIBUTE_PROMPTS, CLASS_PROMPTS, Clip, merge_sources, readable, similarities, unit_norm
+from attributes import ATTRIBUTE_PROMPTS, CLASS_PROMPTS, Clip, merge_sources, readable, similarities
 from dataset import Benchmark, read_mat
 from errors import InputError
 from images import walk
@@ -83,7 +83,7 @@ def letters(name: str) -> str:
 
 def columns_by_clip(new: Sequence[NewClass], known: np.ndarray, run: Namespace, data: Benchmark, clip_folder: Optional[str],
                     device: torch.device) -> np.ndarray:
-    """What CLIP says of new classes, as it said of the run's: [A, n] of unit norm, in the units of `data.class_attributes`.
+    """What CLIP says of new classes, as it said of the run's: [A, n], in the units of `data.class_attributes`.
 
     known: the classes of the run that the new ones are compared with
     clip_folder: None for the CLIP that the run's classes were described with
@@ -99,7 +99,17 @@ def columns_by_clip(new: Sequence[NewClass], known: np.ndarray, run: Namespace, 
                                              data.provenance.get("class_prompts", CLASS_PROMPTS), pictures,
                                              np.repeat(np.arange(len(new)), [len(c.pictures) for c in new]))
     merged = merge_sources(np.vstack([by_name, new_by_name]), np.vstack([by_image, new_by_image]), known=len(by_name))
-    return unit_norm(merged[len(by_name):]).T
+    return as_loud(merged[len(by_name):].T, data.class_attributes[:, known].cpu().numpy())
+
+
+def as_loud(columns: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """New columns [A, n], scaled so that they are on average as alike the known ones, [A, C], as these are among themselves.
+
+    A column of unit norm whose attributes do not go together in images, as words or values by hand may tell, has small logits for
+    all images, and would lose against columns that images have made.
+    """
+    loudness = np.linalg.norm(known.T @ columns, axis=0)
+    return columns * np.linalg.norm(known.T @ known, axis=0).mean() / np.where(loudness > 1e-12, loudness, np.inf)
 
 
 def recorded(splits_mat: Path) -> Tuple[np.ndarray, np.ndarray]:
@@ -121,8 +131,11 @@ def load_clip(folder: str, provenance: dict, device: torch.device) -> Clip:
 
 # ---- from values by hand ---------------------------------------------------------------------------------------------
 
-def columns_by_hand(file: Path, attribute_names: Sequence[str]) -> Dict[str, np.ndarray]:
-    """{"wind farm": {"turbine": 2, "grass": 1}, ...} -> {class: [A], unit norm}. Values are deviations from the mean class; 0 where not named."""
+def columns_by_hand(file: Path, attribute_names: Sequence[str], known: np.ndarray) -> Dict[str, np.ndarray]:
+    """{"wind farm": {"turbine": 2, "grass": 1}, ...} -> {class: [A]}. Values are deviations from the mean class; 0 where not named.
+
+    known: [A, C] columns of the run's classes, as loud as which the new ones will be
+    """
     table = read_json(Path(file))
     if not (isinstance(table, dict) and table and all(isinstance(values, dict) for values in table.values())):
         raise InputError(f'{file}: expected {{"a class": {{"an attribute": 1.5, ...}}, ...}}')
@@ -137,7 +150,7 @@ def columns_by_hand(file: Path, attribute_names: Sequence[str]) -> Dict[str, np.
             columns[name][index[attribute]] = value
         if not columns[name].any():
             raise InputError(f"{file}: all values of {name} are 0, as of a class that is average in everything")
-    return {name: unit_norm(column[None])[0] for name, column in columns.items()}
+    return dict(zip(columns, as_loud(np.stack(list(columns.values()), axis=1), known).T))
 
 
 def suggest(word: str, words: Sequence[str]) -> str:

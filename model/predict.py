@@ -113,11 +113,12 @@ def choose_candidates(opt: argparse.Namespace, run: argparse.Namespace, data: Be
     """The run's classes that are wanted, then those by --add_class, then those by --class_values."""
     known = known_classes(data.class_names, opt.without)
     own = np.intersect1d(data.candidates(opt.classes == "all"), known) if opt.classes != "none" else np.array([], int)
-    by_hand = columns_by_hand(opt.class_values, data.attribute_names) if opt.class_values else {}
+    matrix = data.class_attributes.cpu().numpy()
+    by_hand = columns_by_hand(opt.class_values, data.attribute_names, matrix[:, known]) if opt.class_values else {}
     check_names([*(c.name for c in new), *by_hand], [data.class_names[c] for c in known])
     if not len(own) + len(new) + len(by_hand):
         raise InputError("no candidate class is left: name fewer in --without, or add some")
-    columns = [data.class_attributes[:, own].cpu().numpy(), *(column[:, None] for column in by_hand.values())]      # [A, ...] each
+    columns = [matrix[:, own], *(column[:, None] for column in by_hand.values())]      # [A, ...] each
     if new:
         columns.insert(1, columns_by_clip(new, known, run, data, opt.clip, device))
     kinds = [*("seen" if c in data.seen else "unseen" for c in own), *(c.source() for c in new), *["values"] * len(by_hand)]

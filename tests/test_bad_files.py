@@ -69,7 +69,7 @@ def test_annotating_with_a_vocabulary(place, data):
 def test_class_values(place, data):
     with folder() as here:
         (here / "values.json").write_bytes(data.draw(nearly_json(json.loads((place / "values.json").read_text()))))
-        ends_well(columns_by_hand, here / "values.json", NAMES, place=place)
+        ends_well(columns_by_hand, here / "values.json", NAMES, np.eye(len(NAMES)), place=place)
 
 
 @cases(0.02)

@@ -12,7 +12,7 @@ import newclasses
 from build import build_data
 from conftest import write_dataset
 from errors import InputError
-from newclasses import NewClass, check_names, columns_by_clip, columns_by_hand, known_classes, parse
+from newclasses import NewClass, as_loud, check_names, columns_by_clip, columns_by_hand, known_classes, parse
 from test_annotate import NAMES, VOCABULARY, FakeClip, vector
 
 
@@ -43,6 +43,10 @@ def column(place, source, new: NewClass, *words) -> tuple:
     return columns_by_clip([new], all_of(data), run, data, None, torch.device("cpu"))[:, 0], data.class_attributes.numpy()
 
 
+def direction(column) -> np.ndarray:
+    return column / np.linalg.norm(column)
+
+
 def own_pictures(place, c) -> tuple:
     return tuple(map(str, sorted((place / "RSSDIVCS" / f"Class{c}").glob("*.png"))))
 
@@ -52,7 +56,7 @@ def own_pictures(place, c) -> tuple:
 @pytest.mark.parametrize("c", range(5))
 def test_the_pictures_of_a_known_class_lead_to_its_own_column(place, c):
     new, known = column(place, "images", NewClass("new", "new", own_pictures(place, c)))
-    np.testing.assert_allclose(new, known[:, c], atol=1e-6)
+    np.testing.assert_allclose(direction(new), known[:, c], atol=1e-6)
 
 
 def test_a_class_that_is_left_out_has_no_part_in_the_columns_of_new_ones(place):
@@ -72,14 +76,30 @@ def test_a_class_that_is_left_out_has_no_part_in_the_columns_of_new_ones(place):
 @pytest.mark.parametrize("source, c", [("names", 0), ("names", 4), ("seen", 0), ("seen", 1)])  # from "seen", the unseen ones are described by name
 def test_the_name_of_a_class_described_by_name_leads_to_its_own_column(place, source, c):
     new, known = column(place, source, NewClass("new", f"class{c}"))
-    np.testing.assert_allclose(new, known[:, c], atol=1e-6)
+    np.testing.assert_allclose(direction(new), known[:, c], atol=1e-6)
 
 
 def test_of_classes_described_otherwise_a_new_name_is_compared_with_names(place):
     new, known = column(place, "images", NewClass("new", "class3"))
     by_name = np.array([[np.dot(vector(f"class{c}"), vector(attribute)) for attribute in NAMES] for c in range(5)])
     placed = (by_name[3] - by_name.mean(axis=0)) / by_name.std(axis=0)
-    np.testing.assert_allclose(new, placed / np.linalg.norm(placed), atol=1e-5)
+    np.testing.assert_allclose(direction(new), direction(placed), atol=1e-5)
+
+
+def test_of_a_description_the_phrase_that_is_most_like_an_attribute_counts(place):
+    new, _ = column(place, "images", NewClass("new", "class1, class3; class4"))
+    by_name = np.array([[np.dot(vector(f"class{c}"), vector(attribute)) for attribute in NAMES] for c in range(5)])
+    placed = (by_name[[1, 3, 4]].max(axis=0) - by_name.mean(axis=0)) / by_name.std(axis=0)
+    np.testing.assert_allclose(direction(new), direction(placed), atol=1e-5)
+
+
+def test_a_new_class_is_as_loud_as_the_known_ones_on_average():
+    known = np.array([[3.0, 4.0, 0.0], [0.0, 0.0, 1.0]])
+    quiet, louder = np.array([0.0, 0.1]), np.array([2.0, 0.0])
+    scaled = as_loud(np.stack([quiet, louder], axis=1), known)
+    np.testing.assert_allclose(np.linalg.norm(known.T @ scaled, axis=0), np.linalg.norm(known.T @ known, axis=0).mean())
+    np.testing.assert_allclose(direction(scaled[:, 0]), [0, 1])
+    assert not as_loud(np.zeros((2, 1)), known).any()  # nothing is said of it
 
 
 def test_new_classes_do_not_move_one_another(place):
@@ -88,7 +108,6 @@ def test_new_classes_do_not_move_one_another(place):
     together = columns_by_clip(several, all_of(data), run, data, None, torch.device("cpu"))
     alone = [columns_by_clip([new], all_of(data), run, data, None, torch.device("cpu"))[:, 0] for new in several]
     np.testing.assert_allclose(together, np.stack(alone, axis=1), atol=1e-6)
-    np.testing.assert_allclose(np.linalg.norm(together, axis=0), 1)
 
 
 def test_words_are_put_in_the_sentences_that_the_run_was_described_with(place, monkeypatch):
@@ -158,11 +177,12 @@ def test_no_two_classes_have_one_name(new, message):
 
 # ---- values by hand --------------------------------------------------------------------------------------------------
 
-def test_values_by_hand_become_a_unit_vector(tmp_path):
+def test_values_by_hand_become_columns_as_loud_as_the_known_ones(tmp_path):
     (tmp_path / "values.json").write_text('{"dunes": {"sand": 3, "ships": -4.0}, "port": {"ships": 0.1}}')
-    columns = columns_by_hand(tmp_path / "values.json", NAMES)
+    columns = columns_by_hand(tmp_path / "values.json", NAMES, np.eye(5))
     assert list(columns) == ["dunes", "port"]
     assert columns["dunes"].tolist() == pytest.approx([0, -0.8, 0.6, 0, 0]) and columns["port"].tolist() == pytest.approx([0, 1, 0, 0, 0])
+    assert columns_by_hand(tmp_path / "values.json", NAMES, 2 * np.eye(5))["port"].tolist() == pytest.approx([0, 2, 0, 0, 0])
 
 
 @pytest.mark.parametrize("text, message", [
@@ -175,4 +195,4 @@ def test_values_by_hand_become_a_unit_vector(tmp_path):
 def test_values_that_are_none_are_refused(tmp_path, text, message):
     (tmp_path / "values.json").write_text(text)
     with pytest.raises(InputError, match=message):
-        columns_by_hand(tmp_path / "values.json", NAMES)
+        columns_by_hand(tmp_path / "values.json", NAMES, np.eye(5))
