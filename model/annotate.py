@@ -21,8 +21,7 @@ import numpy as np
 import scipy.io
 from scipy.stats import spearmanr
 
-from attributes import (ATTRIBUTE_PROMPTS, CLASS_PROMPTS, Clip, flat, group_indices, load_vocabulary, merge_sources, readable, sha256,
-                        similarities, standardize, unit_norm)
+from attributes import ATTRIBUTE_PROMPTS, CLASS_PROMPTS, Clip, flat, group_indices, load_vocabulary, merge_sources, readable, sha256, similarities, standardize, unit_norm
 from dataset import divisions_of, image_path, one_based, read_mat, strings
 from divisions import cells
 from engine import progress

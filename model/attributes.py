@@ -5,7 +5,7 @@ Shapes: `n` images, `A` attributes, `C` classes, `P` dimensions of CLIP's common
 import hashlib
 import re
 from pathlib import Path
-from typing import Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Dict, Iterable, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -143,7 +143,7 @@ def load_clip(folder: Path) -> Tuple[CLIPModel, CLIPProcessor]:
     return model.eval(), processor
 
 
-def sha256(path: Path, skip: int = 0) -> str:
+def sha256(path: Union[str, Path], skip: int = 0) -> str:
     """Of a file's content. skip: so many bytes at its beginning"""
     digest = hashlib.sha256()
     with open(path, "rb") as file:

@@ -17,7 +17,7 @@ def divide(labels: np.ndarray, unseen: np.ndarray, chance: np.random.Generator, 
     described:   share of each unseen class's images that is no test image, for annotate.py to describe the class by
     tested:      [images] bool, instead of the two shares: the images that may be test images, seen or unseen; no other is
     """
-    parts = {"train": [], "test_seen_loc": [], "test_unseen_loc": []}
+    parts: Dict[str, list] = {"train": [], "test_seen_loc": [], "test_unseen_loc": []}
     for c in np.unique(labels):
         images = chance.permutation(np.flatnonzero(labels == c))
         if tested is not None:

@@ -5,11 +5,11 @@ Shapes: `B` images of `S x S` pixels, `N = 1 + G*G` tokens (class token first), 
 """
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Optional, Sequence
+from typing import List, Optional, Sequence, Type
 
 import torch
 from torch import Tensor, nn
-from transformers import CLIPVisionConfig, CLIPVisionModel
+from transformers import CLIPVisionConfig, CLIPVisionModel, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from errors import InputError, first_line
@@ -113,7 +113,7 @@ def load_tower(folder: Path) -> nn.Module:
     return getattr(model, "vision_model", model)
 
 
-def load_checkpoint(kind: type, folder: Path) -> nn.Module:
+def load_checkpoint(kind: Type[PreTrainedModel], folder: Path) -> nn.Module:
     """A CLIPVisionModel or a whole CLIPModel from a Hugging Face folder: model.safetensors, or pytorch_model.bin read weights-only.
 
     Raises InputError if the folder holds no such checkpoint, or not all of the weights.

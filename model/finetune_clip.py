@@ -28,7 +28,8 @@ from teachers import Teacher, image_lessons, read_teacher
 
 SIZES = {"image_size": 112, "patch_size": 16, "width": 192, "layers": 6, "heads": 3, "text_width": 128, "text_layers": 3,
          "text_heads": 2, "projection": 128, "vocab_size": 2048, "context": 48}  # from scratch: 1 to 2 minutes for 8,000 images on 2 cores
-SIZE_HELP = {"image_size": "pixels a side; of --init, if not its own, its position embeddings are stretched", "patch_size": "pixels a side of a patch; divides image_size", "width": "of the vision tower",
+SIZE_HELP = {"image_size": "pixels a side; of --init, if not its own, its position embeddings are stretched",
+             "patch_size": "pixels a side of a patch; divides image_size", "width": "of the vision tower",
              "layers": "of the vision tower", "heads": "of the vision tower; divides width", "text_width": "of the text tower",
              "text_layers": "of the text tower", "text_heads": "of the text tower; divides text_width",
              "projection": "width of the common space", "vocab_size": "most tokens; 512 are letters", "context": "most tokens of a caption"}
@@ -124,7 +125,8 @@ def get_options(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     loop.add_argument("--patch_drop", type=number(float, 0, 0.9), default=0.0, help="share of the patches that the vision tower does not see in training: 0.5 halves its time")
     loop.add_argument("--whole_epochs", type=number(int, 0), default=0, help="in so many epochs, the last ones, no patch is dropped")
     loop.add_argument("--teacher_weight", type=number(float, 0), default=20.0, help="weight of the cosine distance to the teachers' vectors")
-    loop.add_argument("--precision", choices=["auto", "fp32", "bf16"], default="auto", help="bf16: mixed precision, which auto uses on a GPU only; half again as fast on CPUs with AVX-512 BF16 or AMX, slower on others")
+    loop.add_argument("--precision", choices=["auto", "fp32", "bf16"], default="auto",
+                      help="bf16: mixed precision, which auto uses on a GPU only; half again as fast on CPUs with AVX-512 BF16 or AMX, slower on others")
     loop.add_argument("--seed", type=number(int, 0, 2 ** 32 - 1), default=0, help="of weights, order, captions and augmentation")
     loop.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...: auto is the GPU where there is one")
     loop.add_argument("--test_every", type=count, default=1, help="epochs from one test to the next; the last epoch is tested in any case")

@@ -61,9 +61,9 @@ def chip(value: str, name: str, images: int, pressed: bool = False) -> str:
 
 def item(prediction: Prediction, place: int, kinds: Mapping[str, str]) -> str:
     """One picture of the gallery. place: of its class among the chips."""
-    (name, probability), *others = prediction.classes
+    (name, probability), *next_best = prediction.classes
     file, path = escape(prediction.image.name), escape(str(prediction.image))
-    others = ", ".join(f"{other} {share:.0%}" for other, share in others[:2])
+    others = ", ".join(f"{other} {share:.0%}" for other, share in next_best[:2])
     spoke = ", ".join(f"{attribute} {share:+.0%}" for attribute, share in prediction.attributes[:3])
     return (f'<li data-class="{place}" data-name="{path}">{thumbnail(prediction.image)}<div>'
             f'<h3 class="{kinds.get(name, "chosen")}">{escape(name)}<span>{probability:.0%}</span></h3>'

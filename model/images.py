@@ -2,7 +2,7 @@
 import os
 import struct
 import zlib
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Iterable, Iterator
 
@@ -78,7 +78,7 @@ def walk_folder(folder: str) -> Iterator[str]:
             yield os.path.join(folder, name)
 
 
-@lru_cache(maxsize=None)
+@cache
 def readable_endings() -> frozenset:
     """Of the formats that Pillow reads: it also knows some that it only writes, such as .pdf."""
     return frozenset(ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN)

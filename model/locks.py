@@ -8,7 +8,7 @@ from errors import InputError
 try:
     import fcntl
 except ImportError:  # Windows has none: nothing is locked there
-    fcntl = None
+    fcntl = None  # type: ignore[assignment]
 
 
 def hold(folder: Path) -> IO:

@@ -1,5 +1,5 @@
 """Every loss term, by the name of the option that weighs it."""
-from functools import lru_cache
+from functools import cache
 from typing import Dict, Mapping, Optional, Sequence
 
 import torch
@@ -65,7 +65,7 @@ def compactness(maps: Tensor) -> Tensor:
     return (attention.sigmoid() * distance).sum()
 
 
-@lru_cache(maxsize=None)
+@cache
 def peak_distance(grid: int) -> Tensor:
     """[G*G, G*G]: squared grid distance from each cell (row) to each cell (column), in cells."""
     rows, columns = torch.arange(grid * grid) // grid, torch.arange(grid * grid) % grid

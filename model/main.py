@@ -18,8 +18,7 @@ import torch  # noqa: E402
 from torch.utils.data import DataLoader, Subset  # noqa: E402
 
 from build import build_data, build_model, changed_since, facts  # noqa: E402
-from console import (print_changed, print_choice, print_choosing, print_data, print_epoch, print_options, print_results, print_scores,  # noqa: E402
-                     print_summary)
+from console import print_changed, print_choice, print_choosing, print_data, print_epoch, print_options, print_results, print_scores, print_summary  # noqa: E402
 from dataset import EpisodeSampler, SceneImages, ShuffledSampler, normalize  # noqa: E402
 from engine import evaluate, make_optimizer, progress, train_one_epoch  # noqa: E402
 from errors import exits_cleanly  # noqa: E402

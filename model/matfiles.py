@@ -1,7 +1,7 @@
 """The layout of a .mat file, looked over before scipy reads it: on a damaged one scipy leaves the memory that is its own, and the process dies.
 
 Version 5, MATLAB's from 5 to 7: after 128 bytes element after element, each with a tag that tells its kind and size. A variable is an
-element that holds others: flags, dimensions, a name and its values; those of a cell array are variables again.
+element that holds others: flags, dimensions, a name and its values; those of a cell array are variables again. Bytes are uint8 [n] here.
 """
 import math
 import struct
@@ -12,7 +12,6 @@ from typing import Container, Iterator, Tuple
 
 import numpy as np
 
-Bytes = np.ndarray                                                          # uint8 [n]
 SIZES = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 9: 8, 12: 8, 13: 8}      # kind of an element of numbers -> bytes of each
 MATRIX, COMPRESSED, *UNICODE = 14, 15, 16, 17, 18
 CELL, CHAR, NUMBERS = 1, 4, range(6, 16)    # classes of variables that are read; structs, objects and sparse matrices are not
@@ -32,7 +31,7 @@ def check_layout(path: Path, wanted: Container[str]):
             check_variable(unpacked(kind, element, order, LARGEST), order)
 
 
-def elements(content: Bytes, order: str) -> Iterator[Tuple[int, Bytes]]:
+def elements(content: np.ndarray, order: str) -> Iterator[Tuple[int, np.ndarray]]:
     """Kind and content of one after another.  order: of the bytes of a number, < or >"""
     place = 0
     while place < len(content):
@@ -46,7 +45,7 @@ def elements(content: Bytes, order: str) -> Iterator[Tuple[int, Bytes]]:
         place = end
 
 
-def unpacked(kind: int, element: Bytes, order: str, most: int) -> Bytes:
+def unpacked(kind: int, element: np.ndarray, order: str, most: int) -> np.ndarray:
     """What a variable holds, or the first `most` bytes of it."""
     if kind == COMPRESSED:
         plain = np.frombuffer(zlib.decompressobj().decompress(element, 8 + most), np.uint8)
@@ -57,7 +56,7 @@ def unpacked(kind: int, element: Bytes, order: str, most: int) -> Bytes:
     return element[:most]
 
 
-def check_variable(content: Bytes, order: str, depth: int = 0):
+def check_variable(content: np.ndarray, order: str, depth: int = 0):
     if not len(content) and depth:          # an empty cell
         return
     (_, flags), (_, dimensions), _, *values = elements(content, order)

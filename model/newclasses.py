@@ -39,7 +39,7 @@ class NewClass:
 
 def parse(text: str) -> NewClass:
     """NAME, NAME: a description in words, NAME=a picture, a folder of pictures or a pattern."""
-    name, sign, rest = (part.strip() for part in re.fullmatch("([^:=]*)([:=]?)(.*)", text, re.DOTALL).groups())
+    name, sign, rest = (part.strip() for part in [*re.split("([:=])", text, maxsplit=1), "", ""][:3])
     if not are_words(name) or bool(sign) != bool(rest) or sign == ":" and not are_words(rest):
         raise InputError(f"--add_class {text!r}: expected {FORMS}")
     pictures = find_pictures(rest) if sign == "=" else ()

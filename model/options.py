@@ -5,7 +5,7 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import List, Mapping, Optional
+from typing import List, Mapping, Optional, Union
 
 import torch
 
@@ -117,7 +117,8 @@ def get_parser() -> argparse.ArgumentParser:
                     description="Train and evaluate DSVA: zero-shot scene classification by attributes.")
     count, rate, weight = number(int, 1), number(float, 0, above=True), number(float, 0)
 
-    parser.add_argument("--recipe", choices=list(RECIPES), default="published", help="other defaults for several options; words is our own: " + " ".join(f"--{name} {value}" for name, value in RECIPES["words"].items()))
+    parser.add_argument("--recipe", choices=list(RECIPES), default="published",
+                        help="other defaults for several options; words is our own: " + " ".join(f"--{name} {value}" for name, value in RECIPES["words"].items()))
     data = add_data_options(parser, several=True)
     data.add_argument("--only_groups", nargs="+", metavar="GROUP", help="leave out the attributes of all other groups")
     data.add_argument("--normalize", choices=["imagenet", "clip"], default="imagenet", help="image mean and deviation: as published, or CLIP's own")
@@ -126,8 +127,10 @@ def get_parser() -> argparse.ArgumentParser:
     net.add_argument("--version", type=int, choices=[1, 2], default=1, help="CLIP-RSICD: 1 is clip-rsicd, 2 is clip-rsicd-v2, below --clip_root")
     net.add_argument("--clip_root", type=path, default=str(REPOSITORY / "flax-community"), help="folder of the CLIP checkpoints")
     net.add_argument("--clip", type=path, help="any other Hugging Face CLIP checkpoint folder, of any size; {} stands for --random_id")
-    net.add_argument("--start", choices=["random", "words"], default="random", help="of the heads: random, as published, or what CLIP's sentences say of the attributes; needs the whole CLIP and annotate.py's attributes")
-    net.add_argument("--pool", choices=["mean", "class"], default="mean", help="what the projection branch reads: the mean of all tokens, as published, or the class token, which is CLIP's own summary")
+    net.add_argument("--start", choices=["random", "words"], default="random",
+                     help="of the heads: random, as published, or what CLIP's sentences say of the attributes; needs the whole CLIP and annotate.py's attributes")
+    net.add_argument("--pool", choices=["mean", "class"], default="mean",
+                     help="what the projection branch reads: the mean of all tokens, as published, or the class token, which is CLIP's own summary")
     net.add_argument("--pro_type", type=int, choices=[1, 2, 3, 4], default=4, help="attribute groups that choose the window: one of them, or 4 for all")
     net.add_argument("--pro_thr", type=weight, default=1.0, help="the window holds what gets more than this times the mean attention; 0.5 to 2")
     net.add_argument("--pro_weight", type=weight, default=1.0, help="weight of the window's class scores in the final ones")
@@ -163,10 +166,12 @@ def get_parser() -> argparse.ArgumentParser:
 
     score = parser.add_argument_group("scores")
     score.add_argument("--gzsl", action="store_true", help="generalised: seen and unseen classes compete")
-    score.add_argument("--calibrated_stacking", type=number(float, -math.inf), default=0.0, help="GZSL: taken from the probabilities of seen classes; around 1e-4 where they come from a double softmax over 70 classes")
+    score.add_argument("--calibrated_stacking", type=number(float, -math.inf), default=0.0,
+                       help="GZSL: taken from the probabilities of seen classes; around 1e-4 where they come from a double softmax over 70 classes")
     score.add_argument("--sel_res", choices=list(BRANCH), default="layer", help="the branch that counts: main (final), layer (attention), pro (window)")
 
-    score.add_argument("--protocol", choices=["paper", "clean"], default="paper", help="clean: epoch and calibration constant are chosen by a training of its own, before, in which some seen classes play the unseen ones")
+    score.add_argument("--protocol", choices=["paper", "clean"], default="paper",
+                       help="clean: epoch and calibration constant are chosen by a training of its own, before, in which some seen classes play the unseen ones")
     score.add_argument("--validation_classes", type=count, help="how many do (default: as many as there are unseen ones, but at most a third of the seen ones)")
 
     run = parser.add_argument_group("run")
@@ -178,10 +183,9 @@ def get_parser() -> argparse.ArgumentParser:
     run.add_argument("--repeat", type=path, metavar="RESULTS", help="run a results.json again, with its options and seeds, and say of every score whether it agrees: exit code 0 if all do, "
                      "1 if not. What is given here replaces what was recorded: --root, --clip, --device, ... (default of --output: runs/X-repeat)")
 
-    published = parser.add_argument_group("accepted, without effect", "the published command lines may carry them")
+    published = parser.add_argument_group("accepted, without effect", "the published command lines may carry them: " + " ".join(NO_EFFECT))
     for name in NO_EFFECT:
         published.add_argument(name, nargs="?", action=NoEffect, default=argparse.SUPPRESS, help=argparse.SUPPRESS)
-    published.description += ": " + " ".join(NO_EFFECT)
     return parser
 
 
@@ -214,7 +218,7 @@ def get_options(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     return opt
 
 
-def recorded(parser: argparse.ArgumentParser, options: Mapping, where: str) -> dict:
+def recorded(parser: argparse.ArgumentParser, options: Mapping, where: Union[str, Path]) -> dict:
     """All options, those that a file recorded and the defaults of others. Refuses what the command line would have refused."""
     for action in parser._actions:
         value = options.get(action.dest, action.default)
@@ -232,7 +236,7 @@ def is_possible(value, action: argparse.Action) -> bool:
     if action.choices:
         return value in action.choices
     try:
-        read = (action.type or str)(",".join(map(str, value)) if isinstance(value, list) else str(value))
+        read = (action.type or str)(",".join(map(str, value)) if isinstance(value, list) else str(value))  # type: ignore[operator]
     except (argparse.ArgumentTypeError, ValueError):
         return False
     return read == value or isinstance(read, str) and isinstance(value, str)  # a path is not written as it was read

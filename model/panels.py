@@ -48,9 +48,8 @@ def draw(picture: Tensor, out: Output, box: Tensor, data: Benchmark, guess: int,
     for axis in axes:
         axis.imshow(picture.permute(1, 2, 0).numpy(), extent=(0, size, size, 0))
         axis.set_axis_off()
-    right = label is None or guess == label
-    entitle(axes[0], readable(data.class_names[guess]), "" if right else f"is {readable(data.class_names[label])}",
-            INK if label is None else RIGHT if right else WRONG)
+    truth = "" if label is None or guess == label else f"is {readable(data.class_names[label])}"
+    entitle(axes[0], readable(data.class_names[guess]), truth, INK if label is None else WRONG if truth else RIGHT)
     y, x, height, width = box[0].tolist()
     axes[0].add_patch(plt.Rectangle((x, y), width, height, fill=False, linewidth=1.6, edgecolor="white", linestyle=(0, (4, 3))))
     for axis, a in zip(axes[1:], strongest):

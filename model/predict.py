@@ -166,7 +166,8 @@ def map_scenes(opt: argparse.Namespace, folder: Path, classifier: Classifier) ->
     for file in walk(opt.paths):
         try:
             scene = open_scene(file)
-            grid = Grid(*scene.size, opt.tile, opt.stride)
+            width, height = scene.size
+            grid = Grid(width, height, opt.tile, opt.stride)
             probabilities = slide(scene, grid, classifier.probabilities, classifier.size, opt.batch_size, opt.workers, Path(file).name)
         except InputError as error:
             unreadable += 1

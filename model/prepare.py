@@ -42,7 +42,7 @@ def main(arguments=None):
     tested = may_be_tested(opt.test_images, known, files, labels, names) if opt.test_images else None
     captions = lines_by_image(opt.captions, known) if opt.captions else {}
     train, described = opt.train_share, opt.described
-    tables = {"splits": {}, "val_splits": {}}
+    tables: Dict[str, dict] = {"splits": {}, "val_splits": {}}
     for k, classes in enumerate(unseen):
         chance = np.random.default_rng([opt.seed, k])
         parts = divide(labels, classes, chance, train, described, tested)
@@ -61,14 +61,19 @@ def get_options(arguments=None) -> argparse.Namespace:
     parser = Parser(prog="prepare.py", allow_abbrev=False, description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=path, help="a folder for each class, with its images")
     parser.add_argument("--output", type=path, required=True, metavar="FOLDER", help="the dataset's folder: its name is that of the dataset, its files go to files/")
-    parser.add_argument("--unseen", type=number(int, 1), nargs="+", default=[5], help="unseen classes, drawn by chance (default: 5). Of several numbers, each has its --divisions; the smaller are parts of the larger")
+    parser.add_argument("--unseen", type=number(int, 1), nargs="+", default=[5],
+                        help="unseen classes, drawn by chance (default: 5). Of several numbers, each has its --divisions; the smaller are parts of the larger")
     parser.add_argument("--unseen_classes", nargs="+", metavar="CLASS", help="or these, in all divisions")
     parser.add_argument("--divisions", type=number(int, 1), help="how many divisions of each number into seen and unseen classes: --random_id 0, 1, ... (default: 3; 1 with --unseen_classes)")
     parser.add_argument("--train_share", type=number(float, 0, 0.999, above=True), default=0.8, help="of each seen class's images; the rest are seen test images (default: 0.8)")
-    parser.add_argument("--described", type=number(float, 0, 0.999), default=0.0, help="share of each unseen class's images that is kept out of the test, for `annotate.py --from untested` (default: 0)")
-    parser.add_argument("--test_images", nargs="+", type=path, metavar="FILE", help="the images that may be tested, as captions files or lists of paths; all others of seen classes train, of unseen ones describe. Instead of --train_share and --described")
-    parser.add_argument("--captions", type=path, metavar="FILE", help="also write NAME_captions_0.jsonl, ...: the lines about the training images of each division, to train a CLIP that knows no unseen class")
-    parser.add_argument("--validation", type=number(int, 0), default=0, metavar="CLASSES", help="also write NAME_val_splits.mat, in which so many seen classes play the unseen ones: choose hyperparameters there (default: 0, none)")
+    parser.add_argument("--described", type=number(float, 0, 0.999), default=0.0,
+                        help="share of each unseen class's images that is kept out of the test, for `annotate.py --from untested` (default: 0)")
+    parser.add_argument("--test_images", nargs="+", type=path, metavar="FILE",
+                        help="the images that may be tested, as captions files or lists of paths; all others of seen classes train, of unseen ones describe. Instead of --train_share and --described")
+    parser.add_argument("--captions", type=path, metavar="FILE",
+                        help="also write NAME_captions_0.jsonl, ...: the lines about the training images of each division, to train a CLIP that knows no unseen class")
+    parser.add_argument("--validation", type=number(int, 0), default=0, metavar="CLASSES",
+                        help="also write NAME_val_splits.mat, in which so many seen classes play the unseen ones: choose hyperparameters there (default: 0, none)")
     parser.add_argument("--seed", type=number(int, 0, 2 ** 32 - 1), default=0, help="of the divisions (default: 0)")
     parser.add_argument("--skip_bad", action="store_true", help="leave unreadable images out, instead of stopping at them")
     parser.add_argument("--workers", type=number(int, 1), default=WORKERS, help="threads that look at the images")

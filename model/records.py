@@ -123,7 +123,7 @@ def read_accuracies(file: Path, branch: str) -> Dict[str, list]:
     return columns
 
 
-def read_confusion(file: Path) -> Tuple[List[str], np.ndarray]:
+def read_confusion(file: Path) -> tuple:
     """Classes, and [C, C] images of a row's class named as a column's; () without the file."""
     columns = read_columns(file, int)
     classes = columns.pop("class", [])

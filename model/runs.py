@@ -11,7 +11,7 @@ import sys
 from contextlib import contextmanager, suppress
 from importlib.metadata import version
 from pathlib import Path
-from typing import IO, Dict, List, Mapping, Optional, Sequence
+from typing import IO, Any, Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 import torch
@@ -28,7 +28,7 @@ from texts import parse_json
 try:
     import resource
 except ImportError:  # not on Windows
-    resource = None
+    resource = None  # type: ignore[assignment]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 PLACE = {"name", "output", "resume", "eval", "repeat", "device", "workers"}  # options that say where, not what
@@ -225,12 +225,12 @@ def checkpoint_metadata(path: Path) -> dict:
     try:
         with safe_open(path, framework="pt") as file:
             metadata = {"files": "{}", **(file.metadata() or {})}  # older checkpoints know no files
-        read = {key: parse_json(metadata[key]) for key in ("epoch", "options", "vision_config", "files")}
+        read: Dict[str, Any] = {key: parse_json(metadata[key]) for key in ("epoch", "options", "vision_config", "files")}
     except KeyError as error:
         raise InputError(f"{path} was not saved by a run of main.py: its metadata lacks {error}") from error
     except (OSError, SafetensorError, ValueError) as error:
         raise InputError(f"{path} is not a readable checkpoint: {error}") from error
-    wrong = [key for key, value in read.items() if type(value) is not (int if key == "epoch" else dict) or key == "epoch" and value < 0]
+    wrong = [key for key, value in read.items() if not (type(value) is int and value >= 0 if key == "epoch" else type(value) is dict)]
     if wrong:
         raise InputError(f"{path} was not saved by a run of main.py: its {wrong[0]} is {read[wrong[0]]!r}")
     return read
@@ -258,7 +258,8 @@ def load_weights(model: DSVA, path: Path):
     """Exactly the expected weights, or an InputError that names the first one that does not fit."""
     with safe_open(path, framework="pt") as file:
         weights = {name: file.get_tensor(name) for name in file.keys()}
-    check_shapes(*({name: tuple(value.shape) for name, value in some.items()} for some in (model.state_dict(), weights)), path)
+    expected, found = ({name: tuple(value.shape) for name, value in some.items()} for some in (model.state_dict(), weights))
+    check_shapes(expected, found, path)
     model.load_state_dict(weights)
 
 
@@ -335,7 +336,7 @@ def changed(recorded: Mapping, now: Mapping) -> List[str]:
     return [name for name, value in recorded.items() if name in now and now[name] != value]
 
 
-def circumstances() -> Dict[str, object]:
+def circumstances() -> Dict[str, Any]:
     """Command, git commit, versions and machine: what one needs to know to repeat a run."""
     return {"command": shlex.join(sys.argv), "git": git_commit(), "versions": versions(),
             "machine": f"{platform.machine()}, {os.cpu_count()} cores, " + (torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU")}

@@ -13,7 +13,7 @@ import re
 from collections import defaultdict
 from glob import glob
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Dict, List
 
 import numpy as np
 
@@ -63,7 +63,7 @@ def pattern(text: str) -> str:
 
 def published(runs: Path) -> Dict[str, Dict[str, Dict[str, str]]]:
     """{"ZSL": {row: {column: cell}}, "GZSL": ...}; a cell is empty where nothing was run."""
-    tables = {"ZSL": defaultdict(dict), "GZSL": defaultdict(dict)}
+    tables: Dict[str, Dict[str, Dict[str, str]]] = {"ZSL": defaultdict(dict), "GZSL": defaultdict(dict)}
     for (setting, classes), (name, paper, rerun) in PUBLISHED.items():
         keys = ["ZSL"] if setting == "ZSL" else ["U", "S", "H"]
         folders = [folder for found in sorted(runs.glob(f"{name}*")) if re.fullmatch(rf"{name}(-\d+)?", found.name) for folder in runs_in(found)]
@@ -123,10 +123,10 @@ def read_run(folder: Path) -> dict:
         if "last" not in results:
             return {"branch": None, **{BASELINES[name]: zsl_too(values) for name, values in results["scores"].items()}}
         log = read_lines(folder / "log.jsonl")
-        trial = read_lines(folder / "validation" / "log.jsonl") if "clean" in results else None
+        trial = read_lines(folder / "validation" / "log.jsonl") if "clean" in results else []
         counts = BRANCH[results["options"]["sel_res"]]
         rows = {f"DSVA {BRANCHES[branch]}, {EPOCHS[epoch]}": {score: value for key in ("ZSL", "H")
-                                                            for line in [line_of(epoch, log, trial, counts, key)] if line
+                                                            for line in [line_of(epoch, log, trial, counts, key)]
                                                             for score, value in zsl_too(line["scores"][branch]).items() if (score == "ZSL") == (key == "ZSL")}
                 for epoch in EPOCHS if epoch in results for branch in results[epoch]["scores"]}
         return {"branch": BRANCHES[counts], **rows}
@@ -134,7 +134,7 @@ def read_run(folder: Path) -> dict:
         raise InputError(f"{folder} does not hold what main.py or zero_shot_clip.py writes: {error!r}") from error
 
 
-def line_of(epoch: str, log: List[dict], trial: Optional[List[dict]], branch: str, key: str) -> Optional[dict]:
+def line_of(epoch: str, log: List[dict], trial: List[dict], branch: str, key: str) -> dict:
     """The log line of the best, clean or last epoch by one score, of the branch that counts: each score has an epoch of its own."""
     def score(line: dict) -> float:
         return zsl_too(line["scores"][branch]).get(key, -1)

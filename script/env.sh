@@ -5,10 +5,14 @@ PYTHON=${PYTHON:-$(command -v "${VIRTUAL_ENV:-$ROOT/.venv}/bin/python" || comman
 
 has_requirements() {  # is every package that requirements.txt names there?
   "$PYTHON" -c 'import sys; from importlib.util import find_spec; sys.exit(any(find_spec(name) is None for name in sys.argv[1:]))' \
-    torch torchvision transformers numpy scipy PIL tqdm matplotlib pytest hypothesis
+    torch torchvision transformers numpy scipy PIL tqdm matplotlib pytest hypothesis ruff mypy
+}
+
+need_requirements() {
+  has_requirements || { echo "error: $PYTHON lacks some of requirements.txt: run ./script/setup.sh, or set PYTHON" >&2; exit 2; }
 }
 
 run_model() {  # run_model NAME OPTIONS...: python model/NAME.py
-  has_requirements || { echo "error: $PYTHON lacks some of requirements.txt: run ./script/setup.sh, or set PYTHON" >&2; exit 2; }
+  need_requirements
   "$PYTHON" "$ROOT/model/$1.py" "${@:2}"
 }

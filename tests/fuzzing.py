@@ -13,8 +13,8 @@ import sys
 import tempfile
 import warnings
 from collections import Counter
-from contextlib import contextmanager, suppress, redirect_stderr, redirect_stdout
-from functools import lru_cache
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +59,7 @@ DATA, COMMON = "RSSDIVCS/files", "--device cpu --workers 0".split()
 QUICK = "--gzsl --nepoch 1 --n_batch 1 --ways 2 --shots 2 --manualSeed 0".split()
 
 
-@lru_cache(maxsize=None)
+@cache
 def sound() -> Path:
     """All that programs read, as it should be: a folder with a dataset that annotate.py described, its CLIP, a run, a prediction, captions, a teacher."""
     place = write_dataset(Path(tempfile.mkdtemp(dir=MEMORY)), seen=3, unseen=2, per_class=3)
@@ -110,7 +110,7 @@ def changed(value, path, draw):
            "wrapped": [[part]], "as words": [str(part)]}[how]
     if isinstance(value, dict):
         key = draw(st.sampled_from([key, key, key, *WORDS]))
-        return {**{name: other for name, other in value.items() if name != path[0]}, **{key: one for one in new}}
+        return {**{name: other for name, other in value.items() if name != path[0]}, **dict(zip([key], new))}
     return [*value[:key], *(new or draw(st.sampled_from([[], [part, part]]))), *value[key + 1:]]
 
 
@@ -179,7 +179,7 @@ def nearly_mat(draw, variables):
     return draw(nearly_bytes(file.getvalue())) if damage == "bytes" else file.getvalue()
 
 
-@lru_cache(maxsize=None)
+@cache
 def options_of(program) -> dict:
     """A program's options, off the usage that its help begins with: {name: the words to choose from; None if any, [] if none}"""
     said = io.StringIO()
@@ -199,7 +199,7 @@ def nearly_words(draw, words, options, odd):
     for _ in range(draw(st.sampled_from([1, 1, 2, 3]))):
         option, place = draw(st.sampled_from(sorted(options))), draw(st.integers(0, len(words)))
         usual = [[option, *choice] for choice in ([[one] for one in options[option]] if options[option] else [[]] if options[option] == [] else [])]
-        unusual = st.sampled_from(odd(option)).map(lambda one: [option, one]) | st.sampled_from(odd(option)).map(lambda one: [f"{option}={one}"])
+        unusual = st.sampled_from([words for one in odd(option) for words in ([option, one], [f"{option}={one}"])])
         new = draw(st.one_of([st.sampled_from(usual)] * 3 + [unusual]) if usual else unusual)
         words = draw(st.sampled_from([words + new] * 5 + [new + words, words + new + new[1:], words + new[:1], words[:place] + words[place + 1:],
                                                          words[:place] + new[1:] + words[place + 1:], words + ["--" + option[3:], "x"]]))

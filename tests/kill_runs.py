@@ -22,10 +22,9 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from conftest import write_clip, write_dataset
-
 import main as program  # noqa: E402
 import runs  # noqa: E402
+from conftest import write_clip, write_dataset
 
 PROGRAM = Path(__file__).parents[1] / "model" / "main.py"
 QUICK = "--n_batch 2 --ways 3 --shots 2 --pretrain_epoch 0 --pretrain_lr 1e-2 --classifier_lr 1e-3 --device cpu"

@@ -9,10 +9,8 @@ from hypothesis import strategies as st
 import annotate
 import main
 import zero_shot_clip
-from conftest import GROUPS
 from dataset import load_benchmark
 from fuzzing import COMMON, DATA, QUICK, cases, ends_well, folder, nearly_json, nearly_mat, run, sound
-from test_annotate import VOCABULARY
 
 pytestmark = pytest.mark.usefixtures("quick")
 FILES = {"images": "61_images.mat", "splits": "mine_splits.mat"}
@@ -26,11 +24,6 @@ def place() -> Path:
 @pytest.fixture(scope="module")
 def variables(place) -> dict:
     return {kind: {key: value for key, value in scipy.io.loadmat(place / DATA / file).items() if key[0] != "_"} for kind, file in FILES.items()}
-
-
-@pytest.fixture
-def files(place, variables, data=None):
-    pass
 
 
 def damaged(place, variables, here, data) -> dict:

@@ -1,12 +1,8 @@
 """Command lines that are nearly right."""
-import shutil
-from pathlib import Path
 
 import pytest
-from hypothesis import strategies as st
 
 import annotate
-import compare
 import describe
 import finetune_clip
 import held_out

@@ -40,7 +40,8 @@ def test_picture(splits, tmp_path):
     assert np.asarray(Image.open(tmp_path / "alike.png").convert("RGB")).std() > 20
 
 
-@pytest.mark.parametrize("names, classes, told", [(None, ("a", "b", "c"), "does not name its attributes"), (["water", "sand", "rock"], ("RiverBank", "beach", "forest"), "other classes or attributes")])
+@pytest.mark.parametrize("names, classes, told", [(None, ("a", "b", "c"), "does not name its attributes"),
+                                                   (["water", "sand", "rock"], ("RiverBank", "beach", "forest"), "other classes or attributes")])
 def test_what_cannot_be_compared_is_refused(splits, tmp_path, capsys, names, classes, told):
     with pytest.raises(SystemExit) as stop:
         describe.main([splits, "--against", write(tmp_path / "b_splits.mat", np.eye(3), names, classes)])

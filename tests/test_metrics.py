@@ -1,8 +1,7 @@
 import numpy as np
 import pytest
 
-from metrics import (area_under_curve, best_constant, calibrated_stacking, harmonic_mean, localization, per_class_accuracy, score_gzsl, score_zsl,
-                     seen_unseen_curve)
+from metrics import area_under_curve, best_constant, calibrated_stacking, harmonic_mean, localization, per_class_accuracy, score_gzsl, score_zsl, seen_unseen_curve
 
 
 def test_every_class_counts_the_same():

@@ -91,7 +91,7 @@ def test_both_towers_learn_to_foretell_their_teachers(finished):
     optimizer, distances = make_optimizer(model, teachers, 0.0), []
     for group in optimizer.param_groups:
         group["lr"] = 3e-3
-    for step in range(40):
+    for _ in range(40):
         far = learn(model, teachers, model.vision_model(pixel_values=pixels).pooler_output, batch, np.random.default_rng(0))
         optimizer.zero_grad()
         far.backward()

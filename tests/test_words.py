@@ -2,16 +2,14 @@
 import json
 import shlex
 
-import numpy as np
 import pytest
-import scipy.io
 import torch
 
 import annotate
 import main as program
-from attributes import Clip, load_clip
+from attributes import load_clip
 from conftest import GROUPS, write_dataset
-from dsva import DSVA, load_tower
+from dsva import DSVA
 from test_annotate import write_whole_clip
 from words import start_from_words
 

@@ -10,7 +10,6 @@ from .land import MIDDLE, ground
 from .objects import WHITE
 from .scene import SHADE, SIDE, Scene
 
-
 # ways
 
 def road(scene: Scene, points: np.ndarray, width: float = 26, traffic: float = 0.5, extra: Sequence[str] = ()) -> None:

@@ -36,7 +36,7 @@ class Thing:
         self.attributes: Counter = Counter()                 # pixels that also have these
         self.area = 0                                        # pixels
         self.pieces = 0                                      # that can be told apart
-        self.around: Dict["Thing", float] = {}               # share of its rim that each other thing holds
+        self.around: Dict[Thing, float] = {}                 # share of its rim that each other thing holds
 
     def has(self, group: str) -> List[str]:
         return [name for name in GROUPS[group] if name != self.name and self.attributes[name] > MOSTLY * self.area]

@@ -2,7 +2,7 @@
 import numpy as np
 
 from . import built, land, objects
-from .geometry import at, beside, bend, lattice, ray, rect, scatter
+from .geometry import at, bend, beside, lattice, ray, rect, scatter
 from .land import ground
 from .recipe import frame, middle, scene_class, turn
 from .scene import SHADE, Scene
