@@ -1,4 +1,5 @@
 """From options to the things they name: the data, the network, or both as a saved model left them."""
+import os
 from argparse import Namespace
 from pathlib import Path
 from typing import Dict, Mapping, Optional, Tuple
@@ -69,7 +70,7 @@ def fingerprint(path: Path) -> str:
 
 def data_files(opt: Namespace) -> Dict[str, Path]:
     """Those that are there; `build_data` tells of others."""
-    return {name: file for name, file in find_files(opt).items() if name in ("images_mat", *DESCRIBE) and file.is_file()}
+    return {name: file for name, file in find_files(opt).items() if name in ("images_mat", *DESCRIBE) and os.path.isfile(file)}  # file.is_file() fails on names that are too long
 
 
 def changed_since(recorded: Mapping[str, str], opt: Namespace) -> Dict[str, Path]:

@@ -88,7 +88,7 @@ def load_benchmark(images_mat: Path, splits_mat: Path, groups_json: Path, image_
 
 def read_mat(path: Path, keys: Sequence[str], optional: Sequence[str] = ()) -> dict:
     """Only the named variables of a .mat file; all of `keys` must be there."""
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise InputError(f"no such file: {path}. {DATA_HELP}")
     try:
         check_layout(path, [*keys, *optional])
@@ -166,7 +166,7 @@ def attribute_matrix(att: np.ndarray, classes: int, where: Path) -> Tensor:
 
 def read_groups(path: Path) -> Dict[str, List[int]]:
     """{"functions": [0, 1, ...], "materials": [...], ...}: 0-based attribute indices."""
-    if not Path(path).is_file():
+    if not os.path.isfile(path):
         raise InputError(f"no such file: {path}. {DATA_HELP}")
     try:
         groups = parse_json(Path(path).read_text())
@@ -200,7 +200,7 @@ def check(benchmark: Benchmark, images_mat: Path, splits_mat: Path, groups_json:
         if len(both):
             raise InputError(f"{splits_mat}: {name}_{random_id} holds images of {benchmark.class_names[both[0]]}, "
                              f"which test_unseen_loc_{random_id} calls unseen")
-    missing = [path for path in paths if not os.path.isfile(path)]  # path.is_file() fails on names that are too long
+    missing = [path for path in paths if not os.path.isfile(path)]
     if missing:
         raise InputError(f"{len(missing)} of {len(paths)} images are missing, the first is {missing[0]}. {DATA_HELP}")
 

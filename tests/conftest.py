@@ -72,6 +72,13 @@ def clip(root) -> Path:
     return root / "flax-community" / "clip-rsicd"
 
 
+def pytest_terminal_summary(terminalreporter):
+    count = sys.modules["fuzzing"].OUTCOMES if "fuzzing" in sys.modules else {}
+    if count:
+        failed = count["generated"] - count["succeeded"] - count["refused"]
+        terminalreporter.write_line(f"fuzz: {count['generated']:,} generated cases: {count['succeeded']:,} succeeded, {count['refused']:,} refused in one line, {failed:,} failed")
+
+
 @pytest.fixture(scope="module")
 def quick():
     """No waiting for the disk, for git and for the versions of libraries, as thousands of runs would."""
