@@ -9,12 +9,11 @@ import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple
+from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 import scipy.io
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 from torchvision.transforms import functional as TF
@@ -214,29 +213,48 @@ class SceneImages(Dataset):
     second number decides a random crop and flip (train): the same draw gives the same crop in any worker.
     """
 
-    def __init__(self, benchmark: Benchmark, size: int):
+    def __init__(self, benchmark: Benchmark, size: int, kept: Optional[Mapping[int, Optional[Tensor]]] = None):
+        """kept: images that are decoded already, of `cache.open_cache`"""
         self.paths, self.labels = benchmark.image_paths, benchmark.labels
-        self.size = size
+        self.size, self.kept = size, kept
 
     def __len__(self) -> int:
         return len(self.paths)
 
     def __getitem__(self, key) -> Tuple[Tensor, int]:
         index, draw = key if isinstance(key, tuple) else (key, None)
-        return load_image(self.paths[index], self.size, draw), int(self.labels[index])
+        pixels = None if self.kept is None else self.kept[index]
+        image = load_image(self.paths[index], self.size, draw) if pixels is None else cut(pixels, self.size, draw)
+        return image, int(self.labels[index])
 
 
 def load_image(path: Path, size: int, draw: Optional[int] = None) -> Tensor:
     """uint8 [3, S, S]: the centre, or the crop and flip that a draw decides."""
-    image = TF.resize(read_image(path), round(size * 256 / 224))
-    return TF.pil_to_tensor(TF.center_crop(image, size) if draw is None else random_crop_and_flip(image, size, draw))
+    return cut(decode(path, size), size, draw)
 
 
-def random_crop_and_flip(image: Image.Image, size: int, draw: int) -> Image.Image:
+def decode(path: Path, size: int) -> Tensor:
+    """uint8 [3, H, W]: all of an image, its shorter side as the crops of S x S want it."""
+    return TF.pil_to_tensor(TF.resize(read_image(path), shorter_side(size)))
+
+
+def shorter_side(size: int) -> int:
+    return round(size * 256 / 224)
+
+
+def cut(pixels: Tensor, size: int, draw: Optional[int]) -> Tensor:
+    """uint8 [3, H, W] -> [3, S, S]"""
+    top, left, flipped = crop_and_flip(*pixels.shape[1:], size, draw)
+    part = pixels[:, top:top + size, left:left + size]
+    return part.flip(2) if flipped else part
+
+
+def crop_and_flip(height: int, width: int, size: int, draw: Optional[int]) -> Tuple[int, int, bool]:
+    """Top and left of the crop, and whether it is flipped: those of the centre, or those that a draw decides."""
+    if draw is None:
+        return round((height - size) / 2), round((width - size) / 2), False
     chance = random.Random(draw)
-    width, height = image.size
-    image = TF.crop(image, chance.randint(0, height - size), chance.randint(0, width - size), size, size)
-    return TF.hflip(image) if chance.random() < 0.5 else image
+    return chance.randint(0, height - size), chance.randint(0, width - size), chance.random() < 0.5
 
 
 def normalize(images: Tensor, name: str) -> Tensor:

@@ -11,8 +11,10 @@ except ImportError:  # Windows has none: nothing is locked there
     fcntl = None  # type: ignore[assignment]
 
 
-def hold(folder: Path) -> IO:
+def hold(folder: Path, wait: bool = False) -> IO:
     """Lock a folder, new or not, until the file that is returned is closed: at the latest when the process ends, however it ends.
+
+    wait: for another process that holds it; otherwise it is refused
 
     lockf, not flock: a worker that decodes images and outlives its killed process by seconds does not inherit it.
     """
@@ -25,6 +27,10 @@ def hold(folder: Path) -> IO:
         if fcntl:
             fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        if error.errno in (errno.EACCES, errno.EAGAIN):  # otherwise the file system knows no locks
+        if error.errno not in (errno.EACCES, errno.EAGAIN):  # the file system knows no locks
+            return file
+        if not wait:
             raise InputError(f"another process is writing to {folder}: wait until it ends, or name another --output") from error
+        print(f"waiting for another process, which is writing to {folder}", flush=True)
+        fcntl.lockf(file, fcntl.LOCK_EX)
     return file

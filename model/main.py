@@ -15,9 +15,10 @@ os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # a GPU repeats its
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
-from torch.utils.data import DataLoader, Subset  # noqa: E402
+from torch.utils.data import BatchSampler, DataLoader  # noqa: E402
 
 from build import build_data, build_model, changed_since, facts  # noqa: E402
+from cache import open_cache, scene_loader  # noqa: E402
 from console import print_changed, print_choice, print_choosing, print_data, print_epoch, print_options, print_results, print_scores, print_summary  # noqa: E402
 from dataset import EpisodeSampler, SceneImages, ShuffledSampler, normalize  # noqa: E402
 from engine import evaluate, make_optimizer, progress, train_one_epoch  # noqa: E402
@@ -41,7 +42,8 @@ def main(arguments=None):
         data = build_data(opt, device)
         print_changed(changed_since(checkpoint_metadata(opt.resume)["files"], opt))
         model = build_model(opt, data, opt.resume).to(device)
-        scores, _, _ = test(opt, data, model, test_loader(opt, data, model), checkpoint_metadata(opt.resume)["epoch"], opt.calibrated_stacking)
+        testing = test_loader(opt, data, open_scenes(opt, data, model))
+        scores, _, _ = test(opt, data, model, testing, checkpoint_metadata(opt.resume)["epoch"], opt.calibrated_stacking)
         return print_scores(scores, BRANCH[opt.sel_res])
 
     name = opt.name or f"{opt.dataset}_{Path(opt.image_embedding).stem}_{'gzsl' if opt.gzsl else 'zsl'}"
@@ -102,11 +104,12 @@ def train(opt, data, run, device, directions, constant):
     """
     torch.manual_seed(run.seed)
     model = build_model(opt, data, run.checkpoint).to(device)
+    scenes = open_scenes(opt, data, model)
     if directions is not None and not run.checkpoint:
-        start_from_words(model, directions, some_images(opt, data, model, device))
+        start_from_words(model, directions, some_images(opt, data, scenes))
     criterion = Criterion(loss_weights(opt), list(data.groups.values()) if opt.use_group else None, opt.xe_on)
     sampler = make_sampler(opt, data, run.seed)
-    loaders = train_loader(opt, data, model, sampler), test_loader(opt, data, model)
+    loaders = load(opt, data, scenes, sampler), test_loader(opt, data, scenes)
     run.start()
     for epoch in range(run.epoch + 1, opt.nepoch):
         sampler.set_epoch(epoch)
@@ -148,12 +151,12 @@ def test(opt, data, model, loader, epoch, constant):
                     "confusion": {"class": names, **dict(zip(names, counts.T.tolist()))}}, constant
 
 
-def some_images(opt, data, model, device):
+def some_images(opt, data, scenes):
     """Batches of at most SOME training images, of all classes alike."""
     images = data.splits[training_part(opt)]
-    some = Subset(SceneImages(data, model.tower.config.image_size), images[::-(-len(images) // SOME)].tolist())
-    for batch, _ in progress(DataLoader(some, opt.batch_size, num_workers=opt.workers), "start"):
-        yield normalize(batch.to(device), opt.normalize)
+    some = BatchSampler(images[::-(-len(images) // SOME)].tolist(), opt.batch_size, drop_last=False)
+    for batch, _ in progress(load(opt, data, scenes, some), "start"):
+        yield normalize(batch.to(data.class_attributes.device), opt.normalize)
 
 
 def make_sampler(opt, data, seed):
@@ -163,13 +166,19 @@ def make_sampler(opt, data, seed):
     return EpisodeSampler(data.labels, images, opt.n_batch, opt.ways, opt.shots, seed, data.class_names)
 
 
-def train_loader(opt, data, model, sampler) -> DataLoader:
-    return DataLoader(SceneImages(data, model.tower.config.image_size), batch_sampler=sampler, num_workers=opt.workers, pin_memory=data.class_attributes.is_cuda)
+def open_scenes(opt, data, model) -> SceneImages:
+    """The images as the network wants them, kept where --cache says."""
+    size, beside = model.tower.config.image_size, Path(opt.root) / opt.dataset / "cache"
+    folder = Path(opt.cache_dir) if opt.cache_dir else beside if opt.cache == "disk" else None
+    return SceneImages(data, size, open_cache(opt.cache, data.image_paths, size, folder, opt.workers, data.class_attributes.device))
 
 
-def test_loader(opt, data, model) -> DataLoader:
-    images = Subset(SceneImages(data, model.tower.config.image_size), data.test_images(opt.gzsl).tolist())
-    return DataLoader(images, opt.batch_size, num_workers=opt.workers, pin_memory=data.class_attributes.is_cuda)
+def test_loader(opt, data, scenes) -> DataLoader:
+    return load(opt, data, scenes, BatchSampler(data.test_images(opt.gzsl).tolist(), opt.batch_size, drop_last=False))
+
+
+def load(opt, data, scenes, batches) -> DataLoader:
+    return scene_loader(scenes, batches, opt.workers, pin_memory=data.class_attributes.is_cuda)
 
 
 if __name__ == "__main__":

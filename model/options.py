@@ -121,6 +121,8 @@ def get_parser() -> argparse.ArgumentParser:
                         help="other defaults for several options; words is our own: " + " ".join(f"--{name} {value}" for name, value in RECIPES["words"].items()))
     data = add_data_options(parser, several=True)
     data.add_argument("--only_groups", nargs="+", metavar="GROUP", help="leave out the attributes of all other groups")
+    data.add_argument("--cache", choices=["none", "disk", "memory", "device"], default="none", help="decode each image once, and keep it: in a file, which later runs and other processes read too, in memory, or on the device. It changes no number")
+    data.add_argument("--cache_dir", type=path, help="where that file lies; one that is named serves memory and device too, which otherwise decode anew in each run (default: <root>/<dataset>/cache, for disk)")
     data.add_argument("--normalize", choices=["imagenet", "clip"], default="imagenet", help="image mean and deviation: as published, or CLIP's own")
 
     net = parser.add_argument_group("network")

@@ -31,7 +31,7 @@ except ImportError:  # not on Windows
     resource = None  # type: ignore[assignment]
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-PLACE = {"name", "output", "resume", "eval", "repeat", "device", "workers"}  # options that say where, not what
+PLACE = {"name", "output", "resume", "eval", "repeat", "device", "workers", "cache", "cache_dir"}  # options that say where, not what
 MAY_GROW = {"nepoch"}  # what may differ when a run goes on; not under the clean protocol, which might choose otherwise then
 TOWER = "tower."  # what the names of the tower's weights in a checkpoint begin with
 SIZES = {"hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_channels", "image_size", "patch_size", "hidden_act", "layer_norm_eps",

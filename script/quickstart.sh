@@ -21,6 +21,7 @@ training=(                                          # chosen on validation class
   --n_batch 40 --ways 8 --shots 3                   # episodes of an epoch, their classes and images
   --pro_start_epoch 40                              # windows after this epoch: never
   --normalize clip                                  # image mean and deviation of clip-demo
+  --cache memory                                    # each scene is decoded once
   --use_group --manualSeed "$SEED"
 )
 calibration=0.3                                     # taken from the probabilities of seen classes in GZSL
@@ -29,6 +30,7 @@ words=(                                             # a recipe of our own: heads
   --protocol clean                                  # epoch and calibration are chosen on seen classes that play the unseen ones
   --nepoch 3 --pretrain_epoch 2                     # heads alone learn
   --n_batch 40 --ways 8 --shots 3
+  --cache memory
   --use_group --manualSeed "$SEED"
 )
 
