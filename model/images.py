@@ -14,7 +14,7 @@ from errors import InputError, first_line
 
 LONGEST = 16                # times as long as wide: of a longer strip only the middle is kept
 UNREADABLE = (OSError, ValueError, SyntaxError, EOFError, IndexError, RuntimeError, struct.error, zlib.error, OverflowError,
-              MemoryError)  # all that Pillow raises on bad files
+              ZeroDivisionError, MemoryError)  # all that Pillow raises on bad files
 
 
 # ---- read ------------------------------------------------------------------------------------------------------------

@@ -121,8 +121,10 @@ def get_parser() -> argparse.ArgumentParser:
                         help="other defaults for several options; words is our own: " + " ".join(f"--{name} {value}" for name, value in RECIPES["words"].items()))
     data = add_data_options(parser, several=True)
     data.add_argument("--only_groups", nargs="+", metavar="GROUP", help="leave out the attributes of all other groups")
-    data.add_argument("--cache", choices=["none", "disk", "memory", "device"], default="none", help="decode each image once, and keep it: in a file, which later runs and other processes read too, in memory, or on the device. It changes no number")
-    data.add_argument("--cache_dir", type=path, help="where that file lies; one that is named serves memory and device too, which otherwise decode anew in each run (default: <root>/<dataset>/cache, for disk)")
+    data.add_argument("--cache", choices=["none", "disk", "memory", "device"], default="none",
+                      help="decode each image once, and keep it: in a file, which later runs and other processes read too, in memory, or on the device. It changes no number")
+    data.add_argument("--cache_dir", type=path,
+                      help="where that file lies; one that is named serves memory and device too, which otherwise decode anew in each run (default: <root>/<dataset>/cache, for disk)")
     data.add_argument("--normalize", choices=["imagenet", "clip"], default="imagenet", help="image mean and deviation: as published, or CLIP's own")
 
     net = parser.add_argument_group("network")
@@ -168,7 +170,7 @@ def get_parser() -> argparse.ArgumentParser:
 
     score = parser.add_argument_group("scores")
     score.add_argument("--gzsl", action="store_true", help="generalised: seen and unseen classes compete")
-    score.add_argument("--calibrated_stacking", type=number(float, -math.inf), default=0.0,
+    score.add_argument("--calibrated_stacking", type=number(float, -1000, 1000), default=0.0,
                        help="GZSL: taken from the probabilities of seen classes; around 1e-4 where they come from a double softmax over 70 classes")
     score.add_argument("--sel_res", choices=list(BRANCH), default="layer", help="the branch that counts: main (final), layer (attention), pro (window)")
 

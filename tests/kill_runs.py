@@ -1,6 +1,6 @@
 """Kills trainings, goes on with the same command, and compares what comes out with an uninterrupted training: weights, tables, log, results.
 
-    python tests/kill_runs.py                                at every file operation, and 40 times at random moments
+    python tests/kill_runs.py                                at every file operation, and 40 times at random moments: some 20 minutes on one core
     python tests/kill_runs.py --every 25 --random 2          at every 25th operation: quick
 """
 import argparse
@@ -22,9 +22,11 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-import main as program  # noqa: E402
-import runs  # noqa: E402
-from conftest import write_clip, write_dataset
+from conftest import write_clip, write_dataset  # which says where the others are
+
+# isort: split
+import main as program
+import runs
 
 PROGRAM = Path(__file__).parents[1] / "model" / "main.py"
 QUICK = "--n_batch 2 --ways 3 --shots 2 --pretrain_epoch 0 --pretrain_lr 1e-2 --classifier_lr 1e-3 --device cpu"

@@ -1,14 +1,13 @@
 """A cache changes no number, notices what has changed, and survives what may happen to it."""
-from argparse import Namespace
 import os
 import pickle
 import signal
 import subprocess
 import sys
 import time
+from argparse import Namespace
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -16,9 +15,8 @@ from PIL import Image
 import cache
 from cache import Store, keep, open_cache, scene_loader
 from conftest import write_dataset
-from dataset import SceneImages, load_image
+from dataset import SceneImages
 from errors import InputError
-from locks import hold
 from test_dataset import load
 from test_main import QUICK, fails, log, run
 
