@@ -43,7 +43,7 @@ class Decoded:
     file:      that `content` is mapped from
     """
 
-    def __init__(self, content: Union[np.ndarray, Tensor], places: np.ndarray, checksums: Optional[np.ndarray] = None, file: Optional[Path] = None):
+    def __init__(self, content: Union[np.ndarray, Tensor], places: np.ndarray, checksums: Sequence[int] = (), file: Optional[Path] = None):
         self.content, self.places, self.checksums, self.file = content, places, checksums, file
         self.unchecked = np.ones(len(places), bool) if file else np.zeros(len(places), bool)
 
@@ -78,7 +78,7 @@ class OnDevice(Dataset):
         for index, _ in keys:
             if not self.scenes.kept.places[index, 1]:
                 decode(self.scenes.paths[index], size)  # says what is wrong with it
-        top, left, flipped = np.array([crop_and_flip(*shape, size, draw) for *shape, (_, draw) in zip(height.tolist(), width.tolist(), keys)]).T
+        top, left, flipped = np.array([crop_and_flip(high, wide, size, draw) for high, wide, (_, draw) in zip(height.tolist(), width.tolist(), keys)]).T
         corner = first + top * width + left + flipped * (size - 1)
         corner, channel, row, column = torch.from_numpy(np.stack([corner, height * width, width, 1 - 2 * flipped])).to(content.device)[:, :, None, None, None]
         three, every = torch.arange(3, device=content.device)[:, None, None], torch.arange(size, device=content.device)

@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Dict, Iterator, List, Mapping, Optional, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 import scipy.io
@@ -213,8 +213,8 @@ class SceneImages(Dataset):
     second number decides a random crop and flip (train): the same draw gives the same crop in any worker.
     """
 
-    def __init__(self, benchmark: Benchmark, size: int, kept: Optional[Mapping[int, Optional[Tensor]]] = None):
-        """kept: images that are decoded already, of `cache.open_cache`"""
+    def __init__(self, benchmark: Benchmark, size: int, kept: Any = None):
+        """kept: a cache.Decoded, images that are decoded already"""
         self.paths, self.labels = benchmark.image_paths, benchmark.labels
         self.size, self.kept = size, kept
 
@@ -244,7 +244,8 @@ def shorter_side(size: int) -> int:
 
 def cut(pixels: Tensor, size: int, draw: Optional[int]) -> Tensor:
     """uint8 [3, H, W] -> [3, S, S]"""
-    top, left, flipped = crop_and_flip(*pixels.shape[1:], size, draw)
+    _, height, width = pixels.shape
+    top, left, flipped = crop_and_flip(height, width, size, draw)
     part = pixels[:, top:top + size, left:left + size]
     return part.flip(2) if flipped else part
 

@@ -1,11 +1,12 @@
 """What comes from outside as text: JSON, and the words in it."""
 import json
 import re
+from typing import Union
 
 HALVES = re.compile("[\ud800-\udfff]")  # of a letter, as JSON can spell them: nothing can print them, nor CLIP read them
 
 
-def parse_json(text: str, **how):
+def parse_json(text: Union[str, bytes], **how):
     """json.loads, for which it is a ValueError, too, if the text is nested too deeply."""
     try:
         return json.loads(text, **how)
