@@ -8,7 +8,7 @@ import torch
 
 from attributes import sha256
 from dataset import Benchmark, keep_groups, load_benchmark
-from dsva import DSVA, load_tower, weight_files
+from dsva import DSVA, attend_plainly, load_tower, weight_files
 from errors import InputError
 from options import clip_folder, find_files, get_parser, recorded
 from runs import changed, checkpoint_metadata, checkpoint_tower, device_name, load_weights
@@ -32,6 +32,8 @@ def build_model(opt: Namespace, data: Benchmark, checkpoint: Optional[Path] = No
     if opt.pro_type < 4 and opt.pro_type > len(groups):
         raise InputError(f"--pro_type {opt.pro_type}: there are {len(groups)} attribute groups ({', '.join(data.groups)})")
     tower = checkpoint_tower(checkpoint) if checkpoint else load_tower(clip_folder(opt))
+    if vars(opt).get("precision") == "bf16":
+        attend_plainly(tower, data.class_attributes.device)
     model = DSVA(tower, len(data.class_attributes), groups if opt.pro_type == 4 else [groups[opt.pro_type - 1]],
                  opt.pro_thr, opt.pro_weight, class_token=vars(opt).get("pool") == "class", bf16=vars(opt).get("precision") == "bf16")
     if checkpoint:

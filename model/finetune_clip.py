@@ -21,6 +21,7 @@ from beginnings import given_clip, new_clip
 from captions import LETTERS, Captions, Images, read_captions, train_tokenizer
 from contrastive import Augmentation, evaluate, make_optimizer, train_one_epoch
 from dataset import NORMALIZATIONS
+from dsva import attend_plainly
 from errors import InputError, exits_cleanly, first_line
 from options import WORKERS, Parser, number, path, pick_device
 from runs import atomic, circumstances, read_json, write_json, write_text
@@ -60,8 +61,7 @@ def main(arguments=None):
     torch.manual_seed(opt.seed)
     tokenizer = make_processor(opt, captions["train"], sentences, output)
     model = (given or new_clip(opt, tokenizer)).to(device)
-    if device.type == "cpu" and hasattr(model, "set_attn_implementation"):  # the fused kernels are slower there, backwards, for few tokens
-        model.set_attn_implementation("eager")
+    attend_plainly(model, device)
     teachers = make_teachers(model, lessons, tokenizer, sentences, meanings).to(device)
     optimizer = make_optimizer(model, teachers, opt.weight_decay)
     history = resume(output, model, teachers, optimizer)
