@@ -3,7 +3,7 @@ import os
 import struct
 import zlib
 from functools import cache
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Iterable, Iterator
 
 import numpy as np
@@ -48,9 +48,9 @@ def middle(image: Image.Image) -> Image.Image:
 
 
 def is_below(name: str) -> bool:
-    """Does a path that a file tells stay in the folder that it is relative to?"""
-    path = Path(name)
-    return bool(path.name) and not path.is_absolute() and ".." not in path.parts
+    """Does a path that a file tells stay in the folder that it is relative to, on any system? Links in that folder are its owner's, and followed."""
+    kinds = PurePosixPath(name), PureWindowsPath(name)
+    return all(path.name and not path.anchor and ".." not in path.parts for path in kinds)
 
 
 # ---- found -----------------------------------------------------------------------------------------------------------

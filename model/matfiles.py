@@ -15,7 +15,7 @@ import numpy as np
 SIZES = {1: 1, 2: 1, 3: 2, 4: 2, 5: 4, 6: 4, 7: 4, 9: 8, 12: 8, 13: 8}      # kind of an element of numbers -> bytes of each
 MATRIX, COMPRESSED, *UNICODE = 14, 15, 16, 17, 18
 CELL, CHAR, NUMBERS = 1, 4, range(6, 16)    # classes of variables that are read; structs, objects and sparse matrices are not
-HEAD, LARGEST = 512, 2 ** 31                # bytes: in which a variable's flags, dimensions and name lie; of all of it
+HEAD, LARGEST = 512, 2 ** 29                # bytes: in which a variable's flags, dimensions and name lie; of all of it, which may be packed into a few
 DEEPEST = 8                                 # cells in cells
 
 
@@ -28,7 +28,10 @@ def check_layout(path: Path, wanted: Container[str]):
     for kind, element in elements(content[128:], order):
         _, _, (_, name) = islice(elements(unpacked(kind, element, order, HEAD), order), 3)
         if name.tobytes().decode("latin-1") in wanted:
-            check_variable(unpacked(kind, element, order, LARGEST), order)
+            variable = unpacked(kind, element, order, LARGEST + 1)
+            if len(variable) > LARGEST:
+                raise ValueError(f"its variable {name.tobytes().decode('latin-1')} has more than {LARGEST:,} bytes")
+            check_variable(variable, order)
 
 
 def elements(content: np.ndarray, order: str) -> Iterator[Tuple[int, np.ndarray]]:

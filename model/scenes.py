@@ -20,7 +20,7 @@ except ImportError:
     rasterio = None
 
 GEOTIFF = (".tif", ".tiff")
-LARGEST = 2 * 10 ** 9           # pixels: above it Pillow warns, above twice as many it refuses
+LARGEST = 2 * 10 ** 9           # pixels
 
 
 def open_scene(file: str) -> "Picture | Raster":
@@ -38,7 +38,7 @@ class Picture:
         try:
             with pixels_allowed(LARGEST), Image.open(file) as image:
                 self.image = eight_bit_rgb(ImageOps.exif_transpose(image))
-        except (*UNREADABLE, Image.DecompressionBombError) as error:
+        except (*UNREADABLE, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise InputError(f"cannot read the image {file}: {error}") from error
         self.size = self.image.size                                         # width, height
 
@@ -56,10 +56,13 @@ class Picture:
 
 @contextmanager
 def pixels_allowed(count: int):
-    """Pillow takes very large images for an attack, as a few bytes can claim any size. Here they are what is asked for."""
+    """Pillow takes very large images for an attack, as a few bytes can claim any size. Here they are what is asked for, up to this count,
+    above which Pillow would only warn."""
     usual, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, count
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            yield
     finally:
         Image.MAX_IMAGE_PIXELS = usual
 

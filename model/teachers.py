@@ -7,6 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from archives import check_archive
 from errors import InputError
 
 
@@ -27,6 +28,7 @@ class Teacher(nn.Module):
 def read_teacher(path: Path) -> Tuple[List[str], Tensor]:
     """The names of n images, or n sentences, and their vectors [n, D], of an .npz file with `names` and `vectors`."""
     try:
+        check_archive(Path(path))
         with np.load(path, allow_pickle=False) as file:
             names, vectors = file["names"], torch.from_numpy(file["vectors"].astype(np.float32))
     except Exception as error:  # numpy and zipfile raise many kinds on a damaged file

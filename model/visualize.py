@@ -17,9 +17,10 @@ import torch
 import torch.nn.functional as F
 from tqdm import tqdm
 
+from archives import check_archive
 from build import load_saved
 from dataset import load_image
-from errors import InputError, exits_cleanly
+from errors import InputError, exits_cleanly, first_line
 from images import walk
 from metrics import localization
 from options import REPOSITORY, Parser, number, path, pick_device
@@ -96,7 +97,11 @@ def load_masks(root: Path, image: Path, size: int) -> np.ndarray:
     file = root / image.parent.name / f"{image.stem}.npz"
     if not file.is_file():
         raise InputError(f"no masks for {image}: expected {file}")
-    masks = torch.from_numpy(read_masks(file)).float()[None]
+    try:
+        check_archive(file)
+        masks = torch.from_numpy(read_masks(file)).float()[None]
+    except Exception as error:  # numpy and zipfile raise many kinds on a damaged file
+        raise InputError(f"{file} holds no masks, as RSSDIVCS/make_demo.py writes them: {first_line(error)}") from error
     resized, margin = round(size * 256 / 224), (round(size * 256 / 224) - size) // 2
     masks = F.interpolate(masks, size=(resized, resized), mode="nearest")[0, :, margin:margin + size, margin:margin + size]
     return masks.numpy() > 0.5
