@@ -10,7 +10,8 @@ from tqdm import tqdm
 from dataset import normalize
 from dsva import DSVA
 from errors import InputError
-from losses import Criterion
+from losses import SUMS, Criterion
+from parallel import add_up, add_up_gradients, interleaved, rank, weigh
 
 
 def make_optimizer(model: DSVA, full: bool, lr: float, betas: Tuple[float, float]) -> torch.optim.Adam:
@@ -22,9 +23,10 @@ def training_step(model: DSVA, criterion: Criterion, optimizer, images: Tensor, 
                   full: bool, windows: bool) -> Dict[str, Tensor]:
     """One update. images: [B, 3, S, S];  labels: [B], columns of class_attributes [A, C].  Returns the weighted loss terms."""
     out = model(images, class_attributes, windows)
-    terms = criterion(out, labels, class_attributes, model, full)
+    terms = weigh(criterion(out, labels, class_attributes, model, full), SUMS, len(labels))
     optimizer.zero_grad()
     sum(terms.values()).backward()
+    add_up_gradients(model.parameters())
     optimizer.step()
     return {name: term.detach() for name, term in terms.items()}
 
@@ -45,7 +47,7 @@ def train_one_epoch(model: DSVA, criterion: Criterion, optimizer, loader: DataLo
         images, labels = normalize(images.to(device, non_blocking=True), normalization), column[labels].to(device)
         terms = training_step(model, criterion, optimizer, images, labels, candidates, full, windows)
         steps.append(torch.stack(list(terms.values())))
-    table = torch.stack(steps).cpu()                            # [batches, terms]: read once, so that a GPU never waits
+    table = add_up(torch.stack(steps).cpu())                    # [batches, terms]: read once, so that a GPU never waits
     broken = (~table.isfinite()).nonzero()
     if len(broken):
         batch, term = broken[0].tolist()
@@ -64,16 +66,16 @@ def evaluate(model: DSVA, loader: DataLoader, class_attributes: Tensor, classes:
     """
     device = class_attributes.device
     candidates = class_attributes[:, classes]
-    batches, labels = [], []
+    batches = []
     model.eval()
-    for images, label in progress(loader, title):
+    for images, labels in progress(loader, title):
         out = model(normalize(images.to(device, non_blocking=True), normalization), candidates, windows)
         logits = {"final": out.final, "attention": out.attention, "window": out.window}
-        batches.append({branch: value.softmax(dim=1) for branch, value in logits.items() if value is not None})
-        labels.append(label)
-    scores = {branch: torch.cat([batch[branch] for batch in batches]).cpu().numpy() for branch in batches[0]}
-    return scores, torch.cat(labels).numpy()
+        batches.append({"labels": labels, **{branch: value.softmax(dim=1) for branch, value in logits.items() if value is not None}})
+    batches = interleaved(batches)
+    found = {name: torch.cat([batch[name] for batch in batches]).cpu().numpy() for name in batches[0]}
+    return found, found.pop("labels")
 
 
 def progress(loader: Iterable, title: str, total: Optional[int] = None) -> tqdm:
-    return tqdm(loader, desc=title, total=total, leave=False, disable=None)  # None: quiet when not a terminal
+    return tqdm(loader, desc=title, total=total, leave=False, disable=rank() > 0 or None)  # None: quiet when not a terminal

@@ -1,8 +1,10 @@
 """What the user gave is wrong: one clear line and exit code 2, never a traceback."""
 import functools
+import os
 import signal
 import sys
 import threading
+from datetime import timedelta
 
 
 class InputError(ValueError):
@@ -23,6 +25,23 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
+def is_together() -> bool:
+    """Did torchrun start this process, with others?"""
+    return "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ["WORLD_SIZE"]) > 1
+
+
+def is_first_to_tell() -> bool:
+    """Of processes that work together one alone says what is wrong, the first to find it: others know of it, or only that one is gone."""
+    if not is_together():
+        return True
+    from torch.distributed import TCPStore  # which takes seconds to import
+    try:
+        store = TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False, timeout=timedelta(seconds=10))
+        return store.add(f"told {os.environ['TORCHELASTIC_RESTART_COUNT']}", 1) == 1
+    except RuntimeError:  # torchrun itself is gone
+        return True
+
+
 def exits_cleanly(program):
     """Decorate a program's `main`: wrong input ends with code 2, Ctrl-C with 130, SIGTERM with 143, each with one line."""
     @functools.wraps(program)
@@ -34,18 +53,25 @@ def exits_cleanly(program):
             raise KeyboardInterrupt
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(errors="backslashreplace")  # whatever a name holds, and whatever the terminal can show
+        if is_together() and os.environ["RANK"] != "0":
+            sys.stdout = open(os.devnull, "w")  # the first process prints
         former = signal.signal(signal.SIGTERM, stop) if threading.current_thread() is threading.main_thread() else None
         try:
             return program(*args, **kwargs)
         except InputError as error:
-            print(f"error: {one_line(str(error))}", file=sys.stderr)
+            if is_first_to_tell():
+                print(f"error: {one_line(str(error))}", file=sys.stderr)
             sys.exit(2)
         except BaseException as error:
-            if not received and not isinstance(error, KeyboardInterrupt):
+            if isinstance(error, SystemExit) and not received:
+                raise
+            first = is_first_to_tell()
+            if first and not received and not isinstance(error, KeyboardInterrupt):
                 raise
             # after a signal to the whole group it may also be a loader's complaint that its worker has died
-            print("\ninterrupted: what is finished is kept, of a training the last whole epoch; the same command goes on from there", file=sys.stderr)
-            sys.exit(143 if received else 130)
+            if first:
+                print("\ninterrupted: what is finished is kept, of a training the last whole epoch; the same command goes on from there", file=sys.stderr)
+            sys.exit(143 if received else 130 if isinstance(error, KeyboardInterrupt) else 2)
         finally:
             if former is not None:
                 signal.signal(signal.SIGTERM, former)

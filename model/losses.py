@@ -8,6 +8,7 @@ from torch import Tensor
 
 from dsva import DSVA, Output
 
+SUMS = ("cpt",)  # over a batch's images; the others are means, or know no images
 TERMS = ("xe", "attri", "regular", "l_xe", "l_attri", "l_regular", "xe_pro", "cpt")
 
 

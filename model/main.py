@@ -26,6 +26,7 @@ from errors import exits_cleanly  # noqa: E402
 from losses import Criterion  # noqa: E402
 from metrics import calibrated_stacking, confusion, score_all  # noqa: E402
 from options import BRANCH, clip_folder, get_options, loss_weights, needs_windows, pick_device  # noqa: E402
+from parallel import Parts, mine, of_first, processes, rank, start  # noqa: E402
 from protocol import choice, constant_of_choice, divisions_and_seeds, refuse_overlap, to_choose_on, training_part  # noqa: E402
 from repeat import agrees, print_differences, read_results  # noqa: E402
 from runs import REPOSITORY, Run, checkpoint_metadata, circumstances, open_several, write_summary  # noqa: E402
@@ -37,7 +38,7 @@ SOME = 512  # training images that the start of the heads looks at
 @exits_cleanly
 def main(arguments=None):
     opt = get_options(arguments)
-    device = pick_device(opt.device)
+    device = start(pick_device(opt.device))
     if opt.eval:
         data = build_data(opt, device)
         print_changed(changed_since(checkpoint_metadata(opt.resume)["files"], opt))
@@ -61,23 +62,23 @@ def run_several(opt, several, name, device) -> dict:
     folder = Path(opt.output or REPOSITORY / "runs" / name)
     for one in several.values():
         build_data(one, device)  # or an error, before the first has trained for hours
-    lock = open_several(folder)  # noqa: F841, kept until the last is finished
+    lock = open_several(folder) if rank() == 0 else None  # noqa: F841, kept until the last is finished
     results = {part: run_once(Namespace(**{**vars(one), "output": folder / part}), name, device) for part, one in several.items()}
-    print_summary(write_summary(folder, results, BRANCH[opt.sel_res], vars(opt)), folder)
+    print_summary(of_first(write_summary, folder, results, BRANCH[opt.sel_res], vars(opt)), folder)
     return {"runs": results}
 
 
 def run_once(opt, name, device) -> dict:
     """One training on one division with one seed, or what is left of it. Returns its results."""
     data = build_data(opt, device)
-    run = Run(vars(opt), name, BRANCH[opt.sel_res], facts(opt, device))
+    run = of_first(Run, vars(opt), name, BRANCH[opt.sel_res], facts(opt, device))
     print_options(run, device)
     print_data(opt, data)
     torch.use_deterministic_algorithms(True, warn_only=True)
     directions = attribute_directions(clip_folder(opt), data) if opt.start == "words" else None
     run.chosen = choose(opt, data, run, device, directions) if opt.protocol == "clean" else None
     train(opt, data, run, device, directions, run.chosen["calibrated_stacking"] if run.chosen else opt.calibrated_stacking)
-    results = run.finish(chance=100 / len(data.unseen))
+    results = of_first(run.finish, 100 / len(data.unseen))
     print_results(results, run)
     return results
 
@@ -87,11 +88,11 @@ def choose(opt, data, run, device, directions) -> dict:
     refuse_overlap(opt, data)
     tried = to_choose_on(opt, data, run.seed)
     make_sampler(opt, tried, run.seed)  # or an error, before anything is written
-    run.start()
-    trial = Run({**vars(opt), "manualSeed": run.seed, "output": run.folder / "validation"}, "validation", run.branch, run.facts)
+    of_first(run.start)
+    trial = of_first(Run, {**vars(opt), "manualSeed": run.seed, "output": run.folder / "validation"}, "validation", run.branch, run.facts)
     print_choosing(tried)
     train(opt, tried, trial, device, directions, constant=None)
-    chosen = choice(trial, opt.gzsl, tried, data)
+    chosen = of_first(choice, trial, opt.gzsl, tried, data)
     print_choice(chosen, trial)
     return chosen
 
@@ -109,14 +110,18 @@ def train(opt, data, run, device, directions, constant):
         start_from_words(model, directions, some_images(opt, data, scenes))
     criterion = Criterion(loss_weights(opt), list(data.groups.values()) if opt.use_group else None, opt.xe_on)
     sampler = make_sampler(opt, data, run.seed)
-    loaders = load(opt, data, scenes, sampler), test_loader(opt, data, scenes)
-    run.start()
+    loaders = load(opt, data, scenes, Parts(sampler) if processes() > 1 else sampler), test_loader(opt, data, scenes)
+    of_first(run.start)
     for epoch in range(run.epoch + 1, opt.nepoch):
         sampler.set_epoch(epoch)
         torch.manual_seed(run.seed + 1 + epoch)  # an epoch depends on no earlier draw, so that one can go on after it
         line, tables = run_epoch(opt, data, model, criterion, *loaders, epoch, constant)
-        run.finish_epoch(model, line, tables)
-        print_epoch(line, run)
+        of_first(finish_epoch, run, model, line, tables)
+
+
+def finish_epoch(run, model, line, tables):
+    run.finish_epoch(model, line, tables)
+    print_epoch(line, run)
 
 
 def run_epoch(opt, data, model, criterion, training, testing, epoch, constant):
@@ -174,7 +179,7 @@ def open_scenes(opt, data, model) -> SceneImages:
 
 
 def test_loader(opt, data, scenes) -> DataLoader:
-    return load(opt, data, scenes, BatchSampler(data.test_images(opt.gzsl).tolist(), opt.batch_size, drop_last=False))
+    return load(opt, data, scenes, mine(BatchSampler(data.test_images(opt.gzsl).tolist(), opt.batch_size, drop_last=False)))
 
 
 def load(opt, data, scenes, batches) -> DataLoader:

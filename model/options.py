@@ -9,7 +9,7 @@ from typing import List, Mapping, Optional, Union
 
 import torch
 
-from errors import InputError, first_line, one_line
+from errors import InputError, first_line, is_first_to_tell, one_line
 from losses import TERMS
 from repeat import folder_of_repetition, read_results
 from runs import REPOSITORY, checkpoint_metadata
@@ -35,7 +35,7 @@ class Parser(argparse.ArgumentParser):
         return super().parse_known_args(args, namespace)
 
     def error(self, message):
-        self.exit(2, f"error: {one_line(message)}; `python model/{self.prog} --help` lists the options\n")
+        self.exit(2, f"error: {one_line(message)}; `python model/{self.prog} --help` lists the options\n" if is_first_to_tell() else None)
 
 
 class NoEffect(argparse.Action):

@@ -23,6 +23,7 @@ from transformers import CLIPVisionConfig
 from dsva import DSVA, build_tower
 from errors import InputError, first_line
 from locks import hold
+from parallel import processes
 from texts import parse_json
 
 try:
@@ -78,6 +79,9 @@ class Run:
         self.checkpoint = last if last.is_file() else options["resume"]  # where to go on from, or None
         self.epoch = checkpoint_metadata(self.checkpoint)["epoch"] if self.checkpoint else -1  # the last finished one
         self.history = [line for line in self.read_log() if line["epoch"] <= self.epoch]
+
+    def __getstate__(self):  # for other processes: the lock is the first one's
+        return {**vars(self), "lock": None}
 
     def free_folder(self, folder: Path) -> Path:
         """The folder itself, or with a number added, so that it is new or has a run with these options."""
@@ -345,10 +349,14 @@ def circumstances() -> Dict[str, Any]:
 def device_name(device: torch.device) -> str:
     """What computes. Another processor, or another number of threads, may add up in another order."""
     if device.type == "cuda":
-        return torch.cuda.get_device_name(device)
+        return of_all(torch.cuda.get_device_name(device))
     cpuinfo = Path("/proc/cpuinfo")
     names = re.findall(r"model name\s*: (.*)", cpuinfo.read_text()) if cpuinfo.is_file() else []
-    return f"{(names or [platform.processor()])[0]}, {torch.get_num_threads()} threads"
+    return of_all(f"{(names or [platform.processor()])[0]}, {torch.get_num_threads()} threads")
+
+
+def of_all(name: str) -> str:
+    return f"{processes()} x {name}" if processes() > 1 else name
 
 
 def peak_memory() -> Dict[str, int]:

@@ -1,0 +1,87 @@
+"""Two processes, started by torchrun, do what one does: the same losses, exactly the same evaluation, one that writes and prints."""
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from conftest import write_dataset
+from test_main import QUICK, log, run
+
+REPOSITORY = Path(__file__).parents[1]
+WORDS = f"{QUICK} --nepoch 2 --sel_res main --cpt 1e-3 --use_group --regular 1e-3 --batch_size 7"
+
+
+def torchrun(words: str, count=2, **places) -> subprocess.Popen:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(count), REPOSITORY / "model" / "main.py", *shlex.split(words)]
+    return subprocess.Popen([*map(str, command), *(str(word) for name, value in places.items() for word in (f"--{name}", value))], text=True, start_new_session=True,
+                            env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def own(said: str) -> list:
+    """What our program says is wrong. torchrun adds a report of its own, with its own traceback."""
+    assert f"{REPOSITORY / 'model'}{os.sep}main.py\", line" not in said, said
+    return [line for line in said.splitlines() if line.startswith(("error: ", "interrupted: "))]
+
+
+@pytest.fixture(scope="module")
+def places(root, clip):
+    return {"root": root, "clip": clip}
+
+
+@pytest.mark.parametrize("words", ["--n_batch 3 --ways 5 --shots 1", "--train_mode random --gzsl --protocol clean --batch_size 8"])
+def test_two_processes_have_the_losses_and_scores_of_one(places, tmp_path, words):
+    """In parts of 3 and 2 images, and of 4 and 4 or fewer."""
+    run(f"{WORDS} {words}", output=tmp_path / "one", **places)
+    process = torchrun(f"{WORDS} {words}", output=tmp_path / "two", **places)
+    printed, error = process.communicate()
+    assert process.returncode == 0, error
+    assert printed.count("epoch  1  full") == (2 if "clean" in words else 1) and printed.count("results in") == 1
+    for one, two in zip(log(tmp_path / "one"), log(tmp_path / "two")):
+        assert two["losses"] == pytest.approx(one["losses"], rel=1e-5, abs=1e-7) and two["scores"] == one["scores"]
+    assert {file.name for file in (tmp_path / "two").iterdir()} == {file.name for file in (tmp_path / "one").iterdir()}
+    assert json.loads((tmp_path / "two" / "results.json").read_text())["device"].startswith("2 x ")
+
+
+def test_the_evaluation_is_exactly_that_of_one_process(places, tmp_path, capsys):
+    run(f"{WORDS} --gzsl --nepoch 1", output=tmp_path / "run", **places)
+    capsys.readouterr()
+    words = f"--eval --device cpu --workers 0 --resume {tmp_path / 'run' / 'last.safetensors'}"
+    run(words)
+    assert torchrun(words, 3).communicate()[0] == capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words, message", [("--nepoch none", "argument --nepoch: expected a whole number"), ("--root /nowhere", "no such file: /nowhere"),
+                                            ("--ways 1 --shots 1", "a batch of 1 images cannot be divided among 2 processes")])
+def test_what_all_find_wrong_is_said_once(places, tmp_path, words, message):
+    process = torchrun(f"{WORDS} {words}", output=tmp_path / "run", **({} if "root" in words else places))
+    (line,) = own(process.communicate()[1])
+    assert process.returncode != 0 and message in line
+
+
+def test_what_one_finds_wrong_ends_all_with_one_line(clip, tmp_path):
+    write_dataset(tmp_path)
+    (tmp_path / "RSSDIVCS" / "Class1" / "image_7.png").write_bytes(b"no image")  # in the second test batch: the second process reads it
+    started = time.monotonic()
+    process = torchrun(WORDS, output=tmp_path / "run", root=tmp_path, clip=clip)
+    (line,) = own(process.communicate()[1])
+    assert process.returncode != 0 and line.startswith("error: cannot read the image ") and time.monotonic() - started < 100
+
+
+def test_stopped_they_say_so_once_and_go_on(places, tmp_path):
+    words = f"{WORDS} --nepoch 12"
+    run(words, output=tmp_path / "one", **places)
+    process, log_file = torchrun(words, output=tmp_path / "two", **places), tmp_path / "two" / "log.jsonl"
+    while process.poll() is None and not (log_file.is_file() and log_file.read_text()):
+        time.sleep(0.01)
+    process.send_signal(signal.SIGTERM)
+    said = process.communicate()[1]
+    assert process.returncode != 0 and len(own(said)) == 1, said
+    process = torchrun(words, output=tmp_path / "two", **places)
+    process.communicate()
+    assert process.returncode == 0 and [line["scores"] for line in log(tmp_path / "two")] == [line["scores"] for line in log(tmp_path / "one")]
