@@ -32,14 +32,14 @@ def load_vocabulary(path: Path) -> Dict[str, List[str]]:
     try:
         groups = parse_json(Path(path).read_text(), object_pairs_hook=each_once)
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} is not a readable vocabulary: {error}") from error
+        raise InputError(f"{path} is not a readable vocabulary, a JSON object of group name -> list of attribute names: {error}") from error
     if not (isinstance(groups, dict) and groups and all(isinstance(names, list) and names for names in groups.values())
             and all(map(are_words, [*groups, *flat(groups)]))):
         raise InputError(f"{path}: expected a JSON object of group name -> list of attribute names, none of them empty")
     names = [name.strip().lower() for name in flat(groups)]  # CLIP reads no capitals
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice:
-        raise InputError(f"{path} names the attribute {twice!r} twice")
+        raise InputError(f"{path} names the attribute {twice!r} twice: take one away")
     return groups
 
 
@@ -136,7 +136,7 @@ def load_clip(folder: Path) -> Tuple[CLIPModel, CLIPProcessor]:
     try:
         processor = CLIPProcessor.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # whatever the readers of json raise on a damaged file
-        raise InputError(f"{folder} has no readable processor: {first_line(error)}") from error
+        raise InputError(f"{folder} has no readable processor: {first_line(error)}; copy its tokenizer and preprocessor_config.json anew") from error
     if len(processor.tokenizer) > model.config.text_config.vocab_size:
         raise InputError(f"the tokenizer in {folder} has {len(processor.tokenizer)} tokens, but CLIP's text tower there knows "
                          f"{model.config.text_config.vocab_size}: use files that belong together")

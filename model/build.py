@@ -30,7 +30,7 @@ def build_model(opt: Namespace, data: Benchmark, checkpoint: Optional[Path] = No
     """The network with CLIP's weights, or with those of a saved model."""
     groups = list(data.groups.values())
     if opt.pro_type < 4 and opt.pro_type > len(groups):
-        raise InputError(f"--pro_type {opt.pro_type}: there are {len(groups)} attribute groups ({', '.join(data.groups)})")
+        raise InputError(f"--pro_type {opt.pro_type}: there are {len(groups)} attribute groups ({', '.join(data.groups)}); expected one of their numbers, or 4 for all")
     tower = checkpoint_tower(checkpoint) if checkpoint else load_tower(clip_folder(opt))
     if vars(opt).get("precision") == "bf16":
         attend_plainly(tower, data.class_attributes.device)

@@ -45,10 +45,11 @@ def read_captions(path: Path, images: Path, split: str) -> Dict[str, List[str]]:
             raise InputError(f"{where}: the image {image!r} lies outside of {images}; expected a path below it")
         found.setdefault(image, []).extend(captions)
     if not found:
-        raise InputError(f"{path} holds no image" + (f' with "split": "{split}"' if '"images"' in text else ""))
+        raise InputError(f"{path} holds no image" + (f' with "split": "{split}"' if '"images"' in text else "")
+                         + ': expected a line {"image": ..., "captions": [...]} for each, or the plain RSICD JSON')
     missing = [image for image in found if not os.path.isfile(Path(images) / image)]
     if missing:
-        raise InputError(f"{len(missing)} of the {len(found)} images of {path} are not in {images}, the first is {missing[0]}")
+        raise InputError(f"{len(missing)} of the {len(found)} images of {path} are not in {images}, the first is {missing[0]}: --images should be the folder that these names are relative to")
     return {image: list(dict.fromkeys(captions)) for image, captions in found.items()}
 
 
@@ -64,7 +65,7 @@ def read_rsicd(text: str, path: Path, split: str) -> list:
         return [(f"{path}, {image['filename']!s:.60}", image["filename"], [sentence["raw"] for sentence in image["sentences"]])
                 for image in whole["images"] if image["split"] == split]
     except (KeyError, TypeError) as error:
-        raise InputError(f'{path}: every one of "images" should have filename, split and sentences with raw; {error} is missing') from error
+        raise InputError(f'{path}: expected every one of "images" to have filename, split and sentences with raw, found one without ({error!r})') from error
 
 
 def read_lines(text: str, path: Path) -> Iterator[tuple]:

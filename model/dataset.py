@@ -95,12 +95,12 @@ def read_mat(path: Path, keys: Sequence[str], optional: Sequence[str] = ()) -> d
     except NotImplementedError as error:
         raise InputError(f"{path} is in MATLAB's 7.3 format; save it with -v7") from error
     except Exception as error:  # scipy raises many kinds on a damaged file
-        raise InputError(f"{path} is not a readable .mat file: {error}") from error
+        raise InputError(f"{path} is not a readable .mat file: {error}; copy it anew, or make it anew") from error
     missing = [key for key in keys if key not in found]
     if missing:
         there = sorted(name for name, _, _ in scipy.io.whosmat(path))
-        raise InputError(f"{path} has no {missing[0]}; it has {', '.join(there)}"
-                         + (". --random_id chooses among the divisions" if "_loc_" in missing[0] else ""))
+        raise InputError(f"{path} has no {missing[0]}; it has {', '.join(there) or 'nothing'}"
+                         + (". --random_id chooses among the divisions" if "_loc_" in missing[0] else ", expected all of " + ", ".join(keys)))
     return found
 
 
@@ -129,8 +129,9 @@ def strings(value: np.ndarray) -> List[str]:
 def one_based(value: np.ndarray, count: int, where: str, what: str) -> np.ndarray:
     """1-based indices of a .mat file -> 0-based [n] int64, each below `count`."""
     flat = np.ravel(value)
-    if flat.dtype.kind not in "iuf" or not np.isfinite(flat).all() or (flat % 1).any():
-        raise InputError(f"{where}: expected whole numbers from 1 to {count} ({what}), found {flat.dtype}")
+    broken = flat[np.floor(flat) != flat] if flat.dtype.kind in "iuf" else flat  # NaN, too, is not itself
+    if flat.dtype.kind not in "iuf" or len(broken):
+        raise InputError(f"{where}: expected whole numbers from 1 to {count} ({what}), found {str(broken[0])[:60] if len(broken) else 'none'}")
     wrong = flat[(flat < 1) | (flat > count)]
     if len(wrong):
         raise InputError(f"{where}: {wrong[0]} is out of range, expected 1 to {count} (the number of {what})")
@@ -158,8 +159,11 @@ def keep_groups(benchmark: Benchmark, chosen: Sequence[str]) -> Benchmark:
 
 
 def attribute_matrix(att: np.ndarray, classes: int, where: Path) -> Tensor:
-    if att.ndim != 2 or att.shape[1] != classes or att.dtype.kind not in "iuf" or not (np.abs(att) < LARGEST).all():
+    if att.ndim != 2 or att.shape[1] != classes or att.dtype.kind not in "iuf":
         raise InputError(f"att in {where}: expected finite numbers, attributes x {classes} classes, found {att.dtype} {att.shape}")
+    wrong = att[~(np.abs(att) < LARGEST)]
+    if len(wrong):
+        raise InputError(f"att in {where}: expected finite numbers below {LARGEST:g}, found {wrong[0]}")
     return torch.from_numpy(att.astype(np.float32))
 
 
@@ -173,7 +177,7 @@ def read_groups(path: Path) -> Dict[str, List[int]]:
     except (OSError, ValueError, AttributeError, TypeError):
         sound = False
     if not sound:
-        raise InputError(f"{path}: expected a JSON object of group name -> list of 0-based attribute indices")
+        raise InputError(f'{path}: expected a JSON object of group name -> list of 0-based attribute indices, such as {{"functions": [0, 1], "materials": [2]}}')
     return groups
 
 
@@ -184,12 +188,12 @@ def check(benchmark: Benchmark, images_mat: Path, splits_mat: Path, groups_json:
         raise InputError(f"{images_mat}: {len(labels)} labels for {len(paths)} image_files, expected as many")
     for name, images in benchmark.splits.items():
         if not len(images):
-            raise InputError(f"{splits_mat}: {name}_{random_id} is empty")
+            raise InputError(f"{splits_mat}: {name}_{random_id} is empty: expected at least one image; --random_id chooses among the divisions")
     attributes, grouped = len(benchmark.class_attributes), 1 + max(map(max, benchmark.groups.values()))
     if attributes != grouped:
         raise InputError(f"att in {splits_mat} has {attributes} attributes, but {groups_json} groups {grouped}: use files that belong together")
     if len(benchmark.attribute_names) != attributes:
-        raise InputError(f"{splits_mat}: {len(benchmark.attribute_names)} attribute names for the {attributes} rows of att")
+        raise InputError(f"{splits_mat}: {len(benchmark.attribute_names)} attribute names for the {attributes} rows of att, expected as many: annotate anew")
     described = benchmark.provenance.get("random_id")
     if described not in (None, random_id):
         raise InputError(f"{splits_mat} describes the classes by images outside the test sets of --random_id {described}, not of {random_id}: "
@@ -198,7 +202,7 @@ def check(benchmark: Benchmark, images_mat: Path, splits_mat: Path, groups_json:
         both = np.intersect1d(labels[benchmark.splits[name]], benchmark.unseen)
         if len(both):
             raise InputError(f"{splits_mat}: {name}_{random_id} holds images of {benchmark.class_names[both[0]]}, "
-                             f"which test_unseen_loc_{random_id} calls unseen")
+                             f"which test_unseen_loc_{random_id} calls unseen: expected a class to be either")
     missing = [path for path in paths if not os.path.isfile(path)]
     if missing:
         raise InputError(f"{len(missing)} of {len(paths)} images are missing, the first is {missing[0]}. {DATA_HELP}")

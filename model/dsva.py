@@ -128,10 +128,10 @@ def load_checkpoint(kind: Type[PreTrainedModel], folder: Path) -> nn.Module:
     try:
         model, loaded = kind.from_pretrained(folder, local_files_only=True, output_loading_info=True)
     except Exception as error:  # whatever the readers of json, safetensors and pickle raise on a damaged file
-        raise InputError(f"{folder} is not a readable CLIP checkpoint: {first_line(error)}") from error
+        raise InputError(f"{folder} is not a readable CLIP checkpoint: {first_line(error)}; copy it anew, or name another") from error
     missing = sorted(name for name in loaded["missing_keys"] if "position_ids" not in name)
     if missing:
-        raise InputError(f"{folder} lacks {len(missing)} weights of {kind.__name__}, the first is {missing[0]}")
+        raise InputError(f"{folder} lacks {len(missing)} weights of {kind.__name__}, the first is {missing[0]}: copy it anew, or name another")
     return model.float()
 
 

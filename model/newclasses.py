@@ -51,7 +51,7 @@ def find_pictures(pattern: str) -> Tuple[str, ...]:
     places = [pattern] if os.path.exists(pattern) else sorted(glob.glob(pattern, recursive=True))
     pictures = tuple(walk(places))
     if not pictures:
-        raise InputError(f"--add_class: no picture is found by {pattern}")
+        raise InputError(f"--add_class: no picture is found by {pattern}: expected a picture, a folder of pictures, or a pattern such as photos/*.jpg")
     return pictures
 
 
@@ -69,7 +69,7 @@ def check_names(new: Sequence[str], known: Sequence[str]):
     taken = {letters(name): f"{name} is a class of the run" for name in known}
     for name in new:
         if not letters(name):
-            raise InputError(f"--add_class or --class_values: {name!r} is no name for a class")
+            raise InputError(f"--add_class or --class_values: {name!r} is no name for a class: expected a word that can be printed")
         if letters(name) in taken:
             raise InputError(f"--add_class or --class_values: {taken[letters(name)]}, so give the new class another name")
         taken[letters(name)] = f"{name} is named twice"
@@ -149,7 +149,7 @@ def columns_by_hand(file: Path, attribute_names: Sequence[str], known: np.ndarra
                 raise InputError(f"{file}: {attribute!r} of {name} should be a number of deviations from the mean class, -3 to 3, and is {value!r}")
             columns[name][index[attribute]] = value
         if not columns[name].any():
-            raise InputError(f"{file}: all values of {name} are 0, as of a class that is average in everything")
+            raise InputError(f"{file}: all values of {name} are 0, as of a class that is average in everything: give at least one that is not")
     return dict(zip(columns, as_loud(np.stack(list(columns.values()), axis=1), known).T))
 
 

@@ -53,7 +53,7 @@ def main(arguments=None):
     predictions.start()
     unreadable = map_scenes(opt, predictions.folder, classifier) if opt.tile else name_images(opt, predictions, classifier, images)
     if unreadable and (opt.strict or unreadable == images):
-        raise InputError(f"{unreadable} of {images} images could not be read" + (" (--strict)" if opt.strict else ""))
+        raise InputError(f"{unreadable} of {images} images could not be read" + (" (--strict)" if opt.strict else "") + ": replace those that are listed above, or take them away")
 
 
 def get_options(arguments=None) -> argparse.Namespace:
@@ -102,10 +102,10 @@ def get_options(arguments=None) -> argparse.Namespace:
 def count_images(paths: List[str]) -> int:
     missing = [place for place in paths if not os.path.exists(place)]
     if missing:
-        raise InputError(f"no such file or folder: {missing[0]}")
+        raise InputError(f"no such file or folder: {missing[0]}; expected images, or folders of them")
     images = sum(1 for _ in walk(paths))
     if not images:
-        raise InputError(f"no image in {', '.join(paths)}")
+        raise InputError(f"no image in {', '.join(paths)}: expected files such as .jpg, .png or .tif")
     return images
 
 
@@ -154,7 +154,7 @@ def name_images(opt: argparse.Namespace, predictions: Predictions, classifier: C
 
 def check_maps(paths: List[str], candidates: Candidates):
     if len(candidates.names) > NOWHERE:
-        raise InputError(f"a map has at most {NOWHERE} classes, and there are {len(candidates.names)} candidates")
+        raise InputError(f"a map has at most {NOWHERE} classes, and there are {len(candidates.names)} candidates: --without leaves some out")
     twice = [name for name, files in Counter(Path(file).stem for file in walk(paths)).items() if files > 1]
     if twice:
         raise InputError(f"two images are called {twice[0]}, and so would their maps be: give each an --output of its own")

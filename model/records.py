@@ -42,7 +42,7 @@ def read_run(folder: Path) -> RunRecord:
         epochs = {"best": max(lines, key=lambda line: line["score"]), **clean, "last": lines[-1]}  # best: the first if tied, as in runs.Run
         chance = float(results.get("chance", math.nan))
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
-        raise InputError(f"{folder} does not hold what main.py writes: {error!r}") from error
+        raise InputError(f"{folder} does not hold what main.py writes ({error!r}): run it again, or name another folder") from error
     accuracies = {name: read_accuracies(folder / f"per_class_{name}.csv", branch) for name in epochs}
     confusions = {name: read_confusion(folder / f"confusion_{name}.csv") for name in epochs}
     return RunRecord(facts, branch, log, epochs, accuracies, confusions, chance, bool(results) and epochs["last"]["epoch"] + 1 >= nepoch)
@@ -87,7 +87,7 @@ def read_predictions(folder: Path) -> Tuple[dict, List[Prediction]]:
                 raise ValueError("neither classes nor an error")
             read.append(Prediction(Path(line["image"]), classes, attributes, str(line.get("error", ""))))
         except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
-            raise InputError(f"{file}, line {place}, is not what predict.py writes: {error!r}") from error
+            raise InputError(f"{file}, line {place}, is not what predict.py writes ({error!r}): delete the file, and predict anew") from error
     return read_facts(folder), read
 
 
@@ -98,7 +98,7 @@ def read_facts(folder: Path) -> dict:
     file = folder / "options.json"
     facts = read_json(file) if file.is_file() else {}
     if not isinstance(facts, dict) or any(not isinstance(facts.get(key, {}), dict) for key in ("options", "classes")):
-        raise InputError(f'{file}: expected {{"options": {{...}}, ...}}')
+        raise InputError(f'{file}: expected {{"options": {{...}}, ...}}, as the program writes it that made the folder; make it anew')
     return facts
 
 
@@ -110,7 +110,7 @@ def read_lines(file: Path) -> List[dict]:
         try:
             read.append(parse_json(line))
         except ValueError as error:
-            raise InputError(f"{file}, line {place}, is not JSON: {error}") from error
+            raise InputError(f"{file}, line {place}, is not JSON: {error}; delete the file, and make it anew") from error
     if not read:
         raise InputError(f"{file} is empty: there is nothing to report yet")
     return read
@@ -119,7 +119,7 @@ def read_lines(file: Path) -> List[dict]:
 def read_accuracies(file: Path, branch: str) -> Dict[str, list]:
     columns = read_columns(file, float)
     if columns and ({"class", "subset", "images", branch} - columns.keys() or set(columns["subset"]) - {"seen", "unseen"}):
-        raise InputError(f"{file}: expected the columns class, subset (seen or unseen), images and {branch}")
+        raise InputError(f"{file}: expected the columns class, subset (seen or unseen), images and {branch}, as main.py writes them; delete the file, and the report does without")
     return columns
 
 
@@ -128,7 +128,7 @@ def read_confusion(file: Path) -> tuple:
     columns = read_columns(file, int)
     classes = columns.pop("class", [])
     if list(columns) != classes:
-        raise InputError(f"{file}: expected a column class, and one for each of the classes in it")
+        raise InputError(f"{file}: expected a column class, and one for each of the classes in it, as main.py writes them; delete the file, and the report does without")
     return (classes, np.array(list(columns.values())).T) if classes else ()
 
 
@@ -144,4 +144,4 @@ def read_columns(file: Path, number: type) -> Dict[str, list]:
             raise ValueError("its lines are not of one length")
         return {name: list(map(kinds.get(name, number), column)) for name, column in zip(names, zip(*rows))}
     except (ValueError, csv.Error) as error:
-        raise InputError(f"{file} is no table of main.py: {error}") from error
+        raise InputError(f"{file} is no table of main.py: {error}; delete the file, and the report does without") from error

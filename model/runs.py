@@ -71,7 +71,7 @@ class Run:
         self.lock = hold(self.folder) if self.folder.is_dir() else None  # before anything is read that another run may change
         self.seed = self.stored(self.folder, "options").get("manualSeed", options["manualSeed"])
         if type(self.seed) not in (int, type(None)):
-            raise InputError(f"{self.folder / 'options.json'}: manualSeed should be a whole number, and is {self.seed!r}")
+            raise InputError(f"{self.folder / 'options.json'}: manualSeed should be a whole number, and is {self.seed!r}; name another --output, or delete the folder")
         if self.seed is None:
             self.seed = int(np.random.SeedSequence().entropy % 2 ** 32)
         self.options["manualSeed"] = self.seed
@@ -173,7 +173,7 @@ class Run:
     def finish(self, chance: float) -> dict:
         """Write and return the results, with all it needs to repeat them. Scores in percent."""
         if not self.history:
-            raise InputError(f"nothing to train: {self.checkpoint} is at epoch {self.epoch} already, --nepoch {self.options['nepoch']} ends before")
+            raise InputError(f"nothing to train: {self.checkpoint} is at epoch {self.epoch} already, --nepoch {self.options['nepoch']} ends before: ask for more")
         clean = {"clean": next(line for line in self.history if line["epoch"] == self.chosen["epoch"]), "chosen": self.chosen} if self.chosen else {}
         results = {"branch": self.branch, "chance": chance, "best": self.best(), **clean, "last": self.history[-1],
                    "seconds": sum(sum(line["seconds"].values()) for line in self.history), "peak_memory": peak_memory(),
@@ -231,12 +231,12 @@ def checkpoint_metadata(path: Path) -> dict:
             metadata = {"files": "{}", **(file.metadata() or {})}  # older checkpoints know no files
         read: Dict[str, Any] = {key: parse_json(metadata[key]) for key in ("epoch", "options", "vision_config", "files")}
     except KeyError as error:
-        raise InputError(f"{path} was not saved by a run of main.py: its metadata lacks {error}") from error
+        raise InputError(f"{path} was not saved by a run of main.py: its metadata lacks {error}; expected such as runs/X/last.safetensors") from error
     except (OSError, SafetensorError, ValueError) as error:
-        raise InputError(f"{path} is not a readable checkpoint: {error}") from error
+        raise InputError(f"{path} is not a readable checkpoint, such as runs/X/last.safetensors: {error}") from error
     wrong = [key for key, value in read.items() if not (type(value) is int and value >= 0 if key == "epoch" else type(value) is dict)]
     if wrong:
-        raise InputError(f"{path} was not saved by a run of main.py: its {wrong[0]} is {read[wrong[0]]!r}")
+        raise InputError(f"{path} was not saved by a run of main.py: its {wrong[0]} is {read[wrong[0]]!r}; expected such as runs/X/last.safetensors")
     return read
 
 
@@ -255,7 +255,7 @@ def checkpoint_tower(path: Path) -> nn.Module:
     except InputError:
         raise
     except Exception as error:  # whatever transformers and torch raise on sizes that cannot be
-        raise InputError(f"{path} tells of a network that cannot be: {first_line(error)}") from error
+        raise InputError(f"{path} tells of a network that cannot be: {first_line(error)}; copy it anew, or name another") from error
 
 
 def load_weights(model: DSVA, path: Path):
@@ -270,7 +270,7 @@ def load_weights(model: DSVA, path: Path):
 def check_shapes(expected: Mapping[str, tuple], found: Mapping[str, tuple], path: Path):
     for name in sorted(expected.keys() | found.keys()):
         if found.get(name) != expected.get(name):
-            raise InputError(f"{path} does not fit: {name} is {found.get(name, 'nothing')}, expected {expected.get(name, 'nothing')}")
+            raise InputError(f"{path} does not fit: {name} is {found.get(name, 'nothing')}, expected {expected.get(name, 'nothing')}; use the data and the options that it was trained with")
 
 
 # ---- writing ---------------------------------------------------------------------------------------------------------

@@ -91,7 +91,7 @@ def chosen(groups: List[List[str]], scores: List[str], pattern: str, in_rows: bo
     there = {key for found in values.values() for key in found}
     kinds = sorted({kind for kind, _ in there}, key=order)
     if not kinds:
-        raise InputError(f"no run has a result of the kind --kinds {pattern!r}")
+        raise InputError(f"no run has a result of the kind --kinds {pattern!r}: without --kinds all are shown")
     cells = {(title, kind, score): cell(found[kind, score]) if (kind, score) in found else ""
              for title, found in values.items() for kind in kinds for score in scores if any(other == score for _, other in there)}
     if in_rows:
@@ -131,7 +131,7 @@ def read_run(folder: Path) -> dict:
                 for epoch in EPOCHS if epoch in results for branch in results[epoch]["scores"]}
         return {"branch": BRANCHES[counts], **rows}
     except (KeyError, TypeError, AttributeError, IndexError, OSError) as error:
-        raise InputError(f"{folder} does not hold what main.py or zero_shot_clip.py writes: {error!r}") from error
+        raise InputError(f"{folder} does not hold what main.py or zero_shot_clip.py writes ({error!r}): run it again, or leave it out") from error
 
 
 def line_of(epoch: str, log: List[dict], trial: List[dict], branch: str, key: str) -> dict:

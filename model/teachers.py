@@ -44,5 +44,5 @@ def image_lessons(path: Path, images: List[str]) -> Tensor:
     place = {name: n for n, name in enumerate(names)}
     missing = [image for image in images if image not in place]
     if missing:
-        raise InputError(f"{path} has no vector of {len(missing)} of the {len(images)} training images, the first is {missing[0]}")
+        raise InputError(f"{path} has no vector of {len(missing)} of the {len(images)} training images, the first is {missing[0]}: expected one of each")
     return vectors[[place[image] for image in images]]

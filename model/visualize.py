@@ -85,7 +85,7 @@ def choose(data, split: str, per_class: int) -> List[Tuple[Path, int]]:
 def own_images(places: List[str]) -> List[Tuple[Path, None]]:
     found = [(Path(file), None) for file in walk(places)]
     if not found:
-        raise InputError(f"--images: no image in {', '.join(places)}")
+        raise InputError(f"--images: no image in {', '.join(places)}: expected files such as .jpg, .png or .tif")
     return found
 
 
@@ -96,7 +96,7 @@ def load_masks(root: Path, image: Path, size: int) -> np.ndarray:
     from demo.attributes import read_masks  # of the demo's generator: only its files have masks
     file = root / image.parent.name / f"{image.stem}.npz"
     if not file.is_file():
-        raise InputError(f"no masks for {image}: expected {file}")
+        raise InputError(f"--masks: no masks for {image}: expected {file}, as RSSDIVCS/make_demo.py writes it")
     try:
         check_archive(file)
         masks = torch.from_numpy(read_masks(file)).float()[None]

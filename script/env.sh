@@ -1,7 +1,8 @@
 # Sourced by every script: where the repository is, and which Python runs it (PYTHON, an active environment, .venv, the system's).
 set -euo pipefail
 ROOT="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
-PYTHON=${PYTHON:-$(command -v "${VIRTUAL_ENV:-$ROOT/.venv}/bin/python" || command -v python3 || command -v python)}
+PYTHON=${PYTHON:-$(command -v "${VIRTUAL_ENV:-$ROOT/.venv}/bin/python" || command -v python3 || command -v python)} ||
+  { echo "error: no Python in PATH: install 3.9 or newer, or set PYTHON" >&2; exit 2; }
 
 has_requirements() {  # is every package that requirements.txt names there?
   "$PYTHON" -c 'import sys; from importlib.util import find_spec; sys.exit(any(find_spec(name) is None for name in sys.argv[1:]))' \
