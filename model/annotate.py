@@ -27,6 +27,7 @@ from divisions import cells
 from engine import progress
 from errors import InputError, exits_cleanly
 from options import REPOSITORY, Parser, add_clip_options, add_data_options, find_files, path, pick_device
+from parallel import of_first, start
 from runs import atomic, read_json, write_json
 
 SHOWN_CLASSES, SHOWN_ATTRIBUTES = 10, 5
@@ -35,7 +36,7 @@ SHOWN_CLASSES, SHOWN_ATTRIBUTES = 10, 5
 @exits_cleanly
 def main(arguments=None):
     opt = get_options(arguments)
-    device, files, output = pick_device(opt.device), find_files(opt), Path(opt.output)
+    device, files, output = start(pick_device(opt.device)), find_files(opt), Path(opt.output)
     groups_json = output.parent / (opt.group_file.removesuffix(".json") + ".json")
     vocabulary = load_vocabulary(opt.vocabulary)
     names, groups = flat(vocabulary), group_indices(vocabulary)
@@ -54,9 +55,7 @@ def main(arguments=None):
              "attribute_names": cells(names), "provenance": json.dumps(provenance(opt, clip, len(paths), division))}
     if truth is not None:
         table["att_true"] = truth.T
-    with atomic(output) as temporary:
-        scipy.io.savemat(temporary, table, appendmat=False)
-        write_json(groups_json, groups)
+    of_first(write, output, table, groups_json, groups)
     print_report(opt, classes, names, scores, labels, division)
     if truth is not None:
         print_agreement(unit_norm(scores), unit_norm(standardize(truth)))
@@ -136,6 +135,12 @@ def read_division(files: dict, name: str, images: int) -> np.ndarray:
 
 
 # ---- what comes out --------------------------------------------------------------------------------------------------
+
+def write(output: Path, table: dict, groups_json: Path, groups: dict):
+    with atomic(output) as temporary:
+        scipy.io.savemat(temporary, table, appendmat=False)
+        write_json(groups_json, groups)
+
 
 def provenance(opt: argparse.Namespace, clip: Clip, images: int, division: Optional[int]) -> dict:
     return {"clip": opt.clip, "weights_sha256": clip.weights_sha256(), "from": opt.source, "images": images,

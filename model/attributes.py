@@ -11,7 +11,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import BatchSampler, DataLoader, Dataset
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as TF
 from transformers import CLIPModel, CLIPProcessor
@@ -19,6 +19,7 @@ from transformers import CLIPModel, CLIPProcessor
 from dsva import load_checkpoint, weight_files
 from errors import InputError, first_line
 from images import read_image
+from parallel import interleaved, mine
 from texts import are_words, parse_json
 
 ATTRIBUTE_PROMPTS = ("an aerial photograph with {}.", "a satellite image with {}.", "an overhead view of {}.", "{} seen from above.")
@@ -99,15 +100,17 @@ class Clip:
     @torch.inference_mode()
     def embed_images(self, batches: Iterable[Tensor]) -> Tensor:
         """batches: [B, 3, S, S] uint8, from `loader`. Returns [n, P], unit vectors."""
-        vectors = [torch.empty(0, self.model.config.projection_dim, device=self.device)]  # no image, no row
+        vectors = []
         for images in batches:
             pixels = (images.to(self.device, non_blocking=True).float() / 255 - self.mean) / self.deviation
-            vectors.append(self.model.visual_projection(self.model.vision_model(pixels).pooler_output))
-        return F.normalize(torch.cat(vectors), dim=1).cpu()
+            vectors.append({"images": F.normalize(self.model.visual_projection(self.model.vision_model(pixels).pooler_output), dim=1)})
+        nothing = torch.empty(0, self.model.config.projection_dim)          # no image, no row
+        return torch.cat([nothing, *(batch["images"].cpu() for batch in interleaved(vectors))])
 
     def loader(self, paths: Sequence[Path], batch_size: int, workers: int) -> DataLoader:
-        """Batches of images as the checkpoint's processor wants them, but for its mean and deviation."""
-        return DataLoader(ClipImages(paths, self.resize_to, self.image_size), batch_size, num_workers=workers,
+        """Batches of images as the checkpoint's processor wants them, but for its mean and deviation. Of several processes each has its own."""
+        batches = mine(BatchSampler(range(len(paths)), batch_size, drop_last=False))
+        return DataLoader(ClipImages(paths, self.resize_to, self.image_size), batch_sampler=batches, num_workers=workers,
                           pin_memory=self.device.type == "cuda")
 
     def weights_sha256(self) -> Dict[str, str]:

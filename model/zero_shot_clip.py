@@ -22,13 +22,14 @@ from engine import progress
 from errors import InputError, exits_cleanly
 from metrics import score_all
 from options import Parser, add_clip_options, add_data_options, find_files, number, path, pick_device
+from parallel import of_first, start
 from runs import circumstances, write_json
 
 
 @exits_cleanly
 def main(arguments=None):
     opt = get_options(arguments)
-    device, files = pick_device(opt.device), find_files(opt)
+    device, files = start(pick_device(opt.device)), find_files(opt)
     data = load_benchmark(**files)
     if opt.attributes and not read_mat(files["splits_mat"], [], ATTRIBUTE_NAMES).keys() & set(ATTRIBUTE_NAMES):
         raise InputError(f"--attributes: {files['splits_mat']} does not name its attributes; annotate.py writes files that do")
@@ -39,8 +40,8 @@ def main(arguments=None):
     chance = 100 / len(data.unseen)
     print(f"{len(tested)} test images, {len(classes)} candidate classes; chance among the unseen classes: {chance:.2f}\n{show(scores)}")
     if opt.output:
-        write_json(Path(opt.output) / "results.json",
-                   {"scores": scores, "per_class": {"class": [data.class_names[c] for c in classes],
+        of_first(write_json, Path(opt.output) / "results.json",
+                 {"scores": scores, "per_class": {"class": [data.class_names[c] for c in classes],
                                                     **{name: accuracies.tolist() for name, accuracies in per_class.items()}}, "chance": chance, "options": vars(opt), **circumstances()})
         print(f"results in {opt.output}")
 

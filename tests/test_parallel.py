@@ -9,16 +9,18 @@ import time
 from pathlib import Path
 
 import pytest
+import scipy.io
 
 from conftest import write_dataset
+from test_annotate import write_whole_clip
 from test_main import QUICK, log, run
 
 REPOSITORY = Path(__file__).parents[1]
 WORDS = f"{QUICK} --nepoch 2 --sel_res main --cpt 1e-3 --use_group --regular 1e-3 --batch_size 7"
 
 
-def torchrun(words: str, count=2, **places) -> subprocess.Popen:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(count), REPOSITORY / "model" / "main.py", *shlex.split(words)]
+def torchrun(words: str, count=2, program="main", **places) -> subprocess.Popen:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(count), REPOSITORY / "model" / f"{program}.py", *shlex.split(words)]
     return subprocess.Popen([*map(str, command), *(str(word) for name, value in places.items() for word in (f"--{name}", value))], text=True, start_new_session=True,
                             env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
@@ -85,3 +87,17 @@ def test_stopped_they_say_so_once_and_go_on(places, tmp_path):
     process = torchrun(words, output=tmp_path / "two", **places)
     process.communicate()
     assert process.returncode == 0 and [line["scores"] for line in log(tmp_path / "two")] == [line["scores"] for line in log(tmp_path / "one")]
+
+
+def test_annotation_and_baselines_are_exactly_those_of_one_process(root, tmp_path):
+    write_whole_clip(tmp_path / "clip")
+    where = f"--root {root} --clip {tmp_path / 'clip'} --device cpu --workers 0 --batch_size 7"
+    for program, words in (("annotate", f"--from images --group_file mine --output {tmp_path / '{}' / 'mine_splits.mat'}"), ("zero_shot_clip", f"--gzsl --output {tmp_path / '{}'}")):
+        one = subprocess.run([sys.executable, REPOSITORY / "model" / f"{program}.py", *shlex.split(f"{where} {words}".replace("{}", "one"))],
+                             env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
+        two = torchrun(f"{where} {words}".replace("{}", "two"), program=program).communicate()[0]
+        assert one.returncode == 0 and two == one.stdout.replace("/one", "/two"), one.stderr
+    one, two = (scipy.io.loadmat(tmp_path / folder / "mine_splits.mat") for folder in ("one", "two"))
+    assert (one["att"] == two["att"]).all() and (one["similarity_images"] == two["similarity_images"]).all()
+    one, two = (json.loads((tmp_path / folder / "results.json").read_text()) for folder in ("one", "two"))
+    assert one["scores"] == two["scores"]
