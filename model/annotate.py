@@ -82,6 +82,8 @@ def check_targets(output: Path, splits_mat: Path, groups_json: Path, groups: dic
     """Nothing that is needed elsewhere is written over."""
     if output.resolve() == splits_mat.resolve():
         raise InputError(f"--output {output} is the splits file that is read: name another")
+    if not groups_json.stem.strip("."):
+        raise InputError(f"--group_file: {groups_json.name} is no name for a file; expected a word")
     if groups_json.is_file() and read_json(groups_json) != groups:
         raise InputError(f"{groups_json} groups other attributes, and other splits may need it: name another with --group_file")
 

@@ -51,10 +51,16 @@ def exits_cleanly(program):
         def stop(number, frame):
             received.append(number)
             raise KeyboardInterrupt
+
+        def swallowed(lost):
+            if not isinstance(lost.exc_value, KeyboardInterrupt):
+                return former_hook(lost)
+            threading.Timer(0.1, signal.raise_signal, [received[-1] if received else signal.SIGINT]).start()  # in a callback, from which nothing is raised: once more
         if hasattr(sys.stdout, "reconfigure"):
             sys.stdout.reconfigure(errors="backslashreplace")  # whatever a name holds, and whatever the terminal can show
         if is_together() and os.environ["RANK"] != "0":
             sys.stdout = open(os.devnull, "w")  # the first process prints
+        former_hook, sys.unraisablehook = sys.unraisablehook, swallowed
         former = signal.signal(signal.SIGTERM, stop) if threading.current_thread() is threading.main_thread() else None
         try:
             return program(*args, **kwargs)
@@ -73,6 +79,7 @@ def exits_cleanly(program):
                 print("\ninterrupted: what is finished is kept, of a training the last whole epoch; the same command goes on from there", file=sys.stderr)
             sys.exit(143 if received else 130 if isinstance(error, KeyboardInterrupt) else 2)
         finally:
+            sys.unraisablehook = former_hook
             if former is not None:
                 signal.signal(signal.SIGTERM, former)
     return run

@@ -62,6 +62,22 @@ def assert_same(folder: Path, other: Path):
 
 # ---- killed ----------------------------------------------------------------------------------------------------------
 
+def test_a_signal_is_not_lost_in_a_callback():
+    class Callback:
+        def __del__(self):  # from which nothing is raised
+            signal.raise_signal(signal.SIGTERM)
+
+    @exits_cleanly
+    def work():
+        Callback()
+        time.sleep(20)
+        pytest.fail("it went on")
+
+    with pytest.raises(SystemExit) as stop:
+        work()
+    assert stop.value.code == 143
+
+
 def test_killed_at_file_operations_it_ends_the_same():
     """A short form of script/kill_test.sh."""
     done = subprocess.run([sys.executable, REPOSITORY / "tests" / "kill_runs.py", "--every", "139", "--random", "0"], capture_output=True, text=True,
