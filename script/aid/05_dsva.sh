@@ -13,6 +13,7 @@ options=(
   --pretrain_epoch 1                            # heads alone learn up to this epoch
   --classifier_lr 1e-6                          # learning rate afterwards
   --precision bf16                              # fp32 on CPUs without AVX-512 BF16 or AMX
+  --cache disk                                  # each image is decoded once
   --use_group --manualSeed 1
 )
 case $RECIPE in                                 # chosen on validation classes

@@ -6,8 +6,10 @@ CLIP=${CLIP:-clean}                             # tiny or clean
 OUTPUT=${OUTPUT:-$RUNS/ablation/$CLIP}
 base=(
   --gzsl --sel_res layer --manualSeed 1
-  --nepoch 4 --n_batch 30 --ways 8 --shots 3    # episodes
-  --pretrain_epoch 1 --pretrain_lr 3e-3 --classifier_lr 1e-6
+  --nepoch 2 --n_batch 50 --ways 8 --shots 3    # episodes
+  --pretrain_epoch 0                            # one epoch of warm-up, one of everything
+  --pretrain_lr 5e-4 --classifier_lr 1e-6
+  --precision bf16                              # fp32 on CPUs without AVX-512 BF16 or AMX
   --pro_start_epoch -1                          # windows
   --use_group --regular 5e-6 --l_regular 5e-4   # all terms are on
 )
@@ -17,7 +19,7 @@ ablate() {  # ablate TITLE OPTIONS...
   local folder=$OUTPUT/${1//[^a-zA-Z0-9]/_}
   for division in ${DIVISIONS:-0 1 2}; do
     run_model main "${where[@]}" --random_id $division --clip "$(clip_of $CLIP $division)" --class_embedding "$(attributes_of $CLIP $division)" \
-      "${base[@]}" "${@:2}" --output "$folder/division-$division" | tail -n 4
+      --cache disk "${base[@]}" "${@:2}" --output "$folder/division-$division" | tail -n 4
   done
   rows+=(--row "$1" "$folder/division-*")
 }
