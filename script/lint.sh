@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Linter and type checker, some seconds. What they check is in pyproject.toml.
+# Linter and type checker, some seconds. What they check is in script/pyproject.toml.
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
-need_requirements
+need $PROGRAMS $TESTS
 cd "$ROOT"
-"$PYTHON" -m ruff check --quiet
-"$PYTHON" -m mypy --no-error-summary
+"$PYTHON" -m ruff check --quiet --config script/pyproject.toml
+"$PYTHON" -m mypy --no-error-summary --config-file script/pyproject.toml

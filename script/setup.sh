@@ -2,7 +2,7 @@
 # Installs requirements.txt unless all is there: into the active virtual environment, or into .venv, which it makes.
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
-has_requirements && exit
+has $PROGRAMS $TESTS && exit
 if "$PYTHON" -c 'import sys; sys.exit(sys.prefix != sys.base_prefix)'; then  # no virtual environment
   "$PYTHON" -m venv "$ROOT/.venv"
   PYTHON="$ROOT/.venv/bin/python"

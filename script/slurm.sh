@@ -11,7 +11,7 @@
 #   sbatch script/slurm.sh --image_embedding 61 --use_group --manualSeed 4702 --cache disk
 source "${SLURM_SUBMIT_DIR:-$(dirname "${BASH_SOURCE[0]}")/..}/script/env.sh"
 
-need_requirements
+need $PROGRAMS
 GPUS=${SLURM_GPUS_ON_NODE:-1}
 export OMP_NUM_THREADS=$(( ${SLURM_CPUS_PER_TASK:-$GPUS} / GPUS ))
 exec srun "$PYTHON" -m torch.distributed.run \

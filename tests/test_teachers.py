@@ -1,4 +1,4 @@
-"""Distillation: the teachers' files, what they change in a training, and script/aid/teach.py, which writes them."""
+"""Distillation: the teachers' files, what they change in a training, and script/teach.py, which writes them."""
 import importlib.util
 import json
 import sys
@@ -230,7 +230,7 @@ def test_training_images_that_the_teacher_has_not_seen_are_counted_and_named(dat
     assert "has no vector of 2 of the 9 training images, the first is GreenField/0.png" in said and not (tmp_path / "clip").exists()
 
 
-# ---- script/aid/teach.py ---------------------------------------------------------------------------------------------
+# ---- script/teach.py ---------------------------------------------------------------------------------------------
 
 @pytest.fixture
 def teach():

