@@ -234,7 +234,7 @@ def test_training_images_that_the_teacher_has_not_seen_are_counted_and_named(dat
 
 @pytest.fixture
 def teach():
-    spec = importlib.util.spec_from_file_location("teach", Path(__file__).parents[1] / "script" / "aid" / "teach.py")
+    spec = importlib.util.spec_from_file_location("teach", Path(__file__).parents[1] / "script" / "teach.py")
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
