@@ -265,7 +265,7 @@ def crop_and_flip(height: int, width: int, size: int, draw: Optional[int]) -> Tu
 def normalize(images: Tensor, name: str) -> Tensor:
     """[B, 3, S, S] uint8 -> float32 with the mean and deviation of "imagenet" (as published) or "clip"."""
     mean, deviation = (torch.tensor(values, device=images.device).view(3, 1, 1) for values in NORMALIZATIONS[name])
-    return (images.float() / 255 - mean) / deviation
+    return images.float().div_(255).sub_(mean).div_(deviation)  # in place: new memory costs more than the sums
 
 
 # ---- which images, in which order ------------------------------------------------------------------------------------

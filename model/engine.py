@@ -16,7 +16,11 @@ from parallel import add_up, add_up_gradients, interleaved, rank, weigh
 
 def make_optimizer(model: DSVA, full: bool, lr: float, betas: Tuple[float, float]) -> torch.optim.Adam:
     """A new Adam (the published loop makes one every epoch) over what learns in this stage: heads, or everything."""
-    return torch.optim.Adam(model.learn(everything=full), lr=lr, betas=betas)
+    learning = model.learn(everything=full)
+    try:
+        return torch.optim.Adam(learning, lr=lr, betas=betas, fused=True)  # one pass over the weights: a third of the time
+    except RuntimeError:                                                   # on a CPU, of a torch before 2.4
+        return torch.optim.Adam(learning, lr=lr, betas=betas)
 
 
 def training_step(model: DSVA, criterion: Criterion, optimizer, images: Tensor, labels: Tensor, class_attributes: Tensor,
