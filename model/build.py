@@ -26,15 +26,15 @@ def build_data(opt: Namespace, device: torch.device) -> Benchmark:
     return data
 
 
-def build_model(opt: Namespace, data: Benchmark, checkpoint: Optional[Path] = None) -> DSVA:
-    """The network with CLIP's weights, or with those of a saved model."""
+def build_model(opt: Namespace, data: Benchmark, checkpoint: Optional[Path] = None, kind: type = DSVA) -> DSVA:
+    """The network with CLIP's weights, or with those of a saved model.  kind: DSVA, or what is derived from it"""
     groups = list(data.groups.values())
     if opt.pro_type < 4 and opt.pro_type > len(groups):
         raise InputError(f"--pro_type {opt.pro_type}: there are {len(groups)} attribute groups ({', '.join(data.groups)}); expected one of their numbers, or 4 for all")
     tower = checkpoint_tower(checkpoint) if checkpoint else load_tower(clip_folder(opt))
     if vars(opt).get("precision") == "bf16":
         attend_plainly(tower, data.class_attributes.device)
-    model = DSVA(tower, len(data.class_attributes), groups if opt.pro_type == 4 else [groups[opt.pro_type - 1]],
+    model = kind(tower, len(data.class_attributes), groups if opt.pro_type == 4 else [groups[opt.pro_type - 1]],
                  opt.pro_thr, opt.pro_weight, class_token=vars(opt).get("pool") == "class", bf16=vars(opt).get("precision") == "bf16")
     if checkpoint:
         load_weights(model, checkpoint)

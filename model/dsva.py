@@ -71,7 +71,7 @@ class DSVA(nn.Module):
     def look_again(self, images: Tensor, class_attributes: Tensor, out: Output) -> Output:
         """Encode the window that the attention maps agree on, and add its class scores to the final ones."""
         out.boxes = self.find_window(out, images.shape[-1])
-        out.windows = crop_windows(images, out.boxes)
+        out.windows = self.crop(images, out.boxes)
         attributes = self.project(self.tokens(out.windows).amax(dim=1))     # max pooling here, mean pooling above: as published
         out.window = attributes @ class_attributes
         out.final = out.final + self.pro_weight * out.window
@@ -80,6 +80,9 @@ class DSVA(nn.Module):
     def find_window(self, out: Output, size: int) -> Tensor:
         """Boxes [B, 4] in images of `size` pixels a side, where the strongest attributes of the groups agree."""
         return window_boxes(out.maps, out.attributes_attention, self.window_groups, size, self.pro_thr)
+
+    def crop(self, images: Tensor, boxes: Tensor) -> Tensor:
+        return crop_windows(images, boxes)
 
     def tokens(self, images: Tensor) -> Tensor:
         """[B, 3, S, S] -> [B, N, D], the last hidden state *before* the tower's post layer norm."""
