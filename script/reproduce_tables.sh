@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
-# The six published experiments, one after another. Extra arguments go to each; runs that are finished are not run again.
-cd "$(dirname "${BASH_SOURCE[0]}")"
+# The six published experiments, one after another, then the paper's two tables with rows of ours. Extra arguments go to each
+# experiment; runs that are finished are not run again.
+source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
 for experiment in 01_zsl_40_30 02_zsl_50_20 03_zsl_60_10 11_gzsl_40_30 12_gzsl_50_20 13_gzsl_60_10; do
   echo "=== $experiment"
-  "./$experiment.sh" "$@" || exit
+  "$ROOT/script/$experiment.sh" "$@"
 done
+echo
+run_model tables
