@@ -9,7 +9,7 @@ import torch
 from attributes import sha256
 from dataset import Benchmark, keep_groups, load_benchmark
 from dsva import DSVA, attend_plainly, load_tower, weight_files
-from errors import InputError
+from errors import InputError, first_line
 from options import clip_folder, find_files, get_parser, recorded
 from runs import changed, checkpoint_metadata, checkpoint_tower, device_name, load_weights
 
@@ -32,13 +32,31 @@ def build_model(opt: Namespace, data: Benchmark, checkpoint: Optional[Path] = No
     if opt.pro_type < 4 and opt.pro_type > len(groups):
         raise InputError(f"--pro_type {opt.pro_type}: there are {len(groups)} attribute groups ({', '.join(data.groups)}); expected one of their numbers, or 4 for all")
     tower = checkpoint_tower(checkpoint) if checkpoint else load_tower(clip_folder(opt))
-    if vars(opt).get("precision") == "bf16":
+    precision = vars(opt).get("precision")
+    use_tf32(precision == "tf32")
+    if precision == "bf16":
         attend_plainly(tower, data.class_attributes.device)
+    if vars(opt).get("compile"):
+        compile_tower(tower, data.class_attributes.device)
     model = kind(tower, len(data.class_attributes), groups if opt.pro_type == 4 else [groups[opt.pro_type - 1]],
-                 opt.pro_thr, opt.pro_weight, class_token=vars(opt).get("pool") == "class", bf16=vars(opt).get("precision") == "bf16")
+                 opt.pro_thr, opt.pro_weight, class_token=vars(opt).get("pool") == "class", bf16=precision == "bf16")
     if checkpoint:
         load_weights(model, checkpoint)
     return model
+
+
+def use_tf32(allowed: bool):
+    """In products and in convolutions: torch's own default is to use it in the latter."""
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = allowed
+
+
+def compile_tower(tower: torch.nn.Module, device: torch.device):
+    """In place: its weights keep their names. Where torch has no compiler it says so, and the tower stays as it is."""
+    try:
+        torch.compile(torch.neg)(torch.zeros(2, device=device))
+        tower.compile()
+    except Exception as error:  # whatever a compiler, or the lack of one, raises
+        print(f"note: --compile cannot be used here ({first_line(error)}): the network runs as it is")
 
 
 def load_saved(checkpoint: Path, device: torch.device) -> Tuple[Namespace, Benchmark, DSVA]:

@@ -7,7 +7,7 @@ import os
 import random
 import re
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
@@ -264,8 +264,15 @@ def crop_and_flip(height: int, width: int, size: int, draw: Optional[int]) -> Tu
 
 def normalize(images: Tensor, name: str) -> Tensor:
     """[B, 3, S, S] uint8 -> float32 with the mean and deviation of "imagenet" (as published) or "clip"."""
-    mean, deviation = (torch.tensor(values, device=images.device).view(3, 1, 1) for values in NORMALIZATIONS[name])
-    return images.float().div_(255).sub_(mean).div_(deviation)  # in place: new memory costs more than the sums
+    mean, deviation = statistics(name, images.device)
+    return (images / 255).sub_(mean).div_(deviation)  # in place: new memory costs more than the sums
+
+
+@cache  # a GPU would wait for each copy
+@torch.inference_mode(False)
+def statistics(name: str, device: torch.device) -> List[Tensor]:
+    """Mean and deviation, [3, 1, 1] each."""
+    return [torch.tensor(values, device=device).view(3, 1, 1) for values in NORMALIZATIONS[name]]
 
 
 # ---- which images, in which order ------------------------------------------------------------------------------------

@@ -45,10 +45,12 @@ def train_one_epoch(model: DSVA, criterion: Criterion, optimizer, loader: DataLo
     candidates = class_attributes[:, classes]
     column = torch.full((class_attributes.shape[1],), -1)
     column[classes] = torch.arange(len(classes))
+    column = column.to(device)
     steps: List[Tensor] = []
     model.train()
     for images, labels in progress(loader, title):
-        images, labels = normalize(images.to(device, non_blocking=True), normalization), column[labels].to(device)
+        images, labels = (part.to(device, non_blocking=True) for part in (images, labels))
+        images, labels = normalize(images, normalization), column[labels]
         terms = training_step(model, criterion, optimizer, images, labels, candidates, full, windows)
         steps.append(torch.stack(list(terms.values())))
     table = add_up(torch.stack(steps).cpu())                    # [batches, terms]: read once, so that a GPU never waits

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dsva import DSVA, Output
+from windows import indices
 
 SUMS = ("cpt",)  # over a batch's images; the others are means, or know no images
 TERMS = ("xe", "attri", "regular", "l_xe", "l_attri", "l_regular", "xe_pro", "cpt")
@@ -55,19 +56,21 @@ class Criterion:
         """vectors: [A, D], one per attribute.  Norm of each group's vectors, summed over groups."""
         if self.groups is None:
             return torch.linalg.vector_norm(vectors)
-        return sum((vectors[group].square().sum(dim=0) + 1e-8).sum().sqrt() for group in self.groups)
+        return sum((vectors[indices(tuple(group), vectors.device)].square().sum(dim=0) + 1e-8).sum().sqrt() for group in self.groups)
 
 
 def compactness(maps: Tensor) -> Tensor:
     """maps: [B, A, G, G].  Attention far from its own peak: sum of sigmoid(map) x squared distance to the peak."""
     grid = maps.shape[-1]
     attention = maps.flatten(2)                                             # [B, A, G*G]
-    distance = peak_distance(grid).to(maps)[attention.argmax(dim=2)]        # [B, A, G*G]
+    distance = peak_distance(grid, maps.device)[attention.argmax(dim=2)]   # [B, A, G*G]
     return (attention.sigmoid() * distance).sum()
 
 
 @cache
-def peak_distance(grid: int) -> Tensor:
+@torch.inference_mode(False)
+def peak_distance(grid: int, device: torch.device) -> Tensor:
     """[G*G, G*G]: squared grid distance from each cell (row) to each cell (column), in cells."""
-    rows, columns = torch.arange(grid * grid) // grid, torch.arange(grid * grid) % grid
+    cells = torch.arange(grid * grid, device=device)
+    rows, columns = cells // grid, cells % grid
     return ((rows[:, None] - rows) ** 2 + (columns[:, None] - columns) ** 2).float()

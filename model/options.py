@@ -166,7 +166,9 @@ def get_parser() -> argparse.ArgumentParser:
     loop.add_argument("--batch_size", type=count, default=64, help="images in a test batch, and in a random training batch")
     loop.add_argument("--manualSeed", type=number(int, 0, 2 ** 32 - 1), help="seed of weights, episodes and crops (default: drawn, and recorded)")
 
-    loop.add_argument("--precision", choices=["fp32", "bf16"], default="fp32", help="bf16: the tower computes in mixed precision; faster on GPUs, and on CPUs with AVX-512 BF16 or AMX")
+    loop.add_argument("--precision", choices=["fp32", "tf32", "bf16"], default="fp32",
+                      help="tf32: products of 10-bit fractions on NVIDIA GPUs from Ampere on, fp32 elsewhere; bf16: the tower computes in mixed precision, faster on GPUs, and on CPUs with AVX-512 BF16 or AMX")
+    loop.add_argument("--compile", action="store_true", help="torch.compile writes kernels for the tower, within its first minute; it pays in long runs")
 
     score = parser.add_argument_group("scores")
     score.add_argument("--gzsl", action="store_true", help="generalised: seen and unseen classes compete")

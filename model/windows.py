@@ -3,7 +3,8 @@
 `B` images, `A` attributes, maps of `G x G` cells, images of `S x S` pixels.
 A box is (top, left, height, width) in pixels.
 """
-from typing import Sequence
+from functools import cache
+from typing import Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
@@ -30,12 +31,18 @@ def window_boxes(maps: Tensor, scores: Tensor, groups: Sequence[Sequence[int]], 
 
 def concentration(maps: Tensor, scores: Tensor, groups: Sequence[Sequence[int]], size: int) -> Tensor:
     """Mean over groups of the strongest attribute's map, enlarged and scaled to [0, 1]: [B, S, S]."""
-    strongest = torch.stack([scores.new_tensor(g, dtype=torch.long)[scores[:, g].argmax(dim=1)] for g in groups], dim=1)
+    strongest = torch.stack([g[scores[:, g].argmax(dim=1)] for g in (indices(tuple(group), scores.device) for group in groups)], dim=1)
     images = torch.arange(len(maps), device=maps.device)[:, None]
     heat = F.interpolate(maps[images, strongest], size=(size, size), mode="bilinear", align_corners=True)
     low, high = heat.amin(dim=(2, 3), keepdim=True), heat.amax(dim=(2, 3), keepdim=True)
     flat = torch.finfo(heat.dtype).tiny  # a constant map says nothing: it becomes 0, not NaN
     return ((heat - low) / (high - low).clamp_min(flat)).mean(dim=1)
+
+
+@cache  # a GPU would wait for each copy
+@torch.inference_mode(False)
+def indices(numbers: Tuple[int, ...], device: torch.device) -> Tensor:
+    return torch.tensor(numbers, device=device)
 
 
 def crop_windows(images: Tensor, boxes: Tensor) -> Tensor:

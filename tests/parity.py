@@ -24,7 +24,7 @@ def run_case(json_path) -> dict:
     model = build_model(case)
     images, class_attributes, labels = build_inputs(case)
     result = {"image_probe": images[:, :, ::56, ::56], "labels": labels, **outputs(model, images, class_attributes)}
-    result["peak_distance"] = peak_distance(model.grid).unflatten(1, (model.grid, model.grid))
+    result["peak_distance"] = peak_distance(model.grid, images.device).unflatten(1, (model.grid, model.grid))
     trajectory = [update(model, case, images, class_attributes, labels, stage, step, optimizer)
                   for stage in ("warmup", "full") for optimizer in [start(model, stage)] for step in range(3)]
     trained = outputs(model, images, class_attributes)

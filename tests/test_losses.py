@@ -96,4 +96,4 @@ def test_a_single_peak_is_more_compact_than_two():
 
 
 def test_distance_is_in_cells():
-    assert peak_distance(3)[0].tolist() == [0, 1, 4, 1, 2, 5, 4, 5, 8]
+    assert peak_distance(3, torch.device("cpu"))[0].tolist() == [0, 1, 4, 1, 2, 5, 4, 5, 8]
