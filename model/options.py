@@ -167,7 +167,8 @@ def get_parser() -> argparse.ArgumentParser:
     loop.add_argument("--manualSeed", type=number(int, 0, 2 ** 32 - 1), help="seed of weights, episodes and crops (default: drawn, and recorded)")
 
     loop.add_argument("--precision", choices=["fp32", "tf32", "bf16"], default="fp32",
-                      help="tf32: products of 10-bit fractions on NVIDIA GPUs from Ampere on, fp32 elsewhere; bf16: the tower computes in mixed precision, faster on GPUs, and on CPUs with AVX-512 BF16 or AMX")
+                      help="tf32: products of 10-bit fractions on NVIDIA GPUs from Ampere on, fp32 elsewhere; "
+                           "bf16: the tower computes in mixed precision, faster on GPUs, and on CPUs with AVX-512 BF16 or AMX")
     loop.add_argument("--compile", action="store_true", help="torch.compile writes kernels for the tower, within its first minute; it pays in long runs")
 
     score = parser.add_argument_group("scores")
