@@ -100,5 +100,6 @@ def interleaved(results: List[Dict[str, Tensor]]) -> List[Dict[str, Tensor]]:
     if processes() == 1:
         return results
     everyone: List[list] = [[] for _ in range(processes())]
-    dist.all_gather_object(everyone, [{name: value.cpu() for name, value in result.items()} for result in results])
+    with torch.inference_mode(False):  # in which gloo of torch 2.1 could not fill its own tensors
+        dist.all_gather_object(everyone, [{name: value.cpu() for name, value in result.items()} for result in results])
     return [result for several in zip_longest(*everyone) for result in several if result is not None]

@@ -76,7 +76,7 @@ def test_adam_without_its_fused_kernel_learns_the_same(build, images, monkeypatc
     optimizers = [make_optimizer(fused, True, 1e-3, (0.5, 0.999))]
     monkeypatch.setattr(torch.optim, "Adam", old_adam)
     optimizers.append(make_optimizer(plain, True, 1e-3, (0.5, 0.999)))
-    assert [optimizer.defaults["fused"] for optimizer in optimizers] == [True, None]
+    assert not optimizers[1].defaults["fused"]
     for model, optimizer in zip((fused, plain), optimizers):
         for _ in range(3):
             optimizer.zero_grad()
