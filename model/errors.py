@@ -38,6 +38,8 @@ def is_first_to_tell() -> bool:
     try:
         store = TCPStore(os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False, timeout=timedelta(seconds=10))
         return store.add(f"told {os.environ['TORCHELASTIC_RESTART_COUNT']}", 1) == 1
+    except TimeoutError:  # torch 2.1 has no store before the processes have met; until then all find the same
+        return os.environ["RANK"] == "0"
     except RuntimeError:  # torchrun itself is gone
         return True
 
