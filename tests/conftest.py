@@ -80,6 +80,14 @@ def pytest_terminal_summary(terminalreporter):
 
 
 @pytest.fixture(scope="module")
+def one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture(scope="module")
 def quick():
     """No waiting for the disk, for git and for the versions of libraries, as thousands of runs would."""
     with pytest.MonkeyPatch.context() as patch:

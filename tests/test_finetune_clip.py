@@ -19,14 +19,7 @@ from contrastive import Augmentation, contrastive_loss, embed_texts, retrieval, 
 COLOURS = {"GreenField": (40, 160, 50), "harbor": (30, 60, 170), "desert": (200, 170, 90)}
 TINY = ["--image_size", "32", "--patch_size", "8", "--width", "32", "--layers", "1", "--heads", "2", "--text_width", "32", "--text_layers", "1",
         "--text_heads", "2", "--projection", "16", "--vocab_size", "600", "--context", "12", "--batch_size", "6", "--workers", "0", "--device", "cpu"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")

@@ -20,14 +20,7 @@ from test_finetune_clip import TINY, error, train, weights, write_captioned_imag
 
 IMAGES = [f"{name}/{number}.png" for name in ("GreenField", "harbor", "desert") for number in range(3)]     # those of train.jsonl
 SENTENCES = ["a zeppelin above zeppelins", "many zeppelins", "zeppelin zeppelin"]
-
-
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture(scope="module")
