@@ -1,6 +1,4 @@
 """What `benchmark.py` times: the parts of a training, the bare tower's share of each, and the same parts in the published order."""
-import resource
-import sys
 import time
 from argparse import Namespace
 from dataclasses import dataclass
@@ -20,12 +18,12 @@ from dsva import DSVA
 from engine import evaluate, make_optimizer, train_one_epoch
 from losses import Criterion
 from options import loss_weights, needs_windows, pick_device
+from runs import peak_memory
 
 STEPS = {"warm-up": (False, False), "warm-up+windows": (False, True), "full": (True, False), "full+windows": (True, True)}
 EVALUATIONS = {"evaluation": False, "evaluation+windows": True}
 ROWS = (*STEPS, *EVALUATIONS, "loading", "epoch")
 AGREE = {"fp32": 1e-4, "tf32": 1e-2, "bf16": 2e-2}        # how far a loss may be from that of the published order, as a share of it
-GIB = 2 ** 30
 Batches = List[Tuple[Tensor, Tensor]]       # uint8 images [B, 3, S, S] on the device, labels [B]
 
 
@@ -181,6 +179,4 @@ def pass_flops(config) -> float:
 
 def memory(device: torch.device) -> float:
     """The most that was ever taken, in GiB: of the GPU, or else by the process."""
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / GIB
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / GIB
+    return peak_memory()["gpu" if device.type == "cuda" else "process"] / 1024
