@@ -15,6 +15,7 @@ from tqdm import tqdm
 
 from errors import InputError
 from images import is_below, read_image
+from parallel import add_up, mine, rank
 from runs import write_json, write_text
 from texts import are_words, parse_json
 
@@ -150,10 +151,10 @@ class Images(Dataset):
         self.cache = None
         if len(paths) * 3 * size ** 2 <= cache_gb * 1e9:
             every = np.array_split(np.arange(len(paths)), math.ceil(len(paths) / 64))
-            cache = torch.empty(len(paths), 3, size, size, dtype=torch.uint8, device=device)
-            for images, batch in zip(self.batches(every, "decoding"), every):
+            cache = torch.zeros(len(paths), 3, size, size, dtype=torch.uint8, device=device)
+            for images, batch in zip(self.batches(mine(every), "decoding"), mine(every)):
                 cache[batch] = images
-            self.cache = cache
+            self.cache = add_up(cache)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -166,5 +167,5 @@ class Images(Dataset):
         """[B, 3, size, size] on the device for each array of B image numbers, under a progress bar."""
         loader = order if self.cache is not None else DataLoader(
             self, batch_sampler=[batch.tolist() for batch in order], num_workers=self.workers, pin_memory=self.device.type == "cuda")
-        for batch in tqdm(loader, title, leave=False, disable=None):  # None: quiet when not a terminal
+        for batch in tqdm(loader, title, leave=False, disable=rank() > 0 or None):  # None: quiet when not a terminal
             yield self.cache[batch] if self.cache is not None else batch.to(self.device, non_blocking=True)

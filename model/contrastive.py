@@ -6,7 +6,7 @@ import math
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Dict, Optional, Tuple
+from typing import Dict, Iterable, Optional, Tuple
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from transformers import CLIPModel
 from captions import Captions, Images
 from dataset import normalize
 from errors import InputError
+from parallel import add_up, add_up_gradients, divisible, interleaved, mine, my_part, once, processes, whole
 
 MAX_LOGIT_SCALE = math.log(100)
 NEVER = -1e4                    # logit of what is no candidate; finite, since there may be none
@@ -32,13 +33,13 @@ class Augmentation:
     crop: float = 0.5               # smallest share of the area that is kept; 1: no crop
     colour: float = 0.3             # largest change of brightness, contrast and saturation; 0: none
 
-    def __call__(self, images: Tensor, size: int, chance: np.random.Generator) -> Tensor:
-        """[B, 3, S, S] uint8 -> [B, 3, size, size] float32 in 0..255"""
+    def __call__(self, images: Tensor, size: int, count: int, chance: np.random.Generator) -> Tensor:
+        """Of a batch of `count` images the part of this process, [B, 3, S, S] uint8 -> [B, 3, size, size] float32 in 0..255"""
         images = images.float()
-        plane = self.draw_plane(len(images), chance).to(images)
+        plane = self.draw_plane(count, chance)[my_part()].to(images)
         grid = F.affine_grid(plane, [len(images), 3, size, size], align_corners=False)
         images = F.grid_sample(images, grid, padding_mode="border", align_corners=False)
-        return self.change_colours(images, chance) if self.colour else images
+        return self.change_colours(images, self.draw_colours(count, chance)[:, my_part()].to(images)) if self.colour else images
 
     def draw_plane(self, count: int, chance: np.random.Generator) -> Tensor:
         """[B, 2, 3] affine maps: crop, then turn, then flip."""
@@ -51,11 +52,14 @@ class Augmentation:
         (width, height), (x, y) = extent, shift
         return torch.tensor(np.array([[width * cos * mirror, -width * sin, x], [height * sin * mirror, height * cos, y]])).permute(2, 0, 1)
 
-    def change_colours(self, images: Tensor, chance: np.random.Generator) -> Tensor:
+    def draw_colours(self, count: int, chance: np.random.Generator) -> Tensor:
+        """[3, B, 1, 1] factors of brightness, contrast and saturation"""
+        return torch.from_numpy(chance.uniform(1 - self.colour, 1 + self.colour, (3, count, 1, 1)))
+
+    def change_colours(self, images: Tensor, factors: Tensor) -> Tensor:
         """brightness x (contrast x (saturated - mean) + mean), as one 3 x 3 matrix and one offset for each image"""
         gray = images.new_tensor([0.299, 0.587, 0.114])
-        draws = torch.from_numpy(chance.uniform(1 - self.colour, 1 + self.colour, (3, len(images), 1, 1))).to(images)
-        brightness, contrast, saturation = draws
+        brightness, contrast, saturation = factors
         matrix = saturation * torch.eye(3, device=images.device) + (1 - saturation) * gray                 # [B, 3, 3]
         mean = (images.mean(dim=(2, 3)) @ gray)[:, None, None]
         mixed = torch.baddbmm(brightness * (1 - contrast) * mean, brightness * contrast * matrix, images.flatten(2))
@@ -96,6 +100,7 @@ def schedule(done: float, warmup: float) -> float:
 def train_one_epoch(model: CLIPModel, teachers: nn.ModuleDict, optimizer, images: Images, captions: Captions, augmentation: Augmentation,
                     epoch: int, opt) -> Dict[str, float]:
     """Every image once, with some of its captions. All that is random depends on the seed and the epoch alone.
+    Of several processes each encodes its part of every batch, and all compare the whole.
 
     teachers: "image" and "text", as far as there are any
     opt: seed, epochs, batch_size, captions_per_image, lr, warmup, clip_grad, patch_drop, whole_epochs, precision, teacher_weight
@@ -103,44 +108,48 @@ def train_one_epoch(model: CLIPModel, teachers: nn.ModuleDict, optimizer, images
     started = time.perf_counter()
     chance = np.random.default_rng([opt.seed, epoch])
     order = np.array_split(chance.permutation(len(images)), math.ceil(len(images) / opt.batch_size))
+    divisible(min(map(len, order)), "images")
     patch_drop = opt.patch_drop if epoch <= opt.epochs - opt.whole_epochs else 0
     losses = []
     model.train()
-    for step, (pixels, batch) in enumerate(zip(images.batches(order, f"epoch {epoch}"), order)):
+    for step, (pixels, batch) in enumerate(zip(images.batches([batch[my_part()] for batch in order], f"epoch {epoch}"), order)):
         drawn, pairs = captions.draw(batch, opt.captions_per_image, chance).unique(return_inverse=True)
-        pixels = normalize(augmentation(pixels, model.config.vision_config.image_size, chance), "clip")
+        divisible(len(drawn), "different captions")
+        pixels = normalize(augmentation(pixels, model.config.vision_config.image_size, len(batch), chance), "clip")
         for group in optimizer.param_groups:
             group["lr"] = opt.lr * schedule((epoch - 1 + (step + 0.5) / len(order)) / opt.epochs, opt.warmup)
         with mixed_precision(images.device, opt.precision), some_patches(model, patch_drop, len(batch), chance):
             looked = model.vision_model(pixel_values=pixels).pooler_output
             seen = unit(model.visual_projection(looked))
-            read = torch.cat([embed_texts(model, tokens.to(images.device)) for tokens in captions.read(drawn, opt.batch_size)])
+            read = torch.cat([embed_texts(model, tokens.to(images.device)) for tokens in captions.read(drawn[my_part()], opt.batch_size)])
             lesson = learn(model, teachers, looked, batch, chance)
-        loss = contrastive_loss(seen, read, model.logit_scale.exp(), pairs.to(images.device), captions.true(batch, drawn).to(images.device))
-        loss = loss + opt.teacher_weight * lesson
+        loss = contrastive_loss(whole(seen, len(batch)), whole(read, len(drawn)), once(model.logit_scale.exp()),
+                                pairs.to(images.device), captions.true(batch, drawn).to(images.device))
         optimizer.zero_grad()
-        loss.backward()
+        (loss + opt.teacher_weight * lesson).backward()
+        add_up_gradients([*model.parameters(), *teachers.parameters()])
         torch.nn.utils.clip_grad_norm_(model.parameters(), opt.clip_grad)
         optimizer.step()
         model.logit_scale.data.clamp_(max=MAX_LOGIT_SCALE)
-        losses.append(loss.detach())
-    loss = torch.stack(losses).mean().item()  # read once, so that a GPU never waits
+        losses.append(loss.detach() / processes() + opt.teacher_weight * lesson.detach())
+    loss = add_up(torch.stack(losses).mean()).item()  # read once, so that a GPU never waits
     if not math.isfinite(loss):
         raise InputError(f"the loss became {loss} in epoch {epoch}: try a lower --lr; the last finished epoch is kept")
     return {"epoch": epoch, "loss": loss, "temperature": model.logit_scale.exp().item(), "lr": optimizer.param_groups[0]["lr"],
             "seconds": time.perf_counter() - started}
 
 
-def learn(model: CLIPModel, teachers: nn.ModuleDict, looked: Tensor, batch: np.ndarray, chance: np.random.Generator):
-    """How far the towers are from their teachers: in the images `batch`, which gave `looked`, and in as many sentences."""
-    far = 0
+def learn(model: CLIPModel, teachers: nn.ModuleDict, looked: Tensor, batch: np.ndarray, chance: np.random.Generator) -> Tensor:
+    """How far the towers are from their teachers: in the images `batch`, of which this process's part gave `looked`, and in as many
+    sentences. Of several processes each returns what its part contributes to the mean."""
+    far = looked.new_zeros(())
     if "image" in teachers:
-        far = far + teachers["image"].distance(looked, batch)
+        far = far + teachers["image"].distance(looked, batch[my_part()])
     if "text" in teachers:
-        which = chance.integers(len(teachers["text"].tokens), size=len(batch))
+        which = chance.integers(len(teachers["text"].tokens), size=len(batch))[my_part()]
         tokens = teachers["text"].tokens[which].to(looked.device)
         far = far + teachers["text"].distance(model.text_model(input_ids=tokens).pooler_output, which)
-    return far
+    return far * (len(looked) / len(batch))
 
 
 @contextmanager
@@ -152,7 +161,7 @@ def some_patches(model: CLIPModel, drop: float, images: int, chance: np.random.G
     embeddings = model.vision_model.embeddings
     patches = embeddings.num_patches
     kept = 1 + chance.random((images, patches)).argsort(axis=1)[:, :patches - int(drop * patches)]
-    kept = torch.from_numpy(np.pad(kept, ((0, 0), (1, 0))))[:, :, None]     # [B, 1 + kept, 1], with the class token
+    kept = torch.from_numpy(np.pad(kept, ((0, 0), (1, 0))))[my_part(), :, None]  # [B, 1 + kept, 1], with the class token
     hook = embeddings.register_forward_hook(lambda _, __, tokens: tokens.gather(1, kept.to(tokens.device).expand(-1, -1, tokens.shape[2])))
     try:
         yield
@@ -167,6 +176,11 @@ def mixed_precision(device: torch.device, precision: str):
 
 
 # ---- evaluation ------------------------------------------------------------------------------------------------------
+
+def together(vectors: Iterable[Tensor], device: torch.device) -> Tensor:
+    """What all processes made of their batches, one under another."""
+    return torch.cat([batch["unit"] for batch in interleaved([{"unit": some} for some in vectors])]).to(device)
+
 
 def embed_images(model: CLIPModel, pixels: Tensor) -> Tensor:
     """[B, 3, S, S] normalised -> [B, P] of length 1"""
@@ -202,8 +216,8 @@ def evaluate(model: CLIPModel, images: Images, captions: Captions, prompts: Opti
     model.eval()
     order = np.array_split(rows, math.ceil(len(rows) / batch_size))
     with mixed_precision(device, precision):
-        seen = torch.cat([embed_images(model, normalize(pixels, "clip")) for pixels in images.batches(order, "test")])
-        read = torch.cat([embed_texts(model, tokens.to(device)) for tokens in captions.read(everything, 4 * batch_size)])
+        seen = together((embed_images(model, normalize(pixels, "clip")) for pixels in images.batches(mine(order), "test")), device)
+        read = together((embed_texts(model, tokens.to(device)) for tokens in mine(captions.read(everything, 4 * batch_size))), device)
         similarity, true = seen @ read.T, captions.true(rows, everything).to(device)
         scores = {"image_to_text": retrieval(similarity, true), "text_to_image": retrieval(similarity.T, true.T)}
         if prompts is not None:

@@ -8,6 +8,7 @@ The output folder is a Hugging Face checkpoint: CLIPModel and CLIPProcessor load
 import argparse
 import json
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Dict, List, Optional
 
@@ -24,6 +25,7 @@ from dataset import NORMALIZATIONS
 from dsva import attend_plainly
 from errors import InputError, exits_cleanly, first_line
 from options import WORKERS, Parser, number, path, pick_device
+from parallel import of_first, start
 from runs import atomic, circumstances, read_json, write_json, write_text
 from teachers import Teacher, image_lessons, read_teacher
 
@@ -44,8 +46,8 @@ def main(arguments=None):
     opt = get_options(arguments)
     transformers_logging.set_verbosity_error()
     transformers_logging.disable_progress_bar()
-    device, output = pick_device(opt.device), Path(opt.output)
-    refuse_other_options(opt, output)
+    device, output = start(pick_device(opt.device)), Path(opt.output)
+    of_first(refuse_other_options, opt, output)
     results = output / "train_results.json"
     if results.is_file():
         return print(f"finished already: {output}  {show(read_json(results))}")
@@ -57,9 +59,10 @@ def main(arguments=None):
     sentences, meanings = read_teacher(opt.text_teacher) if opt.text_teacher else ([], None)
     given = given_clip(Path(opt.init), opt.image_size) if opt.init else None
 
-    write_json(output / "options.json", {"options": vars(opt), **circumstances()})
+    of_first(write_json, output / "options.json", {"options": vars(opt), **circumstances()})
+    of_first(write_processor, opt, captions["train"], sentences, output)
+    tokenizer = CLIPTokenizerFast.from_pretrained(output, local_files_only=True)
     torch.manual_seed(opt.seed)
-    tokenizer = make_processor(opt, captions["train"], sentences, output)
     model = (given or new_clip(opt, tokenizer)).to(device)
     attend_plainly(model, device)
     teachers = make_teachers(model, lessons, tokenizer, sentences, meanings).to(device)
@@ -76,12 +79,12 @@ def main(arguments=None):
         if test and (epoch == opt.epochs or epoch % opt.test_every == 0):
             line.update(evaluate(model, *test, opt.batch_size, opt.precision))
         history.append(line)
-        save_state(output, model, teachers, optimizer, history)
+        of_first(save_state, output, model, teachers, optimizer, history)
         print(f"epoch {epoch:3d}/{opt.epochs}  {show(line)}", flush=True)
-    save_clip(output, model, opt.half)
-    write_json(results, {**history[-1], "data": count(captions), "parameters": sum(p.numel() for p in model.parameters()),
+    of_first(save_clip, output, model, opt.half)
+    of_first(write_json, results, {**history[-1], "data": count(captions), "parameters": sum(p.numel() for p in model.parameters()),
                          "seconds": sum(line["seconds"] for line in history), "options": vars(opt), **circumstances()})
-    (output / "state.pt").unlink(missing_ok=True)
+    of_first(partial(Path.unlink, missing_ok=True), output / "state.pt")
     print(f"checkpoint in {output}")
 
 
@@ -198,8 +201,8 @@ def make_teachers(model: CLIPModel, lessons: Optional[Tensor], tokenizer, senten
 
 # ---- the checkpoint --------------------------------------------------------------------------------------------------
 
-def make_processor(opt, captions: Dict[str, list], sentences: List[str], output: Path) -> CLIPTokenizerFast:
-    """Write the files of a CLIPProcessor, those of --init or new ones that know the words of all captions and sentences, and load the tokenizer."""
+def write_processor(opt, captions: Dict[str, list], sentences: List[str], output: Path):
+    """The files of a CLIPProcessor, those of --init or new ones that know the words of all captions and sentences."""
     if opt.init:
         for file in Path(opt.init).iterdir():
             if file.name in PROCESSOR_FILES:
@@ -210,7 +213,6 @@ def make_processor(opt, captions: Dict[str, list], sentences: List[str], output:
     elif not (output / "preprocessor_config.json").is_file():
         train_tokenizer([*(caption for several in captions.values() for caption in several), *sentences], opt.vocab_size, opt.context, output)
         write_json(output / "preprocessor_config.json", image_processor(opt.image_size))
-    return CLIPTokenizerFast.from_pretrained(output, local_files_only=True)
 
 
 def resize_processor(folder: Path, size: int):

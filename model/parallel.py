@@ -6,7 +6,7 @@ and one term of the loss is a sum over images where the others are means. One su
 import atexit
 import os
 from itertools import zip_longest
-from typing import Callable, Dict, Iterable, Iterator, List, Sequence
+from typing import Callable, Dict, Iterable, Iterator, List
 
 import torch
 import torch.distributed as dist
@@ -47,22 +47,69 @@ def of_first(act: Callable, *arguments):
     return result[0]
 
 
+def of_all(result) -> list:
+    """What each process has."""
+    everyone = [result] * processes()
+    if processes() > 1:
+        with torch.inference_mode(False):  # in which gloo of torch 2.1 could not fill its own tensors
+            dist.all_gather_object(everyone, result)
+    return everyone
+
+
+def agreed(act: Callable):
+    """What it returns. An InputError in one process is raised in all, for a caller who goes on with something else."""
+    result = wrong = None
+    try:
+        result = act()
+    except InputError as error:
+        wrong = error
+    for told in of_all(wrong):
+        if told:
+            raise told
+    return result
+
+
 # ---- training --------------------------------------------------------------------------------------------------------
+
+def divisible(rows: int, what: str):
+    """Or an InputError: every process needs something to do."""
+    if rows < processes():
+        raise InputError(f"a batch of {rows} {what} cannot be divided among {processes()} processes: start fewer, or make it larger by --batch_size, or --ways and --shots")
+
+
+def whole(part: Tensor, rows: int) -> Tensor:
+    """[k, ...] -> [rows, ...]: of a batch, the rows that this process has worked out (one of every so many) and those of all others.
+    The gradient reaches its own alone, so the sum over the processes is that of the whole batch."""
+    if processes() == 1:
+        return part
+    own = torch.zeros(rows, *part.shape[1:], dtype=part.dtype, device=part.device).index_copy(0, torch.arange(rows, device=part.device)[my_part()], part)
+    return own + (add_up(own.detach().clone()) - own.detach())
+
+
+def my_part() -> slice:
+    """Of the rows of a batch, those of this process."""
+    return slice(rank(), None, processes())
+
+
+def once(value: Tensor) -> Tensor:
+    """What all processes work out alike: where gradients are added up, that of one counts."""
+    if processes() > 1:
+        value.register_hook(lambda gradient: gradient / processes())
+    return value
+
 
 class Parts(Sampler):
     """Of every batch of a sampler, the part of this process."""
 
     def __init__(self, batches: Sampler):
         self.batches = batches
-        smallest = min(map(len, batches))
-        if smallest < processes():
-            raise InputError(f"a batch of {smallest} images cannot be divided among {processes()} processes: start fewer, or choose other --ways, --shots or --batch_size")
+        divisible(min(map(len, batches)), "images")
 
     def __len__(self) -> int:
         return len(self.batches)
 
     def __iter__(self) -> Iterator[list]:
-        return (batch[rank()::processes()] for batch in self.batches)
+        return (batch[my_part()] for batch in self.batches)
 
 
 def weigh(terms: Dict[str, Tensor], sums: Iterable[str], images: int) -> Dict[str, Tensor]:
@@ -90,16 +137,25 @@ def add_up_gradients(parameters: Iterable[Tensor]):
 
 # ---- looking at many images ------------------------------------------------------------------------------------------
 
-def mine(batches: Sequence) -> list:
+def mine(batches: Iterable) -> list:
     """Whole batches, each in one process: so they give exactly what they give to one process."""
-    return list(batches)[rank()::processes()]
+    return list(batches)[my_part()]
 
 
 def interleaved(results: List[Dict[str, Tensor]]) -> List[Dict[str, Tensor]]:
     """What all processes made of theirs, in the order of all batches."""
     if processes() == 1:
         return results
-    everyone: List[list] = [[] for _ in range(processes())]
-    with torch.inference_mode(False):  # in which gloo of torch 2.1 could not fill its own tensors
-        dist.all_gather_object(everyone, [{name: value.cpu() for name, value in result.items()} for result in results])
+    everyone = of_all([{name: value.cpu() for name, value in result.items()} for result in results])
     return [result for several in zip_longest(*everyone) for result in several if result is not None]
+
+
+def in_turn(results: Iterator) -> Iterator:
+    """What all processes make of theirs, in the order of all batches, as it comes: for more than memory holds."""
+    if processes() == 1:
+        yield from results
+        return
+    everyone: list = []
+    while None not in everyone:
+        everyone = of_all(next(results, None))
+        yield from (result for result in everyone if result is not None)

@@ -13,9 +13,10 @@ With --tile, each image gets NAME_classes.png, NAME_tiles.csv and, if it is a Ge
 import argparse
 import os
 from collections import Counter
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, Iterator, List
 
 import numpy as np
 import torch
@@ -28,6 +29,7 @@ from errors import InputError, exits_cleanly
 from images import printable, walk
 from newclasses import NewClass, check_names, columns_by_clip, columns_by_hand, known_classes, parse
 from options import WORKERS, Parser, number, path, pick_device
+from parallel import in_turn, of_first, rank, start
 from runs import atomic, write_columns
 from scenes import open_scene, write_geotiff
 from stream import Predictions, Summary, columns, decode
@@ -39,18 +41,18 @@ PLACE = {"paths", "output", "device", "workers", "batch_size", "strict"}  # opti
 @exits_cleanly
 def main(arguments=None):
     opt = get_options(arguments)
-    device = pick_device(opt.device)
+    device = start(pick_device(opt.device))
     images = count_images(opt.paths)
     new = [parse(text) for text in opt.add_class]
     run, data, model = load_saved(opt.resume, device)
     candidates = choose_candidates(opt, run, data, new, device)
     classifier = Classifier(run, model, candidates, data.attribute_names)
-    predictions = Predictions(opt.output, {key: value for key, value in vars(opt).items() if key not in PLACE},
-                              fingerprint(opt.resume, candidates), classes=dict(zip(candidates.names, candidates.kinds)))
+    predictions = of_first(partial(Predictions, classes=dict(zip(candidates.names, candidates.kinds))), opt.output,
+                           {key: value for key, value in vars(opt).items() if key not in PLACE}, fingerprint(opt.resume, candidates))
     if opt.tile:
         check_maps(opt.paths, candidates)
     print_candidates(classifier)
-    predictions.start()
+    of_first(predictions.start)
     unreadable = map_scenes(opt, predictions.folder, classifier) if opt.tile else name_images(opt, predictions, classifier, images)
     if unreadable and (opt.strict or unreadable == images):
         raise InputError(f"{unreadable} of {images} images could not be read" + (" (--strict)" if opt.strict else "") + ": replace those that are listed above, or take them away")
@@ -133,21 +135,31 @@ def choose_candidates(opt: argparse.Namespace, run: argparse.Namespace, data: Be
 def name_images(opt: argparse.Namespace, predictions: Predictions, classifier: Classifier, images: int) -> int:
     """Write and print predictions of all images, or of those still to be done. Returns how many could not be read."""
     candidates = classifier.candidates
-    done = predictions.done(walk(opt.paths), opt.batch_size)
+    done = of_first(lambda: predictions.done(walk(opt.paths), opt.batch_size))
     if done:
         print(f"note: {done} of {images} images are there already")
     batches = decode(islice(walk(opt.paths), done, None), classifier.size, opt.batch_size, opt.workers, candidates.attributes.is_cuda)
+    summary = None
     try:
-        with tqdm(total=images, initial=done, desc="images", leave=False, disable=None) as bar:
-            for files, pictures, errors in batches:
-                told = classifier.describe(pictures, opt.top, opt.attributes)
-                predictions.write({"image": file, **({"error": errors[file]} if file in errors else next(told))} for file in files)
-                bar.update(len(files))
+        with tqdm(total=images, initial=done, desc="images", leave=False, disable=rank() > 0 or None) as bar:
+            for lines in in_turn(tell(opt, classifier, batches)):
+                if rank() == 0:
+                    predictions.write(lines)
+                bar.update(len(lines))
     finally:
-        summary = predictions.tabulate(columns(min(opt.top, len(candidates.names)), min(opt.attributes, len(candidates.attributes))))
+        if rank() == 0:  # also of those before an interruption
+            summary = predictions.tabulate(columns(min(opt.top, len(candidates.names)), min(opt.attributes, len(candidates.attributes))))
+    summary = of_first(lambda: summary)
     print_summary(summary)
     print(f"wrote   {predictions.lines}\n        {predictions.table}")
     return summary.unreadable
+
+
+def tell(opt: argparse.Namespace, classifier: Classifier, batches) -> Iterator[List[dict]]:
+    """What is to be written of each batch of images."""
+    for files, pictures, errors in batches:
+        told = classifier.describe(pictures, opt.top, opt.attributes)
+        yield [{"image": file, **({"error": errors[file]} if file in errors else next(told))} for file in files]
 
 
 # ---- tile by tile ----------------------------------------------------------------------------------------------------
@@ -173,7 +185,7 @@ def map_scenes(opt: argparse.Namespace, folder: Path, classifier: Classifier) ->
             unreadable += 1
             print(f"error   {printable(str(error))}")
         else:
-            save_map(folder / Path(file).stem, scene, grid, probabilities, classifier.candidates)
+            of_first(save_map, folder / Path(file).stem, scene, grid, probabilities, classifier.candidates)
     return unreadable
 
 

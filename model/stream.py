@@ -17,6 +17,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from dataset import load_image
 from errors import InputError
+from parallel import processes, rank
 from runs import atomic, circumstances, read_json, write_json
 from texts import parse_json
 
@@ -43,8 +44,8 @@ class Decoder(Dataset):
 
 
 def decode(files: Iterator[str], size: int, batch_size: int, workers: int, pin_memory: bool) -> DataLoader:
-    """Batches of a `Decoder` in the order of the files, of which only the next few are ever taken."""
-    batches = iter(lambda: list(islice(files, batch_size)), [])
+    """Batches of a `Decoder` in the order of the files, of which only the next few are ever taken. Of several processes each has its own."""
+    batches = islice(iter(lambda: list(islice(files, batch_size)), []), rank(), None, processes())
     return DataLoader(Decoder(size), batch_size=None, sampler=batches, num_workers=workers, pin_memory=pin_memory)
 
 

@@ -10,12 +10,14 @@ from typing import Callable, Dict, List, Sequence, Tuple
 
 import matplotlib
 import numpy as np
+import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import BatchSampler, DataLoader, Dataset
 from torchvision.transforms import functional as TF
 
 from engine import progress
+from parallel import agreed, interleaved, mine
 
 Box = Tuple[int, int, int, int]     # left, top, right, bottom, as Pillow has it
 NOWHERE = 255                       # in a map: a cell where the image has no data
@@ -101,8 +103,10 @@ class Tiles(Dataset):
 
 def slide(scene, grid: Grid, classify: Callable[[Tensor], np.ndarray], size: int, batch_size: int, workers: int, title: str) -> np.ndarray:
     """Class probabilities of all tiles, [J, I, K]. classify: images [B, 3, S, S] uint8 -> [B, K]"""
-    batches = DataLoader(Tiles(scene, grid, size), batch_size, num_workers=workers)
-    return np.concatenate([classify(images) for images in progress(batches, title)]).reshape(len(grid.tops), len(grid.lefts), -1)
+    tiles = Tiles(scene, grid, size)
+    batches = DataLoader(tiles, batch_sampler=mine(BatchSampler(range(len(tiles)), batch_size, drop_last=False)), num_workers=workers)
+    told = agreed(lambda: [{"tiles": torch.from_numpy(classify(images))} for images in progress(batches, title)])
+    return torch.cat([batch["tiles"] for batch in interleaved(told)]).numpy().reshape(len(grid.tops), len(grid.lefts), -1)
 
 
 # ---- the map as a picture --------------------------------------------------------------------------------------------

@@ -2,14 +2,19 @@
 import json
 import os
 import shlex
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import scipy.io
+import torch
+from PIL import Image
+from safetensors.torch import load_file
 
 from conftest import write_dataset
 from test_annotate import write_whole_clip
@@ -23,6 +28,11 @@ def torchrun(words: str, count=2, program="main", **places) -> subprocess.Popen:
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(count), REPOSITORY / "model" / f"{program}.py", *shlex.split(words)]
     return subprocess.Popen([*map(str, command), *(str(word) for name, value in places.items() for word in (f"--{name}", value))], text=True, start_new_session=True,
                             env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+
+
+def alone(program: str, words: str) -> subprocess.CompletedProcess:
+    return subprocess.run([sys.executable, REPOSITORY / "model" / f"{program}.py", *shlex.split(words)], env={**os.environ, "OMP_NUM_THREADS": "1"},
+                          capture_output=True, text=True)
 
 
 def own(said: str) -> list:
@@ -89,13 +99,74 @@ def test_stopped_they_say_so_once_and_go_on(places, tmp_path):
     assert process.returncode == 0 and [line["scores"] for line in log(tmp_path / "two")] == [line["scores"] for line in log(tmp_path / "one")]
 
 
+@pytest.fixture(scope="module")
+def captioned(tmp_path_factory):
+    """Images with captions, and teachers of either tower: the options that say where."""
+    folder = tmp_path_factory.mktemp("captioned")
+    write_dataset(folder)
+    images = sorted((folder / "RSSDIVCS").glob("Class*/*.png"))[:22]
+    names = [str(image.relative_to(folder)) for image in images]
+    lines = [{"image": name, "captions": [f"a picture of {number}", f"number {number % 5} again"]} for number, name in enumerate(names)]
+    (folder / "captions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    chance = np.random.default_rng(0)
+    sentences = [caption for line in lines for caption in line["captions"]]
+    for name, of in (("images", names), ("sentences", sorted(set(sentences)))):
+        np.savez(folder / f"{name}.npz", names=np.array(of), vectors=chance.standard_normal((len(of), 6), np.float32))
+    return f"--images {folder} --captions {folder / 'captions.jsonl'} --test_captions {folder / 'captions.jsonl'} " \
+           f"--image_teacher {folder / 'images.npz'} --text_teacher {folder / 'sentences.npz'}"
+
+
+FINETUNE = ("--image_size 16 --patch_size 8 --width 16 --layers 1 --heads 2 --text_width 16 --text_layers 1 --text_heads 2 --projection 8 --vocab_size 600 "
+            "--context 16 --batch_size 8 --captions_per_image 2 --device cpu --workers 0 --precision fp32")
+
+
+@pytest.mark.parametrize("words", ["--patch_drop 0.5 --whole_epochs 1", "--cache_gb 0"])
+def test_a_clip_learns_the_same_from_two_processes(captioned, tmp_path, words):
+    """Batches of 8, 7 and 7 images, in two parts each."""
+    words = f"{FINETUNE} {words} {captioned} --epochs 2"
+    one = alone("finetune_clip", f"{words} --output {tmp_path / 'one'}")
+    assert one.returncode == 0, one.stderr
+    process = torchrun(f"{words} --output {tmp_path / 'two'}", program="finetune_clip")
+    printed, error = process.communicate()
+    assert process.returncode == 0 and printed.count("epoch   2/2") == 1, error
+    for one, two in zip(log(tmp_path / "one"), log(tmp_path / "two")):
+        assert two["loss"] == pytest.approx(one["loss"], rel=1e-5) and two["temperature"] == pytest.approx(one["temperature"], rel=1e-5)
+    one, two = (load_file(tmp_path / folder / "model.safetensors") for folder in ("one", "two"))
+    torch.testing.assert_close(two, one, rtol=1e-3, atol=1e-4)
+    assert {file.name for file in (tmp_path / "two").iterdir()} == {file.name for file in (tmp_path / "one").iterdir()}
+
+
+def test_predictions_are_exactly_those_of_one_process_and_go_on(places, tmp_path):
+    """24 images in batches of 5, one of them unreadable, then a map of tiles."""
+    run(f"{WORDS} --nepoch 1 --gzsl", output=tmp_path / "run", **places)
+    pictures = tmp_path / "pictures"
+    shutil.copytree(Path(places["root"]) / "RSSDIVCS", pictures)
+    (pictures / "Class1" / "image_7.png").write_bytes(b"no image")
+    scene = tmp_path / "scene.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (150, 170, 3), np.uint8)).save(scene)
+    words = f"--resume {tmp_path / 'run' / 'last.safetensors'} --device cpu --workers 0 --batch_size 5 --classes all"
+    for what in (f"{pictures}", f"{scene} --tile 64 --stride 32"):
+        one = alone("predict", f"{words} {what} --output {tmp_path / 'one'}")
+        assert one.returncode == 0, one.stderr
+        process = torchrun(f"{words} {what} --output {tmp_path / 'two'}", program="predict")
+        printed, error = process.communicate()
+        assert process.returncode == 0 and printed == one.stdout.replace("/one/", "/two/"), error
+        lines = tmp_path / "two" / "predictions.jsonl"
+        if lines.is_file():
+            whole = lines.read_text()
+            lines.write_text("".join(whole.splitlines(keepends=True)[:12]))
+            assert torchrun(f"{words} {what} --output {tmp_path / 'two'}", program="predict").wait() == 0 and lines.read_text() == whole
+        for file in (tmp_path / "one").iterdir():
+            assert file.name == "options.json" or file.read_bytes() == (tmp_path / "two" / file.name).read_bytes()
+        shutil.rmtree(tmp_path / "one"), shutil.rmtree(tmp_path / "two")
+
+
 def test_annotation_and_baselines_are_exactly_those_of_one_process(root, tmp_path):
     write_whole_clip(tmp_path / "clip")
     where = f"--root {root} --clip {tmp_path / 'clip'} --device cpu --workers 0 --batch_size 7"
-    for program, words in (("annotate", f"--from images --group_file mine --output {tmp_path / '{}' / 'mine_splits.mat'}"), ("zero_shot_clip", f"--gzsl --output {tmp_path / '{}'}")):
-        one = subprocess.run([sys.executable, REPOSITORY / "model" / f"{program}.py", *shlex.split(f"{where} {words}".replace("{}", "one"))],
-                             env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True, text=True)
-        two = torchrun(f"{where} {words}".replace("{}", "two"), program=program).communicate()[0]
+    for name, words in (("annotate", f"--from images --group_file mine --output {tmp_path / '{}' / 'mine_splits.mat'}"), ("zero_shot_clip", f"--gzsl --output {tmp_path / '{}'}")):
+        one = alone(name, f"{where} {words}".replace("{}", "one"))
+        two = torchrun(f"{where} {words}".replace("{}", "two"), program=name).communicate()[0]
         assert one.returncode == 0 and two == one.stdout.replace("/one", "/two"), one.stderr
     one, two = (scipy.io.loadmat(tmp_path / folder / "mine_splits.mat") for folder in ("one", "two"))
     assert (one["att"] == two["att"]).all() and (one["similarity_images"] == two["similarity_images"]).all()
