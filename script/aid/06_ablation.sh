@@ -25,6 +25,7 @@ ablate() {  # ablate TITLE OPTIONS...
 }
 
 ablate "as published"
+ablate "windows in the test as well" --sel_res pro   # also in the projection branch's scores; --sel_res main names the same numbers
 ablate "no attri" --attri 0
 ablate "no l_xe" --l_xe 0
 ablate "no l_attri" --l_attri 0
@@ -39,7 +40,7 @@ ablate "functions alone" --only_groups functions
 ablate "materials alone" --only_groups materials
 ablate "surface properties alone" --only_groups surface_properties
 
-for branch in projection attention; do  # --sel_res main and layer
+for branch in projection attention "windows alone"; do  # --sel_res main, layer and pro
   echo; echo "$branch branch, last epoch"
   run_model tables "${rows[@]}" --kinds "$branch, last" --scores ZSL U S H
 done
