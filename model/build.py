@@ -39,7 +39,8 @@ def build_model(opt: Namespace, data: Benchmark, checkpoint: Optional[Path] = No
     if vars(opt).get("compile"):
         compile_tower(tower, data.class_attributes.device)
     model = kind(tower, len(data.class_attributes), groups if opt.pro_type == 4 else [groups[opt.pro_type - 1]],
-                 opt.pro_thr, opt.pro_weight, class_token=vars(opt).get("pool") == "class", bf16=precision == "bf16")
+                 opt.pro_thr, opt.pro_weight, class_token=vars(opt).get("pool") == "class",
+                 decorrelated=bool(vars(opt).get("decorrelate")), bf16=precision == "bf16")
     if checkpoint:
         load_weights(model, checkpoint)
     return model

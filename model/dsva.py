@@ -41,11 +41,12 @@ class DSVA(nn.Module):
     pro_thr:       pixels above pro_thr x mean attention belong to the window
     pro_weight:    weight of the window's class scores in the final ones
     class_token:   the projection branch reads the class token alone; as published it reads the mean of all tokens
+    decorrelated:  the projection branch has a metric of attribute vectors, in which all classes are equally long (`words.py`)
     bf16:          the tower computes in mixed precision; everything after it stays float32
     """
 
     def __init__(self, tower: nn.Module, attributes: int, window_groups: Sequence[Sequence[int]] = (),
-                 pro_thr: float = 1.0, pro_weight: float = 1.0, class_token: bool = False, bf16: bool = False):
+                 pro_thr: float = 1.0, pro_weight: float = 1.0, class_token: bool = False, decorrelated: bool = False, bf16: bool = False):
         super().__init__()
         width = tower.config.hidden_size
         self.tower = tower
@@ -56,6 +57,7 @@ class DSVA(nn.Module):
         self.window_groups = [list(group) for group in window_groups]
         self.pro_thr, self.pro_weight = pro_thr, pro_weight
         self.class_token, self.bf16 = class_token, bf16
+        self.register_buffer("metric", torch.eye(attributes) if decorrelated else None)
 
     def forward(self, images: Tensor, class_attributes: Tensor, windows: bool = False) -> Output:
         """images: [B, 3, S, S], normalised;  class_attributes: M [A, C];  windows: look a second time."""
@@ -63,7 +65,7 @@ class DSVA(nn.Module):
         scores = self.prototypes @ tokens.transpose(1, 2)                   # [B, A, N]
         attended = scores.max(dim=2).values                                 # [B, A], the class token may win: as published
         projected = self.project(self.pool(tokens))                         # [B, A]
-        out = Output(final=projected @ class_attributes, attention=attended @ class_attributes,
+        out = Output(final=projected @ self.level(class_attributes), attention=attended @ class_attributes,
                      attributes_projection=projected, attributes_attention=attended,
                      maps=scores[:, :, 1:].unflatten(2, (self.grid, self.grid)))
         return self.look_again(images, class_attributes, out) if windows else out
@@ -73,7 +75,7 @@ class DSVA(nn.Module):
         out.boxes = self.find_window(out, images.shape[-1])
         out.windows = self.crop(images, out.boxes)
         attributes = self.project(self.tokens(out.windows).amax(dim=1))     # max pooling here, mean pooling above: as published
-        out.window = attributes @ class_attributes
+        out.window = attributes @ self.level(class_attributes)
         out.final = out.final + self.pro_weight * out.window
         return out
 
@@ -94,6 +96,12 @@ class DSVA(nn.Module):
 
     def project(self, pooled: Tensor) -> Tensor:
         return self.linear(self.norm(pooled))                               # [B, D] -> [B, A]
+
+    def level(self, class_attributes: Tensor) -> Tensor:
+        """M [A, C] -> each class as long as all others in the metric, if there is one: none wins by its length."""
+        if self.metric is None:
+            return class_attributes
+        return class_attributes / (class_attributes * (self.metric @ class_attributes)).sum(dim=0).clamp(min=1e-12).sqrt()
 
     def learn(self, everything: bool) -> list:
         """Choose what learns: in warm-up only the prototypes and the linear layer, later everything.

@@ -107,7 +107,7 @@ def train(opt, data, run, device, directions, constant):
     model = build_model(opt, data, run.checkpoint).to(device)
     scenes = open_scenes(opt, data, model)
     if directions is not None and not run.checkpoint:
-        start_from_words(model, directions, some_images(opt, data, scenes))
+        start_from_words(model, directions, some_images(opt, data, scenes), opt.decorrelate)
     criterion = Criterion(loss_weights(opt), list(data.groups.values()) if opt.use_group else None, opt.xe_on)
     sampler = make_sampler(opt, data, run.seed)
     loaders = load(opt, data, scenes, Parts(sampler) if processes() > 1 else sampler), test_loader(opt, data, scenes)
@@ -157,11 +157,11 @@ def test(opt, data, model, loader, epoch, constant):
 
 
 def some_images(opt, data, scenes):
-    """Batches of at most SOME training images, of all classes alike."""
+    """Batches of at most SOME training images, of all classes alike, and their classes."""
     images = data.splits[training_part(opt)]
     some = BatchSampler(images[::-(-len(images) // SOME)].tolist(), opt.batch_size, drop_last=False)
-    for batch, _ in progress(load(opt, data, scenes, some), "start"):
-        yield normalize(batch.to(data.class_attributes.device), opt.normalize)
+    for batch, labels in progress(load(opt, data, scenes, some), "start"):
+        yield normalize(batch.to(data.class_attributes.device), opt.normalize), labels.to(data.class_attributes.device)
 
 
 def make_sampler(opt, data, seed):

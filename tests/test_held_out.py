@@ -7,15 +7,18 @@ import pytest
 import torch
 
 import held_out
+from build import load_saved
+from dataset import SceneImages, normalize
+from options import BRANCH, needs_windows
 from test_predict import place  # noqa: F401  a fixture: a described dataset and a run
 
 
 def test_a_new_column_takes_the_place_of_the_old_one_among_the_unseen_classes():
     data = SimpleNamespace(class_attributes=torch.tensor([[1.0, 0, 0, 9], [0, 1, 0, 9]]), unseen=np.array([0, 1]))
-    scores = np.array([[2.0, 1], [1, 2]])
-    assert held_out.named(scores, np.array([1.0, 0]), 0, data).tolist() == [True, False]
-    assert held_out.named(scores, np.array([0, 5.0]), 0, data).tolist() == [True, True]
-    assert held_out.named(scores, np.array([-1.0, -1]), 0, data).tolist() == [False, False]
+    scores, as_it_is = torch.tensor([[2.0, 1], [1, 2]]), torch.nn.Identity()
+    assert held_out.named(scores, np.array([1.0, 0]), 0, data, as_it_is).tolist() == [True, False]
+    assert held_out.named(scores, np.array([0, 5.0]), 0, data, as_it_is).tolist() == [True, True]
+    assert held_out.named(scores, np.array([-1.0, -1]), 0, data, as_it_is).tolist() == [False, False]
 
 
 def test_a_description_names_what_most_images_show_the_most_common_first():
@@ -37,3 +40,18 @@ def test_every_unseen_class_is_measured_on_images_that_do_not_stand_for_it(place
     with pytest.raises(SystemExit):
         held_out.main([*words, "--pictures", "3"])
     assert "--pictures 3 takes them all" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("branch", ["main", "layer"])
+def test_attribute_scores_times_the_levelled_classes_are_the_networks_class_scores(place, tmp_path, branch):  # noqa: F811
+    """Also where a metric makes all classes equally long."""
+    run, data, model = load_saved(place / "run" / "last.safetensors", torch.device("cpu"))
+    run.sel_res = branch
+    mixed = torch.randn(len(data.class_attributes), len(data.class_attributes))
+    model.metric = torch.eye(len(mixed)) + mixed @ mixed.T
+    images = data.splits["test_unseen_loc"]
+    scores = held_out.attribute_scores(SimpleNamespace(batch_size=3, workers=0), run, data, model, images)
+    pixels = torch.stack([SceneImages(data, model.tower.config.image_size)[i][0] for i in images])
+    with torch.no_grad():
+        said = getattr(model(normalize(pixels, run.normalize), data.class_attributes, needs_windows(run, run.epoch)), BRANCH[branch])
+    torch.testing.assert_close(scores @ held_out.leveller(run, model)(data.class_attributes), said, rtol=1e-3, atol=1e-5)

@@ -2,6 +2,7 @@
 import json
 import shlex
 
+import numpy as np
 import pytest
 import torch
 
@@ -35,7 +36,7 @@ def test_the_projection_branch_starts_as_clips_similarities_standardised(words):
     size = model.config.vision_config.image_size
     images = torch.randn(20, 3, size, size)
     dsva = DSVA(getattr(model.vision_model, "vision_model", model.vision_model), 6, list(GROUPS.values()), class_token=True)
-    start_from_words(dsva, sentences @ model.visual_projection.weight.detach(), images.split(8))
+    start_from_words(dsva, sentences @ model.visual_projection.weight.detach(), zip(images.split(8), torch.zeros(20).split(8)))
     with torch.no_grad():
         said = dsva(images, torch.eye(6)).attributes_projection
         similarity = model.visual_projection(model.vision_model(pixel_values=images).pooler_output) @ sentences.T
@@ -48,7 +49,7 @@ def test_both_branches_start_with_deviation_1_and_know_nothing_of_the_mean_token
     size = model.config.vision_config.image_size
     images = torch.randn(20, 3, size, size)
     dsva = DSVA(getattr(model.vision_model, "vision_model", model.vision_model), 6, list(GROUPS.values()), class_token=class_token)
-    start_from_words(dsva, sentences @ model.visual_projection.weight.detach(), [images])
+    start_from_words(dsva, sentences @ model.visual_projection.weight.detach(), [(images, torch.zeros(20))])
     with torch.no_grad():
         out, tokens = dsva(images, torch.eye(6)), dsva.tokens(images)
     torch.testing.assert_close(out.attributes_attention.std(dim=0), torch.ones(6), rtol=1e-3, atol=1e-3)
@@ -56,6 +57,26 @@ def test_both_branches_start_with_deviation_1_and_know_nothing_of_the_mean_token
     torch.testing.assert_close(out.attributes_projection.mean(dim=0), torch.zeros(6), rtol=0, atol=1e-3)
     torch.testing.assert_close(dsva.prototypes @ tokens.mean(dim=(0, 1)), torch.zeros(6), rtol=0, atol=1e-3)
     assert dsva.prototypes.requires_grad and dsva.linear.weight.requires_grad
+
+
+def test_decorrelated_scores_are_fishers_discriminant_of_the_attribute_scores(words):
+    """With classes of one common covariance, s S^-1 m: images rank classes as the Mahalanobis distance to equally long vectors does."""
+    model, sentences = words
+    size = model.config.vision_config.image_size
+    images, labels = torch.randn(60, 3, size, size), torch.arange(60) % 4
+    tower, directions = getattr(model.vision_model, "vision_model", model.vision_model), sentences @ model.visual_projection.weight.detach()
+    plain, fisher = DSVA(tower, 6, class_token=True), DSVA(tower, 6, class_token=True, decorrelated=True)
+    start_from_words(plain, directions, [(images, labels)])
+    start_from_words(fisher, directions, [(images, labels)], 0.9)
+    classes = torch.randn(6, 3)
+    with torch.no_grad():
+        scores, said = plain(images, classes).attributes_projection.double().numpy(), fisher(images, classes).final.numpy()
+    within = np.concatenate([scores[labels == c] - scores[labels == c].mean(axis=0) for c in range(4)])
+    covariance = within.T @ within / 60
+    shrunk = 0.9 * covariance + 0.1 * np.diag(covariance.diagonal()) + 1e-3 * np.eye(6)
+    vectors = classes.double().numpy()
+    vectors = vectors / np.sqrt(np.einsum("ac,ac->c", vectors, np.linalg.solve(shrunk, vectors)))
+    np.testing.assert_allclose(said, scores @ np.linalg.solve(shrunk, vectors), rtol=1e-3, atol=1e-3)
 
 
 @pytest.fixture
