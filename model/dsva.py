@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from transformers import CLIPVisionConfig, CLIPVisionModel, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
+from discriminant import Discriminant
 from errors import InputError, first_line
 from windows import crop_windows, window_boxes
 
@@ -21,7 +22,7 @@ CHECKPOINT_HELP = ("CLIP-RSICD is on the Hugging Face hub as flax-community/clip
 
 @dataclass
 class Output:
-    """What the network says of a batch. Logits are attribute scores x class attributes; probabilities their softmax."""
+    """What the network says of a batch. Logits are what `classify` makes of attribute scores; probabilities their softmax."""
     final: Tensor                           # [B, C] logits, projection branch (plus windows, where they are on)
     attention: Tensor                       # [B, C] logits, attention branch
     attributes_projection: Tensor           # [B, A]
@@ -41,7 +42,7 @@ class DSVA(nn.Module):
     pro_thr:       pixels above pro_thr x mean attention belong to the window
     pro_weight:    weight of the window's class scores in the final ones
     class_token:   the projection branch reads the class token alone; as published it reads the mean of all tokens
-    decorrelated:  the projection branch has a metric of attribute vectors, in which all classes are equally long (`words.py`)
+    decorrelated:  each branch scores classes by a `Discriminant` of its attribute scores; as published these are multiplied by M
     bf16:          the tower computes in mixed precision; everything after it stays float32
     """
 
@@ -57,7 +58,7 @@ class DSVA(nn.Module):
         self.window_groups = [list(group) for group in window_groups]
         self.pro_thr, self.pro_weight = pro_thr, pro_weight
         self.class_token, self.bf16 = class_token, bf16
-        self.register_buffer("metric", torch.eye(attributes) if decorrelated else None)
+        self.discriminants = nn.ModuleDict({branch: Discriminant(attributes) for branch in ("projection", "attention") if decorrelated})
 
     def forward(self, images: Tensor, class_attributes: Tensor, windows: bool = False) -> Output:
         """images: [B, 3, S, S], normalised;  class_attributes: M [A, C];  windows: look a second time."""
@@ -65,7 +66,7 @@ class DSVA(nn.Module):
         scores = self.prototypes @ tokens.transpose(1, 2)                   # [B, A, N]
         attended = scores.max(dim=2).values                                 # [B, A], the class token may win: as published
         projected = self.project(self.pool(tokens))                         # [B, A]
-        out = Output(final=projected @ self.level(class_attributes), attention=attended @ class_attributes,
+        out = Output(final=self.classify("projection", projected, class_attributes), attention=self.classify("attention", attended, class_attributes),
                      attributes_projection=projected, attributes_attention=attended,
                      maps=scores[:, :, 1:].unflatten(2, (self.grid, self.grid)))
         return self.look_again(images, class_attributes, out) if windows else out
@@ -75,7 +76,7 @@ class DSVA(nn.Module):
         out.boxes = self.find_window(out, images.shape[-1])
         out.windows = self.crop(images, out.boxes)
         attributes = self.project(self.tokens(out.windows).amax(dim=1))     # max pooling here, mean pooling above: as published
-        out.window = attributes @ self.level(class_attributes)
+        out.window = self.classify("projection", attributes, class_attributes)
         out.final = out.final + self.pro_weight * out.window
         return out
 
@@ -97,11 +98,9 @@ class DSVA(nn.Module):
     def project(self, pooled: Tensor) -> Tensor:
         return self.linear(self.norm(pooled))                               # [B, D] -> [B, A]
 
-    def level(self, class_attributes: Tensor) -> Tensor:
-        """M [A, C] -> each class as long as all others in the metric, if there is one: none wins by its length."""
-        if self.metric is None:
-            return class_attributes
-        return class_attributes / (class_attributes * (self.metric @ class_attributes)).sum(dim=0).clamp(min=1e-12).sqrt()
+    def classify(self, branch: str, attributes: Tensor, class_attributes: Tensor) -> Tensor:
+        """A branch's attribute scores [B, A], M [A, C] -> class scores [B, C]"""
+        return self.discriminants[branch](attributes, class_attributes) if self.discriminants else attributes @ class_attributes
 
     def learn(self, everything: bool) -> list:
         """Choose what learns: in warm-up only the prototypes and the linear layer, later everything.

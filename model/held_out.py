@@ -35,7 +35,7 @@ def main(arguments=None):
     run, data, model = load_saved(opt.resume, device)
     images = data.splits["test_unseen_loc"]
     scores, truth = attribute_scores(opt, run, data, model, images), true_attributes(run, data)
-    rows = [measure(c, opt, run, data, scores, images, truth, leveller(run, model), device) for c in data.unseen]
+    rows = [measure(c, opt, run, data, scores, images, truth, directions(run, model), device) for c in data.unseen]
     ways = list(rows[0])[2:]
     mean = {way: np.mean([row[way] for row in rows], axis=0).tolist() for way in ways}
 
@@ -60,17 +60,18 @@ def get_options(arguments=None) -> argparse.Namespace:
 
 @torch.inference_mode()
 def attribute_scores(opt: argparse.Namespace, run: argparse.Namespace, data: Benchmark, model, images: np.ndarray) -> Tensor:
-    """[n, A] of the branch that counts. Class scores are these times `leveller(run, model)` of M, so with the unit matrix for M the network tells them."""
+    """[n, A] of the branch that counts. Class scores are these times the `directions` of M, so with the unit matrix for M the network tells them."""
     unit = torch.eye(len(data.class_attributes), device=data.class_attributes.device)
     loader = DataLoader(Subset(SceneImages(data, model.tower.config.image_size), images.tolist()), opt.batch_size, num_workers=opt.workers)
     batches = (normalize(pixels.to(unit.device), run.normalize) for pixels, _ in progress(loader, "images"))
     scores = torch.cat([getattr(model(batch, unit, needs_windows(run, run.epoch)), BRANCH[run.sel_res]) for batch in batches])
-    return scores / leveller(run, model)(unit).diagonal()
+    return torch.linalg.solve(directions(run, model)(unit), scores, left=False)
 
 
-def leveller(run: argparse.Namespace, model) -> Callable[[Tensor], Tensor]:
-    """What the branch that counts does to M."""
-    return torch.nn.Identity() if BRANCH[run.sel_res] == "attention" else model.level
+def directions(run: argparse.Namespace, model) -> Callable[[Tensor], Tensor]:
+    """What the branch that counts makes of M."""
+    branch = "attention" if BRANCH[run.sel_res] == "attention" else "projection"
+    return model.discriminants[branch].directions if model.discriminants else torch.nn.Identity()
 
 
 def true_attributes(run: argparse.Namespace, data: Benchmark) -> Optional[np.ndarray]:
@@ -79,7 +80,7 @@ def true_attributes(run: argparse.Namespace, data: Benchmark) -> Optional[np.nda
 
 
 def measure(c: int, opt: argparse.Namespace, run: argparse.Namespace, data: Benchmark, scores: Tensor, images: np.ndarray,
-            truth: Optional[np.ndarray], level: Callable[[Tensor], Tensor], device: torch.device) -> dict:
+            truth: Optional[np.ndarray], turn: Callable[[Tensor], Tensor], device: torch.device) -> dict:
     """By each way to describe the class, the percentages of its test images and of the other classes' that are given it."""
     name, own = data.class_names[c], images[data.labels[images] == c]
     pictures = np.concatenate([np.setdiff1d(np.flatnonzero(data.labels == c), images), own])[:opt.pictures]  # first those that are no test images
@@ -91,7 +92,7 @@ def measure(c: int, opt: argparse.Namespace, run: argparse.Namespace, data: Benc
     added = columns_by_clip(list(new.values()), known, run, data, None, device)                     # [A, ways]
     columns = {"run's own": data.class_attributes[:, c].cpu().numpy(), **dict(zip(new, added.T))}
     return {"class": readable(name), "images": int(tested.sum()),
-            **{way: [100 * float(named(scores[part], column, c, data, level).mean()) for part in (tested, others)] for way, column in columns.items()}}
+            **{way: [100 * float(named(scores[part], column, c, data, turn).mean()) for part in (tested, others)] for way, column in columns.items()}}
 
 
 def ways(name: str, pictures: List[str], truth: Optional[np.ndarray], attributes: List[str]) -> Dict[str, NewClass]:
@@ -103,11 +104,11 @@ def ways(name: str, pictures: List[str], truth: Optional[np.ndarray], attributes
     return found
 
 
-def named(scores: Tensor, column: np.ndarray, c: int, data: Benchmark, level: Callable[[Tensor], Tensor]) -> np.ndarray:
+def named(scores: Tensor, column: np.ndarray, c: int, data: Benchmark, turn: Callable[[Tensor], Tensor]) -> np.ndarray:
     """bool [n]: is the image given class c, described by this column, rather than another unseen class? scores: [n, A]"""
     columns = data.class_attributes[:, data.unseen].clone()
     columns[:, data.unseen == c] = torch.from_numpy(column[:, None]).to(columns)
-    return data.unseen[(scores @ level(columns)).argmax(dim=1).cpu().numpy()] == c
+    return data.unseen[(scores @ turn(columns)).argmax(dim=1).cpu().numpy()] == c
 
 
 if __name__ == "__main__":

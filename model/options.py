@@ -16,7 +16,7 @@ from runs import REPOSITORY, checkpoint_metadata
 
 BRANCH = {"main": "final", "layer": "attention", "pro": "window"}  # --sel_res -> the branch that is meant
 
-RECIPES = {"published": {}, "words": {"start": "words", "pool": "class", "sel_res": "main", "decorrelate": 0.7, "xe_on": "logits", "normalize": "clip", "pretrain_lr": 1e-4, "pro_start_epoch": 40}}
+RECIPES = {"published": {}, "words": {"start": "words", "pool": "class", "sel_res": "main", "decorrelate": 0.7, "xe_on": "logits", "normalize": "clip", "pretrain_lr": 3e-4, "pro_start_epoch": 40}}
 
 # Options of the published program that change nothing, there or here (of --cuda: --device finds the GPU by itself).
 NO_EFFECT = ("--train_id", "--cuda", "--matdataset", "--preprocessing", "--standardization", "--resSize", "--attSize", "--avg_pool",
@@ -134,7 +134,7 @@ def get_parser() -> argparse.ArgumentParser:
     net.add_argument("--start", choices=["random", "words"], default="random",
                      help="of the heads: random, as published, or what CLIP's sentences say of the attributes; needs the whole CLIP and annotate.py's attributes")
     net.add_argument("--decorrelate", type=number(float, 0, 0.99), default=0.0,
-                     help="with --start words: how much of the attributes' correlations within classes is taken out of the projection branch; 0 to 0.99, such as 0.7")
+                     help="with --start words: classes are told apart without so much of the attributes' correlations within classes; 0 to 0.99, such as 0.7")
     net.add_argument("--pool", choices=["mean", "class"], default="mean",
                      help="what the projection branch reads: the mean of all tokens, as published, or the class token, which is CLIP's own summary")
     net.add_argument("--pro_type", type=int, choices=[1, 2, 3, 4], default=4, help="attribute groups that choose the window: one of them, or 4 for all")
@@ -215,6 +215,8 @@ def get_options(arguments: Optional[List[str]] = None) -> argparse.Namespace:
         parser.set_defaults(**recorded(parser, read_results(opt.repeat)["options"], opt.repeat))
         opt = parser.parse_args(arguments)
         opt.output = folder_of_repetition(opt.repeat, opt.output)
+    if opt.decorrelate and opt.start != "words":
+        parser.error(f"--decorrelate {opt.decorrelate:g} needs --start words: add it, or --decorrelate 0")
     if opt.resume and opt.protocol == "clean" and not opt.eval:
         parser.error("--protocol clean chooses by a training from CLIP's weights: leave --resume out (the same command goes on with a run)")
     if (opt.eval or opt.resume) and not isinstance(opt.random_id, int):

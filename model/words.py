@@ -4,11 +4,6 @@ CLIP compares an image with a sentence by its class token x alone: after the tow
 about t . W (g * norm(x) + b), for the sentence's embedding t. So W and g carry each attribute's t back into the space of tokens.
 The prototypes and the linear layer take these directions, in such units that each attribute's score over some training images
 has the deviation 1 and, as far as it can be had, the mean 0.
-
-Attributes that CLIP mixes up rise and fall together in images of one class, and drown what tells classes apart. So with
-`--decorrelate` the linear layer's scores s become S^-1 s, where S is their covariance within the seen classes, and each class's
-attribute vector m is taken at the length 1 in that metric, m S^-1 m = 1. Class scores s S^-1 m are then Fisher's linear
-discriminant, of unseen classes too, in units of the deviation within a class.
 """
 from pathlib import Path
 from typing import Iterable, Tuple
@@ -33,7 +28,7 @@ def attribute_directions(folder: Path, data: Benchmark) -> Tensor:
 
 @torch.no_grad()
 def start_from_words(model: DSVA, directions: Tensor, batches: Iterable[Tuple[Tensor, Tensor]], decorrelate: float = 0.0):
-    """directions: [A, D];  batches: training images, [B, 3, S, S] normalised, and their classes [B];  decorrelate: 0 to below 1"""
+    """directions: [A, D];  batches: training images, [B, 3, S, S] normalised, and their classes [B];  decorrelate: how far the discriminants go, if there are any"""
     model.eval()
     tokens, labels = map(torch.cat, zip(*((model.tokens(images), classes) for images, classes in batches)))  # [n, N, D], [n]
     directions, last = directions.to(tokens), model.tower.post_layernorm
@@ -41,21 +36,12 @@ def start_from_words(model: DSVA, directions: Tensor, batches: Iterable[Tuple[Te
     model.norm.weight.copy_(last.weight)
     model.norm.bias.copy_(last.bias)
     scores = model.norm(model.pool(tokens)) @ directions.T                                  # [n, A]
-    weight, bias = directions / scores.std(dim=0)[:, None], -scores.mean(dim=0) / scores.std(dim=0)
-    if decorrelate:
-        model.metric.copy_(precision_within((scores - scores.mean(dim=0)) / scores.std(dim=0), labels, decorrelate))
-        weight, bias = model.metric @ weight, model.metric @ bias
-    model.linear.weight.copy_(weight)
-    model.linear.bias.copy_(bias)
-
-
-def precision_within(scores: Tensor, labels: Tensor, share: float) -> Tensor:
-    """[n, A], [n] -> [A, A]: the inverse of the scores' covariance within classes. Of what lies off its diagonal a share counts,
-    0 to below 1, as in any covariance of many attributes in few images."""
-    within = torch.cat([scores[labels == c] - scores[labels == c].mean(dim=0) for c in labels.unique()]).double()
-    covariance = within.T @ within / len(within)
-    shrunk = share * covariance + (1 - share) * covariance.diagonal().diag()
-    return torch.linalg.inv(shrunk + 1e-3 * torch.eye(len(shrunk)).to(shrunk)).to(scores)
+    deviation = scores.std(dim=0)
+    model.linear.weight.copy_(directions / deviation[:, None])
+    model.linear.bias.copy_(-scores.mean(dim=0) / deviation)
+    if model.discriminants:
+        model.discriminants["projection"].fit((scores - scores.mean(dim=0)) / deviation, labels, decorrelate)
+        model.discriminants["attention"].fit((model.prototypes @ tokens.transpose(1, 2)).amax(dim=2), labels, decorrelate)
 
 
 def start_prototypes(model: DSVA, tokens: Tensor, directions: Tensor):

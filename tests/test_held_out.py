@@ -9,6 +9,7 @@ import torch
 import held_out
 from build import load_saved
 from dataset import SceneImages, normalize
+from discriminant import Discriminant
 from options import BRANCH, needs_windows
 from test_predict import place  # noqa: F401  a fixture: a described dataset and a run
 
@@ -43,15 +44,16 @@ def test_every_unseen_class_is_measured_on_images_that_do_not_stand_for_it(place
 
 
 @pytest.mark.parametrize("branch", ["main", "layer"])
-def test_attribute_scores_times_the_levelled_classes_are_the_networks_class_scores(place, tmp_path, branch):  # noqa: F811
-    """Also where a metric makes all classes equally long."""
+def test_attribute_scores_times_the_classes_directions_are_the_networks_class_scores(place, tmp_path, branch):  # noqa: F811
+    """Also where they are decorrelated."""
     run, data, model = load_saved(place / "run" / "last.safetensors", torch.device("cpu"))
     run.sel_res = branch
-    mixed = torch.randn(len(data.class_attributes), len(data.class_attributes))
-    model.metric = torch.eye(len(mixed)) + mixed @ mixed.T
+    model.discriminants = torch.nn.ModuleDict({branch: Discriminant(len(data.class_attributes)) for branch in ("projection", "attention")})
+    for discriminant in model.discriminants.values():
+        discriminant.fit(torch.randn(40, len(data.class_attributes)), torch.arange(40) % 3, 0.5)
     images = data.splits["test_unseen_loc"]
     scores = held_out.attribute_scores(SimpleNamespace(batch_size=3, workers=0), run, data, model, images)
     pixels = torch.stack([SceneImages(data, model.tower.config.image_size)[i][0] for i in images])
     with torch.no_grad():
         said = getattr(model(normalize(pixels, run.normalize), data.class_attributes, needs_windows(run, run.epoch)), BRANCH[branch])
-    torch.testing.assert_close(scores @ held_out.leveller(run, model)(data.class_attributes), said, rtol=1e-3, atol=1e-5)
+    torch.testing.assert_close(scores @ held_out.directions(run, model)(data.class_attributes), said, rtol=1e-3, atol=1e-5)

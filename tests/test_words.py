@@ -2,7 +2,6 @@
 import json
 import shlex
 
-import numpy as np
 import pytest
 import torch
 
@@ -10,6 +9,7 @@ import annotate
 import main as program
 from attributes import load_clip
 from conftest import GROUPS, write_dataset
+from discriminant import Discriminant
 from dsva import DSVA
 from test_annotate import write_whole_clip
 from words import start_from_words
@@ -59,24 +59,19 @@ def test_both_branches_start_with_deviation_1_and_know_nothing_of_the_mean_token
     assert dsva.prototypes.requires_grad and dsva.linear.weight.requires_grad
 
 
-def test_decorrelated_scores_are_fishers_discriminant_of_the_attribute_scores(words):
-    """With classes of one common covariance, s S^-1 m: images rank classes as the Mahalanobis distance to equally long vectors does."""
+def test_discriminants_start_from_the_attribute_scores_of_their_branches(words):
     model, sentences = words
     size = model.config.vision_config.image_size
     images, labels = torch.randn(60, 3, size, size), torch.arange(60) % 4
-    tower, directions = getattr(model.vision_model, "vision_model", model.vision_model), sentences @ model.visual_projection.weight.detach()
-    plain, fisher = DSVA(tower, 6, class_token=True), DSVA(tower, 6, class_token=True, decorrelated=True)
-    start_from_words(plain, directions, [(images, labels)])
-    start_from_words(fisher, directions, [(images, labels)], 0.9)
-    classes = torch.randn(6, 3)
+    dsva = DSVA(getattr(model.vision_model, "vision_model", model.vision_model), 6, class_token=True, decorrelated=True)
+    start_from_words(dsva, sentences @ model.visual_projection.weight.detach(), [(images, labels)], 0.9)
     with torch.no_grad():
-        scores, said = plain(images, classes).attributes_projection.double().numpy(), fisher(images, classes).final.numpy()
-    within = np.concatenate([scores[labels == c] - scores[labels == c].mean(axis=0) for c in range(4)])
-    covariance = within.T @ within / 60
-    shrunk = 0.9 * covariance + 0.1 * np.diag(covariance.diagonal()) + 1e-3 * np.eye(6)
-    vectors = classes.double().numpy()
-    vectors = vectors / np.sqrt(np.einsum("ac,ac->c", vectors, np.linalg.solve(shrunk, vectors)))
-    np.testing.assert_allclose(said, scores @ np.linalg.solve(shrunk, vectors), rtol=1e-3, atol=1e-3)
+        out = dsva(images, torch.randn(6, 3))
+    for branch, scores in (("projection", out.attributes_projection), ("attention", out.attributes_attention)):
+        expected = Discriminant(6)
+        expected.fit(scores, labels, 0.9)
+        torch.testing.assert_close(dsva.discriminants[branch].precision, expected.precision, rtol=1e-2, atol=1e-2)
+        torch.testing.assert_close(dsva.discriminants[branch].centre, expected.centre, rtol=1e-3, atol=1e-3)
 
 
 @pytest.fixture
@@ -117,3 +112,9 @@ def test_attributes_without_words_are_refused(annotated, clip, tmp_path, capsys)
         run(f"{QUICK} --recipe words", annotated, clip, tmp_path / "run")
     error = capsys.readouterr().err
     assert stop.value.code == 2 and "--start words" in error and error.count("\n") == 1
+
+
+def test_what_is_to_be_decorrelated_starts_from_words(annotated, clip, tmp_path, capsys):
+    with pytest.raises(SystemExit) as stop:
+        run(f"{QUICK} --recipe words --start random", annotated, clip, tmp_path / "run")
+    assert stop.value.code == 2 and "--decorrelate 0.7 needs --start words" in capsys.readouterr().err
