@@ -21,12 +21,19 @@ def element(draw: Callable) -> Callable:
 def compose(s: Scene) -> None:
     """One random scene: one or two grounds and one to five elements."""
     base, other = s.rng.choice(list(land.GROUND), 2, replace=False)
-    lay(s, base, None)
+    if s.chance(0.9):
+        lay(s, base, None)
+    elif s.chance(0.5):
+        ground(s, base)
+        land.mosaic(s, s.rng.uniform(0, 2 * np.pi), s.rng.uniform(60, 190))
+    else:
+        land.mountain(s)
     if s.chance(0.5):
         line = land.shore_distance(s, s.rng.uniform(0, 2 * np.pi), s.rng.uniform(-60, 60)) > 0
         lay(s, other, line if s.chance(0.5) else land.patches(s, s.rng.uniform(0.2, 0.5)))
     for i in s.rng.permutation(len(ELEMENTS))[:s.rng.integers(1, 6)]:
-        ELEMENTS[i](s, *s.rng.uniform(70, SIDE - 70, 2), s.rng.uniform(60, 150), s.rng.uniform(0, 2 * np.pi))
+        radius = s.rng.uniform(50, 150) * (2 if s.chance(0.15) else 1)
+        ELEMENTS[i](s, *s.rng.uniform(70, SIDE - 70, 2), radius, s.rng.uniform(0, 2 * np.pi))
 
 
 def lay(s: Scene, cover: str, where: Where) -> None:
@@ -42,13 +49,34 @@ def lay(s: Scene, cover: str, where: Where) -> None:
 @element
 def pond(s, x, y, r, a):
     shore = land.island_distance(s, x, y, r)
+    flood(s, shore)
+
+
+@element
+def stream(s, x, y, r, a):
+    flood(s, land.river_distance(s, bend(s.rng, x, y, a, s.rng.uniform(4, 60)), s.rng.uniform(0.4, 1.6) * r))
+
+
+def flood(s: Scene, shore: np.ndarray) -> None:
+    """Water where the distance from its shore is positive; it may have banks, and surf."""
+    if s.chance(0.4):
+        ground(s, s.rng.choice(("sand", "soil", "rock", "forest")), shore > -s.rng.uniform(3, 50), soft=2)
     land.water(s, shore > 0, s.rng.uniform(0, 1))
     land.shoal(s, shore, 12)
+    if s.chance(0.25):
+        land.surf(s, shore)
 
 
 @element
 def clearing(s, x, y, r, a):
     ground(s, s.rng.choice(("sand", "dunes", "snow", "rock", "soil")), blob(s.rng, x, y, r), soft=2)
+
+
+@element
+def specks(s, x, y, r, a):
+    cover = s.rng.choice(("sand", "snow", "soil"))
+    for u, v in scatter(s.rng, int(s.rng.integers(2, 8)), 36, -r, r):
+        ground(s, cover, blob(s.rng, x + u, y + v, s.rng.uniform(8, 34), 0.35), extra=("curved",))
 
 
 @element
@@ -58,8 +86,10 @@ def lawn(s, x, y, r, a):
 
 @element
 def trees(s, x, y, r, a):
-    kind = s.rng.integers(3)
-    if kind == 0:
+    kind = s.rng.integers(4)
+    if kind == 3:
+        land.hedge(s, ray(x, y, a) if s.chance(0.5) else bend(s.rng, x, y, a, 30), s.rng.uniform(0.3, 1))
+    elif kind == 0:
         ground(s, "forest", land.island_distance(s, x, y, r) > 0, soft=1)
     elif kind == 1:
         land.orchard(s, a, 24, 9, land.island_distance(s, x, y, r) > 0)
@@ -93,6 +123,11 @@ def straight_road(s, x, y, r, a):
 @element
 def winding_road(s, x, y, r, a):
     built.road(s, bend(s.rng, x, y, a, 30), s.rng.uniform(12, 36), s.rng.uniform(0, 0.8))
+
+
+@element
+def ring(s, x, y, r, a):
+    built.ring_road(s, x, y, 0.7 * min(r, 150), s.rng.uniform(24, 40), a + np.pi / 2 * s.rng.permutation(4)[:s.rng.integers(0, 5)])
 
 
 @element
@@ -137,26 +172,37 @@ def jetties(s, x, y, r, a):
 
 @element
 def dense_houses(s, x, y, r, a):
-    for hx, hy in lattice(x, y, a, 2.6 * r, 2 * r, 38, 40):
-        objects.house(s, hx, hy, a + s.rng.normal(0, 0.04), 31, 21, ("dense",))
+    length = s.rng.uniform(24, 34)
+    for hx, hy in lattice(x, y, a, 2.6 * r, 2 * r, length * s.rng.uniform(1.2, 1.5), length * s.rng.uniform(1.2, 2)):
+        objects.house(s, hx, hy, a + s.rng.normal(0, 0.04), length, length * s.rng.uniform(0.6, 0.75), ("dense",))
+
+
+@element
+def trailers(s, x, y, r, a):
+    slant = s.rng.uniform(-0.4, 0.4)
+    for hx, hy in lattice(x, y, a, 2.6 * r, 2 * r, s.rng.uniform(20, 30), s.rng.uniform(38, 60)):
+        if s.chance(0.9):
+            objects.trailer(s, hx, hy, a + np.pi / 2 + slant)
 
 
 @element
 def lone_houses(s, x, y, r, a):
-    for u, v in scatter(s.rng, int(s.rng.integers(1, 6)), 60, -r, r):
-        objects.house(s, x + u, y + v, s.rng.uniform(0, 6.28), 38, 26, ("sparse",))
+    length = s.rng.uniform(24, 42)
+    for u, v in scatter(s.rng, int(s.rng.integers(1, 8)), 60, -r, r):
+        objects.house(s, x + u, y + v, s.rng.uniform(0, 6.28), length, 0.67 * length, ("sparse",))
 
 
 @element
 def halls(s, x, y, r, a):
-    for hx, hy in lattice(x, y, a, 120 * s.rng.integers(1, 4), 90 * s.rng.integers(1, 3), 120, 90):
-        objects.building(s, hx, hy, a, s.rng.uniform(70, 105), s.rng.uniform(40, 70))
+    u, v = s.rng.uniform(60, 150), s.rng.uniform(40, 100)
+    for hx, hy in lattice(x, y, a, u * s.rng.integers(1, 4), v * s.rng.integers(1, 3), u, v):
+        objects.building(s, hx, hy, a, u * s.rng.uniform(0.6, 0.9), v * s.rng.uniform(0.5, 0.8))
 
 
 @element
 def pools(s, x, y, r, a):
-    for u, v in scatter(s.rng, int(s.rng.integers(1, 5)), 60, -r, r):
-        objects.pool(s, x + u, y + v, a, s.rng.uniform(24, 60))
+    for u, v in scatter(s.rng, int(s.rng.integers(1, 8)), 40, -r, r):
+        objects.pool(s, x + u, y + v, a, s.rng.uniform(12, 60) if s.chance(0.5) else 14)
 
 
 @element

@@ -47,6 +47,15 @@ def patches(scene: Scene, share: float) -> np.ndarray:
     return field > np.quantile(field[::8, ::8], 1 - share)
 
 
+def mountain(scene: Scene) -> np.ndarray:
+    """Rock with snow from some height on, over the whole canvas. Returns the height, float [SIDE, SIDE]."""
+    height = textures.mountain_height(scene.rng, X.shape)
+    scene.cover(textures.rock(scene, X.shape, height), ("rock",))
+    line = np.quantile(height[::8, ::8], scene.rng.uniform(0.1, 0.8)) + textures.noise(scene.rng, X.shape, s2=0.03, s8=0.08, s32=0.1)
+    scene.cover(textures.snow(scene, X.shape, height), ("snow",), height > line, soft=1)
+    return height
+
+
 # plants
 
 def bushes(scene: Scene, count: int, low: float = 3, high: float = 7,

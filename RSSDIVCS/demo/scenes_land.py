@@ -149,10 +149,7 @@ def river(s: Scene) -> None:
 
 @scene_class
 def snowy_mountain(s: Scene) -> None:
-    height = textures.mountain_height(s.rng, X.shape)
-    s.cover(textures.rock(s, X.shape, height), ("rock",))
-    line = np.quantile(height[::8, ::8], s.rng.uniform(0.1, 0.8)) + textures.noise(s.rng, X.shape, s2=0.03, s8=0.08, s32=0.1)
-    s.cover(textures.snow(s, X.shape, height), ("snow",), height > line, soft=1)
+    height = land.mountain(s)
     if s.chance(0.7):
         ground(s, "forest", height < np.quantile(height[::8, ::8], s.rng.uniform(0.05, 0.6)), soft=1)
 

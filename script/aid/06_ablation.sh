@@ -6,7 +6,7 @@ CLIP=${CLIP:-clean}                             # tiny or clean
 OUTPUT=${OUTPUT:-$RUNS/ablation/$CLIP}
 base=(
   --gzsl --sel_res layer --manualSeed 1
-  --nepoch 2 --n_batch 50 --ways 8 --shots 3    # episodes
+  --nepoch 2 --n_batch 30 --ways 8 --shots 3    # episodes
   --pretrain_epoch 0                            # one epoch of warm-up, one of everything
   --pretrain_lr 5e-4 --classifier_lr 1e-6
   --precision bf16                              # fp32 on CPUs without AVX-512 BF16 or AMX
