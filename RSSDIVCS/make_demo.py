@@ -30,6 +30,7 @@ from demo.published import published_files
 from demo.scene import SIDE, Scene
 
 VERSION = 1                       # of the drawings; raise it when they change
+COMPOSITIONS = 2                  # the same of what random compositions are made of
 HERE = Path(__file__).resolve().parent
 SENTENCES_OF_A_PART = 2
 RANDOM = len(CLASSES)             # stands for a class in the seeds of random compositions
@@ -98,7 +99,7 @@ def options(argv=None) -> argparse.Namespace:
 
 def claim(args: argparse.Namespace) -> None:
     """Make the output folder ours, or say whose it is."""
-    what = {"random": args.random} if args.random else {"per_class": args.per_class}
+    what = {"random": args.random, "compositions": COMPOSITIONS} if args.random else {"per_class": args.per_class}
     wanted = {"version": VERSION, "seed": args.seed, "size": args.size, **what}
     manifest = args.out / "make_demo.json"
     if manifest.exists():
