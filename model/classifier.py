@@ -2,7 +2,7 @@
 import hashlib
 from argparse import Namespace
 from dataclasses import dataclass
-from typing import Iterator, List, Tuple
+from typing import Callable, Iterator, List, Tuple
 
 import numpy as np
 import torch
@@ -58,6 +58,14 @@ class Classifier:
             share, strongest = contributions(scores[image], worth[image], attributes)
             yield {"classes": [{"class": self.candidates.names[k], "probability": short(probabilities[image, k])} for k in classes],
                    "attributes": [{"attribute": self.attribute_names[a], "contribution": short(share[a])} for a in strongest]}
+
+
+def turning(run: Namespace, model: DSVA) -> Callable[[np.ndarray], np.ndarray]:
+    """[A, n] -> [A, n]: what the branch that counts makes of class attributes before it multiplies attribute scores with them."""
+    if not model.discriminants:
+        return np.asarray
+    discriminant = model.discriminants["attention" if BRANCH[run.sel_res] == "attention" else "projection"]
+    return lambda columns: discriminant.directions(torch.from_numpy(columns).to(discriminant.centre)).cpu().numpy()
 
 
 def short(value: float) -> float:

@@ -2,8 +2,8 @@
 
 Attributes that CLIP mixes up rise and fall together in images of one class, and drown what tells classes apart. So a class with the
 attribute vector m scores (s - c) S^-1 m, where s are an image's attribute scores, c their mean and S their covariance within
-classes, both over seen training images. All vectors are taken at the length 1 in that metric, m S^-1 m = 1, so that none wins by
-its length; then the scores are in units of the deviation within a class.
+classes, both over seen training images. In that metric vectors are taken at the length that they have as they are, 1 in our files, so
+that no class wins by being long in it; then the scores are in units of the deviation within a class.
 """
 import torch
 from torch import Tensor, nn
@@ -22,9 +22,9 @@ class Discriminant(nn.Module):
         return (scores - self.centre) @ self.directions(class_attributes)
 
     def directions(self, class_attributes: Tensor) -> Tensor:
-        """M [A, C] -> [A, C], S^-1 m at the length 1."""
+        """M [A, C] -> [A, C], S^-1 m |m| / sqrt(m S^-1 m)."""
         turned = self.precision @ class_attributes
-        return turned / (class_attributes * turned).sum(dim=0).clamp(min=1e-12).sqrt()
+        return turned * class_attributes.norm(dim=0) / (class_attributes * turned).sum(dim=0).clamp(min=1e-12).sqrt()
 
     @torch.no_grad()
     def fit(self, scores: Tensor, labels: Tensor, share: float):

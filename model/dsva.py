@@ -99,7 +99,7 @@ class DSVA(nn.Module):
         return self.linear(self.norm(pooled))                               # [B, D] -> [B, A]
 
     def classify(self, branch: str, attributes: Tensor, class_attributes: Tensor) -> Tensor:
-        """A branch's attribute scores [B, A], M [A, C] -> class scores [B, C]"""
+        """Attribute scores [B, A] of the projection or attention branch, M [A, C] -> class scores [B, C]"""
         return self.discriminants[branch](attributes, class_attributes) if self.discriminants else attributes @ class_attributes
 
     def learn(self, everything: bool) -> list:

@@ -9,19 +9,19 @@ is wrongly named so, beside what the run's own description of the class gives.
 """
 import argparse
 from pathlib import Path
-from typing import Callable, Dict, List, Optional
+from typing import Dict, List, Optional
 
 import numpy as np
 import torch
-from torch import Tensor
 from torch.utils.data import DataLoader, Subset
 
 from attributes import readable
 from build import load_saved
+from classifier import turning
 from dataset import Benchmark, SceneImages, normalize, read_mat
 from engine import progress
 from errors import InputError, exits_cleanly
-from newclasses import NewClass, columns_by_clip
+from newclasses import NewClass, Turn, columns_by_clip
 from options import BRANCH, WORKERS, Parser, find_files, needs_windows, number, path, pick_device
 from runs import circumstances, write_json
 
@@ -34,8 +34,8 @@ def main(arguments=None):
     device = pick_device(opt.device)
     run, data, model = load_saved(opt.resume, device)
     images = data.splits["test_unseen_loc"]
-    scores, truth = attribute_scores(opt, run, data, model, images), true_attributes(run, data)
-    rows = [measure(c, opt, run, data, scores, images, truth, directions(run, model), device) for c in data.unseen]
+    scores, truth, turn = attribute_scores(opt, run, data, model, images), true_attributes(run, data), turning(run, model)
+    rows = [measure(c, opt, run, data, scores, images, truth, turn, device) for c in data.unseen]
     ways = list(rows[0])[2:]
     mean = {way: np.mean([row[way] for row in rows], axis=0).tolist() for way in ways}
 
@@ -59,19 +59,13 @@ def get_options(arguments=None) -> argparse.Namespace:
 
 
 @torch.inference_mode()
-def attribute_scores(opt: argparse.Namespace, run: argparse.Namespace, data: Benchmark, model, images: np.ndarray) -> Tensor:
-    """[n, A] of the branch that counts. Class scores are these times the `directions` of M, so with the unit matrix for M the network tells them."""
+def attribute_scores(opt: argparse.Namespace, run: argparse.Namespace, data: Benchmark, model, images: np.ndarray) -> np.ndarray:
+    """[n, A] of the branch that counts. Class scores are these times what it makes of M, so with the unit matrix for M the network tells them."""
     unit = torch.eye(len(data.class_attributes), device=data.class_attributes.device)
     loader = DataLoader(Subset(SceneImages(data, model.tower.config.image_size), images.tolist()), opt.batch_size, num_workers=opt.workers)
     batches = (normalize(pixels.to(unit.device), run.normalize) for pixels, _ in progress(loader, "images"))
-    scores = torch.cat([getattr(model(batch, unit, needs_windows(run, run.epoch)), BRANCH[run.sel_res]) for batch in batches])
-    return torch.linalg.solve(directions(run, model)(unit), scores, left=False)
-
-
-def directions(run: argparse.Namespace, model) -> Callable[[Tensor], Tensor]:
-    """What the branch that counts makes of M."""
-    branch = "attention" if BRANCH[run.sel_res] == "attention" else "projection"
-    return model.discriminants[branch].directions if model.discriminants else torch.nn.Identity()
+    scores = torch.cat([getattr(model(batch, unit, needs_windows(run, run.epoch)), BRANCH[run.sel_res]) for batch in batches]).cpu().numpy()
+    return np.linalg.solve(turning(run, model)(unit.cpu().numpy()).T, scores.T).T
 
 
 def true_attributes(run: argparse.Namespace, data: Benchmark) -> Optional[np.ndarray]:
@@ -79,8 +73,8 @@ def true_attributes(run: argparse.Namespace, data: Benchmark) -> Optional[np.nda
     return read_mat(find_files(run)["splits_mat"], ["att"], ["att_true"]).get("att_true")
 
 
-def measure(c: int, opt: argparse.Namespace, run: argparse.Namespace, data: Benchmark, scores: Tensor, images: np.ndarray,
-            truth: Optional[np.ndarray], turn: Callable[[Tensor], Tensor], device: torch.device) -> dict:
+def measure(c: int, opt: argparse.Namespace, run: argparse.Namespace, data: Benchmark, scores: np.ndarray, images: np.ndarray,
+            truth: Optional[np.ndarray], turn: Turn, device: torch.device) -> dict:
     """By each way to describe the class, the percentages of its test images and of the other classes' that are given it."""
     name, own = data.class_names[c], images[data.labels[images] == c]
     pictures = np.concatenate([np.setdiff1d(np.flatnonzero(data.labels == c), images), own])[:opt.pictures]  # first those that are no test images
@@ -89,7 +83,7 @@ def measure(c: int, opt: argparse.Namespace, run: argparse.Namespace, data: Benc
         raise InputError(f"{name} has {len(own)} test images, and --pictures {opt.pictures} takes them all: ask for fewer")
     new = ways(name, [str(data.image_paths[i]) for i in pictures], None if truth is None else truth[:, c], data.attribute_names)
     known = np.setdiff1d(np.arange(len(data.class_names)), c)
-    added = columns_by_clip(list(new.values()), known, run, data, None, device)                     # [A, ways]
+    added = columns_by_clip(list(new.values()), known, run, data, None, device, turn)                     # [A, ways]
     columns = {"run's own": data.class_attributes[:, c].cpu().numpy(), **dict(zip(new, added.T))}
     return {"class": readable(name), "images": int(tested.sum()),
             **{way: [100 * float(named(scores[part], column, c, data, turn).mean()) for part in (tested, others)] for way, column in columns.items()}}
@@ -104,11 +98,11 @@ def ways(name: str, pictures: List[str], truth: Optional[np.ndarray], attributes
     return found
 
 
-def named(scores: Tensor, column: np.ndarray, c: int, data: Benchmark, turn: Callable[[Tensor], Tensor]) -> np.ndarray:
+def named(scores: np.ndarray, column: np.ndarray, c: int, data: Benchmark, turn: Turn) -> np.ndarray:
     """bool [n]: is the image given class c, described by this column, rather than another unseen class? scores: [n, A]"""
-    columns = data.class_attributes[:, data.unseen].clone()
-    columns[:, data.unseen == c] = torch.from_numpy(column[:, None]).to(columns)
-    return data.unseen[(scores @ turn(columns)).argmax(dim=1).cpu().numpy()] == c
+    columns = data.class_attributes[:, data.unseen].cpu().numpy().copy()
+    columns[:, data.unseen == c] = column[:, None]
+    return data.unseen[(scores @ turn(columns)).argmax(axis=1)] == c
 
 
 if __name__ == "__main__":

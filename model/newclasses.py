@@ -10,7 +10,7 @@ import re
 from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Optional, Sequence, Tuple
+from typing import Callable, Dict, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -24,6 +24,8 @@ from runs import read_json
 from texts import are_words
 
 FORMS = '"wind farm", "wind farm: tall turbines on grass", or "wind farm=examples/*.jpg"'
+
+Turn = Callable[[np.ndarray], np.ndarray]   # [A, n] -> [A, n], see `as_loud`
 
 
 @dataclass(frozen=True)
@@ -82,11 +84,12 @@ def letters(name: str) -> str:
 # ---- from words and pictures -----------------------------------------------------------------------------------------
 
 def columns_by_clip(new: Sequence[NewClass], known: np.ndarray, run: Namespace, data: Benchmark, clip_folder: Optional[str],
-                    device: torch.device) -> np.ndarray:
+                    device: torch.device, turn: Turn = np.asarray) -> np.ndarray:
     """What CLIP says of new classes, as it said of the run's: [A, n], in the units of `data.class_attributes`.
 
     known: the classes of the run that the new ones are compared with
     clip_folder: None for the CLIP that the run's classes were described with
+    turn: see `as_loud`
     """
     by_name, by_image = (values[known] for values in recorded(find_files(run)["splits_mat"]))        # [C, A] each
     pictured = next((c for c in new if c.pictures), None)
@@ -99,17 +102,18 @@ def columns_by_clip(new: Sequence[NewClass], known: np.ndarray, run: Namespace, 
                                              data.provenance.get("class_prompts", CLASS_PROMPTS), pictures,
                                              np.repeat(np.arange(len(new)), [len(c.pictures) for c in new]))
     merged = merge_sources(np.vstack([by_name, new_by_name]), np.vstack([by_image, new_by_image]), known=len(by_name))
-    return as_loud(merged[len(by_name):].T, data.class_attributes[:, known].cpu().numpy())
+    return as_loud(merged[len(by_name):].T, data.class_attributes[:, known].cpu().numpy(), turn)
 
 
-def as_loud(columns: np.ndarray, known: np.ndarray) -> np.ndarray:
+def as_loud(columns: np.ndarray, known: np.ndarray, turn: Turn = np.asarray) -> np.ndarray:
     """New columns [A, n], scaled so that they are on average as alike the known ones, [A, C], as these are among themselves.
 
     A column of unit norm whose attributes do not go together in images, as words or values by hand may tell, has small logits for
     all images, and would lose against columns that images have made.
+    turn: what the network makes of columns before it multiplies attribute scores with them, in proportion to their length
     """
-    loudness = np.linalg.norm(known.T @ columns, axis=0)
-    return columns * np.linalg.norm(known.T @ known, axis=0).mean() / np.where(loudness > 1e-12, loudness, np.inf)
+    loudness, usual = (np.linalg.norm(known.T @ turn(them), axis=0) for them in (columns, known))
+    return columns * usual.mean() / np.where(loudness > 1e-12, loudness, np.inf)
 
 
 def recorded(splits_mat: Path) -> Tuple[np.ndarray, np.ndarray]:
@@ -131,7 +135,7 @@ def load_clip(folder: str, provenance: dict, device: torch.device) -> Clip:
 
 # ---- from values by hand ---------------------------------------------------------------------------------------------
 
-def columns_by_hand(file: Path, attribute_names: Sequence[str], known: np.ndarray) -> Dict[str, np.ndarray]:
+def columns_by_hand(file: Path, attribute_names: Sequence[str], known: np.ndarray, turn: Turn = np.asarray) -> Dict[str, np.ndarray]:
     """{"wind farm": {"turbine": 2, "grass": 1}, ...} -> {class: [A]}. Values are deviations from the mean class; 0 where not named.
 
     known: [A, C] columns of the run's classes, as loud as which the new ones will be
@@ -150,7 +154,7 @@ def columns_by_hand(file: Path, attribute_names: Sequence[str], known: np.ndarra
             columns[name][index[attribute]] = value
         if not columns[name].any():
             raise InputError(f"{file}: all values of {name} are 0, as of a class that is average in everything: give at least one that is not")
-    return dict(zip(columns, as_loud(np.stack(list(columns.values()), axis=1), known).T))
+    return dict(zip(columns, as_loud(np.stack(list(columns.values()), axis=1), known, turn).T))
 
 
 def suggest(word: str, words: Sequence[str]) -> str:

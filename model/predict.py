@@ -23,11 +23,11 @@ import torch
 from tqdm import tqdm
 
 from build import load_saved
-from classifier import Candidates, Classifier, fingerprint, short
+from classifier import Candidates, Classifier, fingerprint, short, turning
 from dataset import Benchmark
 from errors import InputError, exits_cleanly
 from images import printable, walk
-from newclasses import NewClass, check_names, columns_by_clip, columns_by_hand, known_classes, parse
+from newclasses import NewClass, Turn, check_names, columns_by_clip, columns_by_hand, known_classes, parse
 from options import WORKERS, Parser, number, path, pick_device
 from parallel import in_turn, of_first, rank, start
 from runs import atomic, write_columns
@@ -45,7 +45,7 @@ def main(arguments=None):
     images = count_images(opt.paths)
     new = [parse(text) for text in opt.add_class]
     run, data, model = load_saved(opt.resume, device)
-    candidates = choose_candidates(opt, run, data, new, device)
+    candidates = choose_candidates(opt, run, data, new, device, turning(run, model))
     classifier = Classifier(run, model, candidates, data.attribute_names)
     predictions = of_first(partial(Predictions, classes=dict(zip(candidates.names, candidates.kinds))), opt.output,
                            {key: value for key, value in vars(opt).items() if key not in PLACE}, fingerprint(opt.resume, candidates))
@@ -111,18 +111,18 @@ def count_images(paths: List[str]) -> int:
     return images
 
 
-def choose_candidates(opt: argparse.Namespace, run: argparse.Namespace, data: Benchmark, new: List[NewClass], device: torch.device) -> Candidates:
-    """The run's classes that are wanted, then those by --add_class, then those by --class_values."""
+def choose_candidates(opt: argparse.Namespace, run: argparse.Namespace, data: Benchmark, new: List[NewClass], device: torch.device, turn: Turn) -> Candidates:
+    """The run's classes that are wanted, then those by --add_class, then those by --class_values. turn: see `as_loud`"""
     known = known_classes(data.class_names, opt.without)
     own = np.intersect1d(data.candidates(opt.classes == "all"), known) if opt.classes != "none" else np.array([], int)
     matrix = data.class_attributes.cpu().numpy()
-    by_hand = columns_by_hand(opt.class_values, data.attribute_names, matrix[:, known]) if opt.class_values else {}
+    by_hand = columns_by_hand(opt.class_values, data.attribute_names, matrix[:, known], turn) if opt.class_values else {}
     check_names([*(c.name for c in new), *by_hand], [data.class_names[c] for c in known])
     if not len(own) + len(new) + len(by_hand):
         raise InputError("no candidate class is left: name fewer in --without, or add some")
     columns = [matrix[:, own], *(column[:, None] for column in by_hand.values())]      # [A, ...] each
     if new:
-        columns.insert(1, columns_by_clip(new, known, run, data, opt.clip, device))
+        columns.insert(1, columns_by_clip(new, known, run, data, opt.clip, device, turn))
     kinds = [*("seen" if c in data.seen else "unseen" for c in own), *(c.source() for c in new), *["values"] * len(by_hand)]
     calibration = run.calibrated_stacking if opt.calibrated_stacking is None else opt.calibrated_stacking
     return Candidates(names=[*(data.class_names[c] for c in own), *(c.name for c in new), *by_hand], kinds=kinds,
