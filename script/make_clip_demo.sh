@@ -12,7 +12,7 @@ told=$WORK/compositions wide=$WORK/wide              # pictures and captions
 common=(--no_class_names --crop 0.8 --captions_per_image 4)
 parts=(--images "$told" --captions "$told/parts_train.jsonl" --test_captions "$told/parts_test.jsonl" --batch_size 128)
 whole=(--images "$told" --captions "$told/captions_train.jsonl" --test_captions "$told/captions_test.jsonl" --batch_size 96 --lr 5e-4 --half)
-others=(--images "$wide" --captions "$wide/captions_train.jsonl" --test_captions "$wide/captions_test.jsonl" --batch_size 96 --lr 7e-4 --half)
+others=(--images "$wide" --captions "$wide/captions_train.jsonl" --test_captions "$wide/captions_test.jsonl" --batch_size 96 --half)
 sizes=(--width 160 --layers 5 --heads 5 --text_layers 2)
 
 "$PYTHON" "$ROOT/RSSDIVCS/make_demo.py" --random 16000 --seed 1 --parts 2 --out "$told"
@@ -30,5 +30,9 @@ names=($(cd "$WORK/scenes" && ls -d [A-Z]*/ | tr -d /) Airfield Cemetery Chaparr
 head -n 1000 "$wide/captions_train.jsonl" > "$wide/sentences.jsonl"
 "$PYTHON" "$ROOT/script/teach.py" --only sentences --images "$wide" --captions "$wide/sentences.jsonl" \
   --vocabulary "$WORK/scenes/files/attributes.json" --classes "${names[@]}" --output "$WORK/teacher"
-run_model finetune_clip "${common[@]}" "${others[@]}" --init "$WORK/seeing" --text_teacher "$WORK/teacher/sentences.npz" --teacher_weight 10 \
-  --precision bf16 --epochs 18 --test_every 6 --output "$OUTPUT"
+teacher=(--text_teacher "$WORK/teacher/sentences.npz" --precision bf16)
+head -n 6120 "$wide/captions_train.jsonl" > "$wide/fewer.jsonl"
+run_model finetune_clip "${common[@]}" "${others[@]}" "${teacher[@]}" --init "$WORK/seeing" --lr 7e-4 --teacher_weight 10 \
+  --epochs 18 --test_every 6 --output "$WORK/wider"
+run_model finetune_clip "${common[@]}" "${others[@]}" "${teacher[@]}" --init "$WORK/wider" --captions "$wide/fewer.jsonl" --lr 5e-4 --teacher_weight 20 \
+  --patch_drop 0.5 --whole_epochs 3 --epochs 10 --test_every 10 --output "$OUTPUT"
