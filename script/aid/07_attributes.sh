@@ -3,27 +3,25 @@
 # images, names or both say of the classes.
 source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 
-files=$DATA/aid/files
+files=$DATA/aid/files division=${DIVISIONS:-0}    # one of them
 for source in images seen names; do
-  SOURCE=$source DIVISIONS=${DIVISIONS:-0} "$(dirname "${BASH_SOURCE[0]}")/03_annotate.sh" > /dev/null || exit
+  SOURCE=$source DIVISIONS=$division "$(dirname "${BASH_SOURCE[0]}")/03_annotate.sh" > /dev/null || exit
 done
 run_model describe "$files/ann_tiny_untested_splits.mat" --picture "$RUNS/attributes/similarity.png"
 
-for clip in tiny clean; do
-  for source in images seen names; do
-    echo; echo "=== $clip, division ${DIVISIONS:-0}: $source"
-    name=$(attributes_of $clip ${DIVISIONS:-0} $source)
-    run_model describe "$files/$(attributes_of $clip 0)_splits.mat" --against "$files/${name}_splits.mat" | tail -n 1
-    run_model zero_shot_clip "${where[@]}" --random_id ${DIVISIONS:-0} --clip "$(clip_of $clip 0)" --class_embedding "$name" --attributes --gzsl
+for clip in ${CLIPS:-tiny clean}; do
+  for source in untested images seen names; do
+    echo; echo "=== $clip, division $division: $source"
+    name=$(attributes_of $clip $division $source)
+    run_model describe "$files/$(attributes_of $clip $division)_splits.mat" --against "$files/${name}_splits.mat" | tail -n 1
+    run_model zero_shot_clip "${where[@]}" --random_id $division --clip "$(clip_of $clip $division)" --class_embedding "$name" --attributes --gzsl
   done
 done
 
 prompts() {  # prompts TITLE PROMPT...: attributes alone, with these sentences about an attribute
   echo; echo "=== prompts: $1"
   run_model annotate "${where[@]}" --class_embedding aid --clip "$TINY" --from untested --prompts "${@:2}" --output "$files/ann_prompts_${1// /_}_splits.mat" > /dev/null
-  for division in 0 1 2; do
-    run_model zero_shot_clip "${where[@]}" --random_id $division --clip "$TINY" --class_embedding "ann_prompts_${1// /_}" --attributes --gzsl | tail -n 1
-  done
+  run_model zero_shot_clip "${where[@]}" --random_id $division --clip "$TINY" --class_embedding "ann_prompts_${1// /_}" --attributes --gzsl | tail -n 1
 }
 prompts "the name alone" "{}"
 prompts "as in the captions" "many {} are here" "there are some {}" "{}"
