@@ -42,5 +42,5 @@ ablate "surface properties alone" --only_groups surface_properties
 
 for branch in projection attention "windows alone"; do  # --sel_res main, layer and pro
   echo; echo "$branch branch, last epoch"
-  run_model tables "${rows[@]}" --kinds "$branch, last" --scores ZSL U S H
+  run_model tables "${rows[@]}" --kinds "$branch, last" --scores ZSL U S H AUSUC
 done
