@@ -11,11 +11,11 @@ from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, tr
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import functional as TF
-from tqdm import tqdm
 
+from engine import progress
 from errors import InputError
 from images import is_below, read_image
-from parallel import add_up, mine, rank
+from parallel import add_up, mine
 from runs import write_json, write_text
 from texts import are_words, parse_json
 
@@ -150,9 +150,9 @@ class Images(Dataset):
         self.paths, self.size, self.workers, self.device = paths, size, workers, device
         self.cache = None
         if len(paths) * 3 * size ** 2 <= cache_gb * 1e9:
-            every = np.array_split(np.arange(len(paths)), math.ceil(len(paths) / 64))
+            own = mine(np.array_split(np.arange(len(paths)), math.ceil(len(paths) / 64)))
             cache = torch.zeros(len(paths), 3, size, size, dtype=torch.uint8, device=device)
-            for images, batch in zip(self.batches(mine(every), "decoding"), mine(every)):
+            for images, batch in zip(self.batches(own, "decoding"), own):
                 cache[batch] = images
             self.cache = add_up(cache)
 
@@ -167,5 +167,5 @@ class Images(Dataset):
         """[B, 3, size, size] on the device for each array of B image numbers, under a progress bar."""
         loader = order if self.cache is not None else DataLoader(
             self, batch_sampler=[batch.tolist() for batch in order], num_workers=self.workers, pin_memory=self.device.type == "cuda")
-        for batch in tqdm(loader, title, leave=False, disable=rank() > 0 or None):  # None: quiet when not a terminal
+        for batch in progress(loader, title):
             yield self.cache[batch] if self.cache is not None else batch.to(self.device, non_blocking=True)
