@@ -1,4 +1,5 @@
 """From options to the things they name: the data, the network, or both as a saved model left them."""
+import logging
 import os
 from argparse import Namespace
 from pathlib import Path
@@ -53,6 +54,7 @@ def use_tf32(allowed: bool):
 
 def compile_tower(tower: torch.nn.Module, device: torch.device):
     """In place: its weights keep their names. Where torch has no compiler it says so, and the tower stays as it is."""
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # warns of every machine with nvcc and no GPU
     try:
         torch.compile(torch.neg)(torch.zeros(2, device=device))
         tower.compile()

@@ -1,4 +1,8 @@
 """Options that make it faster: what they change in the numbers, and what they do where they cannot be used."""
+import os
+import subprocess
+import sys
+
 import pytest
 import torch
 
@@ -6,7 +10,7 @@ from build import build_data, build_model
 from dataset import normalize, statistics
 from engine import make_optimizer
 from losses import Criterion, peak_distance
-from options import get_options
+from options import REPOSITORY, get_options
 from windows import indices
 
 CPU = torch.device("cpu")
@@ -64,6 +68,13 @@ def test_without_a_compiler_a_line_says_so(build, images, monkeypatch, capsys):
     monkeypatch.setattr(torch, "compile", fail)
     assert torch.equal(build("--compile").tokens(images), expected)
     assert "note: --compile cannot be used here (no C++ compiler): the network runs as it is\n" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(torch.__version__ < (2, 7), reason="torch prints it, where nobody can keep it from doing so")
+def test_a_cuda_toolkit_without_a_gpu_is_no_complaint(tmp_path):
+    compiles = "import torch, build; build.compile_tower(torch.nn.Linear(2, 2), torch.device('cpu'))"
+    ran = subprocess.run([sys.executable, "-c", compiles], cwd=REPOSITORY / "model", env={**os.environ, "CUDA_HOME": str(tmp_path), "CUDA_VISIBLE_DEVICES": ""}, capture_output=True, text=True)
+    assert (ran.returncode, ran.stderr) == (0, "")
 
 
 def test_adam_without_its_fused_kernel_learns_the_same(build, images, monkeypatch):
