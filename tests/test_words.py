@@ -12,7 +12,7 @@ from conftest import GROUPS, write_dataset
 from discriminant import Discriminant
 from dsva import DSVA
 from test_annotate import write_whole_clip
-from words import start_from_words
+from words import find_prototypes, start_from_words
 
 QUICK = "--nepoch 2 --n_batch 2 --ways 3 --shots 2 --pretrain_epoch 0 --manualSeed 1 --workers 0 --device cpu"
 
@@ -57,6 +57,17 @@ def test_both_branches_start_with_deviation_1_and_know_nothing_of_the_mean_token
     torch.testing.assert_close(out.attributes_projection.mean(dim=0), torch.zeros(6), rtol=0, atol=1e-3)
     torch.testing.assert_close(dsva.prototypes @ tokens.mean(dim=(0, 1)), torch.zeros(6), rtol=0, atol=1e-3)
     assert dsva.prototypes.requires_grad and dsva.linear.weight.requires_grad
+
+
+def test_prototypes_find_the_patches_that_an_attribute_lies_on():
+    draw = torch.Generator().manual_seed(0)
+    directions, tokens = 2 * torch.nn.functional.normalize(torch.randn(3, 24, generator=draw), dim=1), torch.randn(300, 17, 24, generator=draw)
+    strength, places = 4 * torch.rand(300, 3, generator=draw), torch.randint(16, (300, 3), generator=draw)
+    for a in range(3):      # each attribute lies on a patch of every image, and scores tell how strongly, not where
+        tokens[torch.arange(300), 1 + places[:, a]] += strength[:, a, None] * directions[a]
+    prototypes = find_prototypes(tokens[:200], (strength[:200] - strength[:200].mean(dim=0)) / strength[:200].std(dim=0))
+    found = (prototypes @ tokens[200:, 1:].transpose(1, 2)).argmax(dim=2) == places[200:]
+    assert found[strength[200:] > 2].float().mean() > 0.95      # chance: 1 / 16
 
 
 def test_discriminants_start_from_the_attribute_scores_of_their_branches(words):
