@@ -14,7 +14,8 @@ from options import Parser, path
 from runs import read_json
 
 ROWS = {"CLIP by class name": ("baseline", "names"), "attributes alone, no training": ("baseline", "attributes"),
-        "DSVA, projection branch": ("dsva", "final"), "DSVA, attention branch": ("dsva", "attention"), "our recipe, projection branch": ("words", "final")}
+        "DSVA, projection branch": ("dsva", "final"), "DSVA, attention branch": ("dsva", "attention"), "our recipe, projection branch": ("words", "final"),
+        "our recipe, attention branch": ("words", "attention")}
 
 
 @exits_cleanly
