@@ -162,14 +162,11 @@ def similarities(clip: Clip, attributes: Sequence[str], prompts: Sequence[str], 
                  batches: Iterable[Tensor], labels: np.ndarray) -> Tuple[np.ndarray, np.ndarray]:
     """Cosines of attribute sentences with class sentences and with images, each [C, A]; NaN for a class without images.
 
-    words: what stands for each of the C classes in sentences; of phrases between commas, the one most like an attribute counts
+    words: what stands for each of the C classes in sentences
     batches: of the n images, from `clip.loader`;  labels: [n]
     """
     vectors = clip.embed_words(attributes, prompts)                         # [A, P]
-    phrases = [re.split(r"\s*[,;]\s*", several.strip(" ,;")) for several in words]
-    sentences, images = clip.embed_words([phrase for several in phrases for phrase in several], class_prompts), clip.embed_images(batches)
-    by_phrase, by_image = ((embedded @ vectors.T).double().numpy() for embedded in (sentences, images))
-    by_name = np.maximum.reduceat(by_phrase, np.cumsum([0, *map(len, phrases[:-1])]), axis=0)
+    by_name, by_image = ((embedded @ vectors.T).double().numpy() for embedded in (clip.embed_words(words, class_prompts), clip.embed_images(batches)))
     return by_name, class_means(by_image, labels, len(words))
 
 

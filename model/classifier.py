@@ -2,7 +2,7 @@
 import hashlib
 from argparse import Namespace
 from dataclasses import dataclass
-from typing import Callable, Iterator, List, Tuple
+from typing import Iterator, List, Tuple
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from attributes import sha256
 from dataset import normalize
 from dsva import DSVA
 from metrics import calibrated_stacking, contributions
+from newclasses import Turn
 from options import BRANCH, needs_windows
 
 
@@ -60,12 +61,9 @@ class Classifier:
                    "attributes": [{"attribute": self.attribute_names[a], "contribution": short(share[a])} for a in strongest]}
 
 
-def turning(run: Namespace, model: DSVA) -> Callable[[np.ndarray], np.ndarray]:
-    """[A, n] -> [A, n]: what the branch that counts makes of class attributes before it multiplies attribute scores with them."""
-    if not model.discriminants:
-        return np.asarray
-    discriminant = model.discriminants["attention" if BRANCH[run.sel_res] == "attention" else "projection"]
-    return lambda columns: discriminant.directions(torch.from_numpy(columns).to(discriminant.centre)).cpu().numpy()
+def turning(run: Namespace, model: DSVA) -> Turn:
+    """Of the branch that counts."""
+    return Turn(model.discriminants["attention" if BRANCH[run.sel_res] == "attention" else "projection"] if model.discriminants else None)
 
 
 def short(value: float) -> float:

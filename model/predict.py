@@ -112,7 +112,7 @@ def count_images(paths: List[str]) -> int:
 
 
 def choose_candidates(opt: argparse.Namespace, run: argparse.Namespace, data: Benchmark, new: List[NewClass], device: torch.device, turn: Turn) -> Candidates:
-    """The run's classes that are wanted, then those by --add_class, then those by --class_values. turn: see `as_loud`"""
+    """The run's classes that are wanted, then those by --add_class, then those by --class_values. turn: of the branch that counts"""
     known = known_classes(data.class_names, opt.without)
     own = np.intersect1d(data.candidates(opt.classes == "all"), known) if opt.classes != "none" else np.array([], int)
     matrix = data.class_attributes.cpu().numpy()

@@ -11,13 +11,14 @@ from build import load_saved
 from classifier import turning
 from dataset import SceneImages, normalize
 from discriminant import Discriminant
+from newclasses import Turn
 from options import BRANCH, needs_windows
 from test_predict import place  # noqa: F401  a fixture: a described dataset and a run
 
 
 def test_a_new_column_takes_the_place_of_the_old_one_among_the_unseen_classes():
     data = SimpleNamespace(class_attributes=torch.tensor([[1.0, 0, 0, 9], [0, 1, 0, 9]]), unseen=np.array([0, 1]))
-    scores, as_it_is = np.array([[2.0, 1], [1, 2]]), np.asarray
+    scores, as_it_is = np.array([[2.0, 1], [1, 2]]), Turn()
     assert held_out.named(scores, np.array([1.0, 0]), 0, data, as_it_is).tolist() == [True, False]
     assert held_out.named(scores, np.array([0, 5.0]), 0, data, as_it_is).tolist() == [True, True]
     assert held_out.named(scores, np.array([-1.0, -1]), 0, data, as_it_is).tolist() == [False, False]

@@ -11,8 +11,10 @@ import annotate
 import newclasses
 from build import build_data
 from conftest import write_dataset
+from discriminant import Discriminant
 from errors import InputError
-from newclasses import NewClass, as_loud, check_names, columns_by_clip, columns_by_hand, known_classes, parse
+from newclasses import NewClass, Turn, as_loud, check_names, columns_by_clip, columns_by_hand, known_classes, parse
+from options import find_files
 from test_annotate import NAMES, VOCABULARY, FakeClip, vector
 
 
@@ -73,24 +75,43 @@ def test_a_class_that_is_left_out_has_no_part_in_the_columns_of_new_ones(place):
         known_classes(data.class_names, ["Clas3"])
 
 
-@pytest.mark.parametrize("source, c", [("names", 0), ("names", 4), ("seen", 0), ("seen", 1)])  # from "seen", the unseen ones are described by name
-def test_the_name_of_a_class_described_by_name_leads_to_its_own_column(place, source, c):
-    new, known = column(place, source, NewClass("new", f"class{c}"))
-    np.testing.assert_allclose(direction(new), known[:, c], atol=1e-6)
+@pytest.mark.parametrize("source", ["images", "names"])
+def test_a_name_gives_images_the_class_scores_that_clip_gives_them(place, source, monkeypatch):
+    """With so many attributes that they tell all that an embedding can be."""
+    monkeypatch.setattr(newclasses, "RIDGE", 1e-9)
+    run, data = annotated(place, source)
+    turn = Turn(fitted(len(data.attribute_names)))
+    new = columns_by_clip([NewClass("new", "dunes")], all_of(data), run, data, None, torch.device("cpu"), turn)
+    embedded, attributes = np.array([vector(f"image {n}") for n in range(50)]), np.array([vector(attribute) for attribute in NAMES])
+    similarity = newclasses.recorded(find_files(run)["splits_mat"])[source == "images"]
+    scores = embedded @ attributes.T / similarity.std(axis=0) @ turn(new)
+    wanted = embedded @ (np.array(vector("dunes")) - attributes.mean(axis=0))       # all that is left out is the mean attribute
+    np.testing.assert_allclose(np.corrcoef(scores[:, 0], wanted), 1, atol=1e-6)
 
 
-def test_of_classes_described_otherwise_a_new_name_is_compared_with_names(place):
-    new, known = column(place, "images", NewClass("new", "class3"))
-    by_name = np.array([[np.dot(vector(f"class{c}"), vector(attribute)) for attribute in NAMES] for c in range(5)])
-    placed = (by_name[3] - by_name.mean(axis=0)) / by_name.std(axis=0)
-    np.testing.assert_allclose(direction(new), direction(placed), atol=1e-5)
+def fitted(attributes) -> Discriminant:
+    discriminant, draw = Discriminant(attributes), torch.Generator().manual_seed(0)
+    discriminant.fit(torch.randn(40, attributes, generator=draw) @ torch.randn(attributes, attributes, generator=draw), torch.arange(40) % 3, 0.9)
+    return discriminant
 
 
-def test_of_a_description_the_phrase_that_is_most_like_an_attribute_counts(place):
-    new, _ = column(place, "images", NewClass("new", "class1, class3; class4"))
-    by_name = np.array([[np.dot(vector(f"class{c}"), vector(attribute)) for attribute in NAMES] for c in range(5)])
-    placed = (by_name[[1, 3, 4]].max(axis=0) - by_name.mean(axis=0)) / by_name.std(axis=0)
-    np.testing.assert_allclose(direction(new), direction(placed), atol=1e-5)
+@pytest.mark.parametrize("discriminant", [None, fitted(5)])
+def test_the_way_back_leads_to_columns_that_turn_to_the_directions(discriminant):
+    turn, directions = Turn(discriminant), np.random.default_rng(0).normal(size=(5, 3))
+    turned = turn(turn.back(directions))
+    np.testing.assert_allclose(turned / np.linalg.norm(turned, axis=0), directions / np.linalg.norm(directions, axis=0), atol=1e-4)
+    if discriminant:
+        covariance = np.linalg.inv(discriminant.precision.double().numpy())
+        back = turn.back(directions)
+        np.testing.assert_allclose((back * np.linalg.solve(covariance, back)).sum(axis=0), 1, rtol=1e-4)
+
+
+def test_the_phrases_of_a_description_count_the_same(place):
+    run, data = annotated(place, "images")
+    new = [NewClass("both", "sand, stripes;"), NewClass("same", "stripes, sand"), NewClass("one", "sand,"), NewClass("other", "stripes, stripes")]
+    both, same, one, other = map(direction, columns_by_clip(new, all_of(data), run, data, None, torch.device("cpu")).T)
+    np.testing.assert_allclose(both, same, atol=1e-9)
+    np.testing.assert_allclose(both, direction(one + other), atol=1e-9)
 
 
 def test_a_new_class_is_as_loud_as_the_known_ones_on_average():
@@ -116,8 +137,8 @@ def test_words_are_put_in_the_sentences_that_the_run_was_described_with(place, m
     run, data = annotated(place, "names", "--prompts", "{} below")
     data.provenance["class_prompts"] = ["our {}"]
     asked.clear()
-    columns_by_clip([parse("wind farm: turbines on grass")], all_of(data), run, data, None, torch.device("cpu"))
-    assert asked == {"runways": ["{} below"], "turbines on grass": ["our {}"]}
+    columns_by_clip([parse("wind farm"), parse("wind farm: turbines on grass")], all_of(data), run, data, None, torch.device("cpu"))
+    assert asked == {"runways": ["{} below"], "wind farm": ["our {}"], "turbines on grass": ["{} below"]}
 
 
 def test_pictures_need_a_run_that_was_described_by_pictures(place):
