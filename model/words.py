@@ -72,5 +72,5 @@ def ridge_regression(inputs: Tensor, targets: Tensor) -> Tensor:
     """inputs: [n, D], targets: [n] -> [D]. The ridge is a share of the inputs' mean variance."""
     inputs = inputs - inputs.mean(dim=0)
     covariance = inputs.T @ inputs / len(inputs)
-    covariance.diagonal().add_(RIDGE * covariance.diagonal().mean())
+    covariance.diagonal().add_((RIDGE * covariance.diagonal().mean()).clamp(min=1e-12))  # images that are all alike
     return torch.linalg.solve(covariance, inputs.T @ targets / len(inputs))

@@ -70,6 +70,10 @@ def test_prototypes_find_the_patches_that_an_attribute_lies_on():
     assert found[strength[200:] > 2].float().mean() > 0.95      # chance: 1 / 16
 
 
+def test_images_that_are_all_alike_tell_no_place():
+    assert not find_prototypes(torch.ones(5, 17, 8), torch.randn(5, 3)).isfinite().any()   # training then ends with a line that says so
+
+
 def test_discriminants_start_from_the_attribute_scores_of_their_branches(words):
     model, sentences = words
     size = model.config.vision_config.image_size
