@@ -5,6 +5,7 @@ and one term of the loss is a sum over images where the others are means. One su
 """
 import atexit
 import os
+import time
 from itertools import zip_longest
 from typing import Callable, Dict, Iterable, Iterator, List
 
@@ -27,8 +28,13 @@ def start(device: torch.device) -> torch.device:
         device = torch.device("cuda", place)
         torch.cuda.set_device(device)
     dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
-    atexit.register(dist.destroy_process_group)
+    atexit.register(leave)
     return device
+
+
+def leave():
+    time.sleep(0.1)  # a thread that puts away the last tensors waits for the interpreter, and torch 2.1 would wait for the thread and not let go
+    dist.destroy_process_group()
 
 
 def processes() -> int:
