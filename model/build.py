@@ -1,7 +1,9 @@
 """From options to the things they name: the data, the network, or both as a saved model left them."""
+import io
 import logging
 import os
 from argparse import Namespace
+from contextlib import redirect_stderr
 from pathlib import Path
 from typing import Dict, Mapping, Optional, Tuple
 
@@ -56,7 +58,8 @@ def compile_tower(tower: torch.nn.Module, device: torch.device):
     """In place: its weights keep their names. Where torch has no compiler it says so, and the tower stays as it is."""
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)  # warns of every machine with nvcc and no GPU
     try:
-        torch.compile(torch.neg)(torch.zeros(2, device=device))
+        with redirect_stderr(io.StringIO()):                                # torch before 2.7 prints that
+            torch.compile(torch.neg)(torch.zeros(2, device=device))
         tower.compile()
     except Exception as error:  # whatever a compiler, or the lack of one, raises
         print(f"note: --compile cannot be used here ({first_line(error)}): the network runs as it is")
