@@ -6,6 +6,7 @@
 
 The same options give byte-identical files on any number of workers. An interrupted run continues where it stopped.
 """
+
 import argparse
 import io
 import itertools
@@ -29,20 +30,21 @@ from demo.compositions import compose
 from demo.published import published_files
 from demo.scene import SIDE, Scene
 
-VERSION = 1                       # of the drawings; raise it when they change
-COMPOSITIONS = 2                  # the same of what random compositions are made of
+VERSION = 1  # of the drawings; raise it when they change
+COMPOSITIONS = 2  # the same of what random compositions are made of
 HERE = Path(__file__).resolve().parent
 SENTENCES_OF_A_PART = 2
-RANDOM = len(CLASSES)             # stands for a class in the seeds of random compositions
+RANDOM = len(CLASSES)  # stands for a class in the seeds of random compositions
 
 
 class Job(NamedTuple):
     """One image: the seed decides everything in it."""
+
     root: Path
-    name: str                     # relative to root, without suffix
-    seed: List[int]               # run, class, number
+    name: str  # relative to root, without suffix
+    seed: List[int]  # run, class, number
     size: int
-    parts: int = 1                # along a side, that are captioned by themselves too
+    parts: int = 1  # along a side, that are captioned by themselves too
 
     @property
     def image(self) -> Path:
@@ -66,30 +68,82 @@ def fail(message: str) -> NoReturn:
 def options(argv=None) -> argparse.Namespace:
     parser = Parser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     group = parser.add_argument_group("what to draw")
-    group.add_argument("--per_class", type=int, default=60,
-                       help=f"images of each of the {len(CLASSES)} classes; 20 is enough to look around")
-    group.add_argument("--random", type=int, metavar="N", help="draw N random compositions with captions instead of the classes")
-    group.add_argument("--parts", type=int, default=1, metavar="K",
-                       help="with --random: also cut each composition into K x K images, and tell in parts_*.jsonl what each shows")
-    group.add_argument("--held_out", type=float, default=0.1,
-                       help="with --random: share of images that go to captions_test.jsonl, 0..1")
-    group.add_argument("--size", type=int, default=224, help=f"side of the square images in pixels, 64 to {SIDE // 2}")
+    group.add_argument(
+        "--per_class",
+        type=int,
+        default=60,
+        help=f"images of each of the {len(CLASSES)} classes; 20 is enough to look around",
+    )
+    group.add_argument(
+        "--random",
+        type=int,
+        metavar="N",
+        help="draw N random compositions with captions instead of the classes",
+    )
+    group.add_argument(
+        "--parts",
+        type=int,
+        default=1,
+        metavar="K",
+        help="with --random: also cut each composition into K x K images, and tell in parts_*.jsonl what each shows",
+    )
+    group.add_argument(
+        "--held_out",
+        type=float,
+        default=0.1,
+        help="with --random: share of images that go to captions_test.jsonl, 0..1",
+    )
+    group.add_argument(
+        "--size", type=int, default=224, help=f"side of the square images in pixels, 64 to {SIDE // 2}"
+    )
     group.add_argument("--seed", type=int, default=0, help="another seed, another world")
     group = parser.add_argument_group("splits")
-    group.add_argument("--unseen", type=int, default=6,
-                       help="classes without training images; their common attributes must show in seen classes too")
-    group.add_argument("--divisions", type=int, default=5,
-                       help="random divisions into seen and unseen classes: --random_id 0, 1, ...")
+    group.add_argument(
+        "--unseen",
+        type=int,
+        default=6,
+        help="classes without training images; their common attributes must show in seen classes too",
+    )
+    group.add_argument(
+        "--divisions",
+        type=int,
+        default=5,
+        help="random divisions into seen and unseen classes: --random_id 0, 1, ...",
+    )
     group = parser.add_argument_group("where and how")
-    group.add_argument("--out", type=Path, default=HERE / "demo_data", help="folder for images, masks and files")
-    group.add_argument("--overwrite", action="store_true", help="discard what other options made in the same folder")
-    group.add_argument("--workers", type=int, default=os.cpu_count(), help="processes; changes the time and nothing else")
-    group.add_argument("--contact_sheet", type=Path, metavar="FILE.png",
-                       help="also write a picture of the first images of each class")
-    group.add_argument("--gallery", type=Path, metavar="FILE.png", help="also write a small picture with one image of each class")
+    group.add_argument(
+        "--out", type=Path, default=HERE / "demo_data", help="folder for images, masks and files"
+    )
+    group.add_argument(
+        "--overwrite", action="store_true", help="discard what other options made in the same folder"
+    )
+    group.add_argument(
+        "--workers", type=int, default=os.cpu_count(), help="processes; changes the time and nothing else"
+    )
+    group.add_argument(
+        "--contact_sheet",
+        type=Path,
+        metavar="FILE.png",
+        help="also write a picture of the first images of each class",
+    )
+    group.add_argument(
+        "--gallery",
+        type=Path,
+        metavar="FILE.png",
+        help="also write a small picture with one image of each class",
+    )
     args = parser.parse_args(argv)
-    limits = {"per_class": (1, 10 ** 5), "random": (1, 10 ** 7), "held_out": (0, 1), "parts": (1, 4), "size": (64, SIDE // 2),
-              "seed": (0, 2 ** 63), "unseen": (1, len(CLASSES) - 1), "divisions": (1, 1000), "workers": (1, 1024)}
+    limits = {
+        "per_class": (1, 10**5),
+        "random": (1, 10**7),
+        "held_out": (0, 1),
+        "parts": (1, 4),
+        "size": (64, SIDE // 2),
+        "seed": (0, 2**63),
+        "unseen": (1, len(CLASSES) - 1),
+        "divisions": (1, 1000),
+        "workers": (1, 1024),
+    }
     for name, (low, high) in limits.items():
         value = getattr(args, name)
         if value is not None and not low <= value <= high:
@@ -99,7 +153,11 @@ def options(argv=None) -> argparse.Namespace:
 
 def claim(args: argparse.Namespace) -> None:
     """Make the output folder ours, or say whose it is."""
-    what = {"random": args.random, "compositions": COMPOSITIONS} if args.random else {"per_class": args.per_class}
+    what = (
+        {"random": args.random, "compositions": COMPOSITIONS}
+        if args.random
+        else {"per_class": args.per_class}
+    )
     wanted = {"version": VERSION, "seed": args.seed, "size": args.size, **what}
     manifest = args.out / "make_demo.json"
     if manifest.exists():
@@ -145,13 +203,22 @@ def tell(job: Job) -> List[dict]:
     make(job)
     with np.load(job.masks) as file:
         label, bits = file["label"], file["bits"]
-    lines = [{"image": f"{job.name}.jpg", "captions": captions(label, bits, np.random.default_rng([*job.seed, 1]))}]
+    lines = [
+        {"image": f"{job.name}.jpg", "captions": captions(label, bits, np.random.default_rng([*job.seed, 1]))}
+    ]
     side = job.size // job.parts
     for part, (row, column) in enumerate(np.ndindex(job.parts, job.parts) if job.parts > 1 else ()):
         here = slice(row * side, (row + 1) * side), slice(column * side, (column + 1) * side)
         name = f"parts/{job.name.partition('/')[2]}_{part}.jpg"
         cut(job.image, here, job.root / name)
-        lines.append({"image": name, "captions": captions(label[here], bits, np.random.default_rng([*job.seed, 2, part]), SENTENCES_OF_A_PART)})
+        lines.append(
+            {
+                "image": name,
+                "captions": captions(
+                    label[here], bits, np.random.default_rng([*job.seed, 2, part]), SENTENCES_OF_A_PART
+                ),
+            }
+        )
     return lines
 
 
@@ -172,19 +239,31 @@ def run(function, jobs: List[Job], workers: int) -> list:
     bar = dict(total=len(jobs), unit="image", disable=not sys.stderr.isatty())
     if workers == 1:
         return list(tqdm(map(function, jobs), **bar))
-    with multiprocessing.Pool(workers, signal.signal, (signal.SIGINT, signal.SIG_IGN)) as pool:   # Ctrl-C is for the parent
+    with multiprocessing.Pool(
+        workers, signal.signal, (signal.SIGINT, signal.SIG_IGN)
+    ) as pool:  # Ctrl-C is for the parent
         return list(tqdm(pool.imap(function, jobs, chunksize=8), **bar))
 
 
 def make_classes(args: argparse.Namespace) -> List[Job]:
     """The benchmark: every class, and the published files."""
-    jobs = [Job(args.out, f"{name}/{name.lower()}_{n}", [args.seed, c, n], args.size)
-            for c, name in enumerate(CLASSES) for n in range(1, args.per_class + 1)]
+    jobs = [
+        Job(args.out, f"{name}/{name.lower()}_{n}", [args.seed, c, n], args.size)
+        for c, name in enumerate(CLASSES)
+        for n in range(1, args.per_class + 1)
+    ]
     present = np.array(run(make, jobs, args.workers))
     labels = np.repeat(np.arange(len(CLASSES)), args.per_class)
     try:
-        files = published_files([f"{job.name}.jpg" for job in jobs], labels, list(CLASSES), present,
-                                args.unseen, args.divisions, args.seed)
+        files = published_files(
+            [f"{job.name}.jpg" for job in jobs],
+            labels,
+            list(CLASSES),
+            present,
+            args.unseen,
+            args.divisions,
+            args.seed,
+        )
     except ValueError as error:
         fail(str(error))
     for name, content in files.items():
@@ -194,7 +273,10 @@ def make_classes(args: argparse.Namespace) -> List[Job]:
 
 def make_random(args: argparse.Namespace) -> List[Job]:
     """Compositions and their captions; the last of them are held out."""
-    jobs = [Job(args.out, f"images/{n // 1000:03d}/{n:06d}", [args.seed, RANDOM, n], args.size, args.parts) for n in range(args.random)]
+    jobs = [
+        Job(args.out, f"images/{n // 1000:03d}/{n:06d}", [args.seed, RANDOM, n], args.size, args.parts)
+        for n in range(args.random)
+    ]
     told = run(tell, jobs, args.workers)
     train = len(jobs) - round(args.held_out * len(jobs))
     for split, several in (("train", told[:train]), ("test", told[train:])):
@@ -217,7 +299,13 @@ def contact_sheet(path: Path, rows: List[List[Job]], side: int) -> None:
         for c, job in enumerate(row):
             sheet.paste(Image.open(job.image).resize((side, side), Image.LANCZOS), (c * pitch, r * pitch))
             if c == 0 or row[c - 1].image.parent != job.image.parent:
-                pen.text((c * pitch + 4, r * pitch + 3), job.image.parent.name, fill="white", stroke_width=1, stroke_fill="black")
+                pen.text(
+                    (c * pitch + 4, r * pitch + 3),
+                    job.image.parent.name,
+                    fill="white",
+                    stroke_width=1,
+                    stroke_fill="black",
+                )
     path.parent.mkdir(parents=True, exist_ok=True)
     sheet.save(path)
 
@@ -227,7 +315,7 @@ def by_folder(jobs: List[Job]) -> List[List[Job]]:
 
 
 def in_rows(jobs: List[Job], columns: int = 8) -> List[List[Job]]:
-    return [jobs[i:i + columns] for i in range(0, len(jobs), columns)]
+    return [jobs[i : i + columns] for i in range(0, len(jobs), columns)]
 
 
 def main() -> None:
@@ -238,7 +326,11 @@ def main() -> None:
     except KeyboardInterrupt:
         sys.exit("make_demo.py: stopped; the same command continues")
     if args.contact_sheet:
-        contact_sheet(args.contact_sheet, in_rows(jobs[:320]) if args.random else [row[:8] for row in by_folder(jobs)], args.size)
+        contact_sheet(
+            args.contact_sheet,
+            in_rows(jobs[:320]) if args.random else [row[:8] for row in by_folder(jobs)],
+            args.size,
+        )
     if args.gallery:
         contact_sheet(args.gallery, in_rows([row[0] for row in by_folder(jobs)]), args.size // 2)
     print(f"{len(jobs)} images in {args.out}")

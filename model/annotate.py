@@ -11,6 +11,7 @@
 Every class is compared with every attribute (cosine of CLIP embeddings, averaged over the class's images); the result is
 standardised per attribute over the classes, and has unit norm per class.
 """
+
 import argparse
 import json
 import re
@@ -21,14 +22,25 @@ import numpy as np
 import scipy.io
 from scipy.stats import spearmanr
 
-from attributes import ATTRIBUTE_PROMPTS, CLASS_PROMPTS, Clip, flat, group_indices, load_vocabulary, merge_sources, readable, sha256, similarities, standardize, unit_norm
-from dataset import divisions_of, image_path, one_based, read_mat, strings
-from divisions import cells
-from engine import progress
-from errors import InputError, exits_cleanly
-from options import REPOSITORY, Parser, add_clip_options, add_data_options, find_files, path, pick_device
-from parallel import of_first, start
-from runs import atomic, read_json, write_json
+from clip.attributes import (
+    ATTRIBUTE_PROMPTS,
+    CLASS_PROMPTS,
+    flat,
+    group_indices,
+    load_vocabulary,
+    merge_sources,
+    similarities,
+    standardize,
+    unit_norm,
+)
+from clip.embed import Clip
+from data.benchmark import find_files, image_path, readable
+from data.matlab import cell_array, divisions_of, from_matlab, read_mat, strings
+from support.cli import Parser, add_clip_options, add_data_options, path
+from support.errors import InputError, exits_cleanly
+from support.files import atomic, read_json, sha256, write_json
+from support.machine import REPOSITORY, pick_device
+from support.processes import init_processes, progress, rank_zero
 
 SHOWN_CLASSES, SHOWN_ATTRIBUTES = 10, 5
 
@@ -36,7 +48,7 @@ SHOWN_CLASSES, SHOWN_ATTRIBUTES = 10, 5
 @exits_cleanly
 def main(arguments=None):
     opt = get_options(arguments)
-    device, files, output = start(pick_device(opt.device)), find_files(opt), Path(opt.output)
+    device, files, output = init_processes(pick_device(opt.device)), find_files(opt), Path(opt.output)
     groups_json = output.parent / (opt.group_file.removesuffix(".json") + ".json")
     vocabulary = load_vocabulary(opt.vocabulary)
     names, groups = flat(vocabulary), group_indices(vocabulary)
@@ -45,17 +57,30 @@ def main(arguments=None):
     classes, truth = strings(source["allclasses_names"]), true_attributes(source, names)
     paths, labels, division = images_to_describe(opt.source, files, len(classes))
     clip = Clip(opt.clip, device)
-    by_name, by_image = similarities(clip, names, opt.prompts, [readable(name) for name in classes], CLASS_PROMPTS,
-                                     progress(clip.loader(paths, opt.batch_size, opt.workers), "images"), labels)
+    by_name, by_image = similarities(
+        clip,
+        names,
+        opt.prompts,
+        [readable(name) for name in classes],
+        CLASS_PROMPTS,
+        progress(clip.loader(paths, opt.batch_size, opt.workers), "images"),
+        labels,
+    )
     scores = merge_sources(by_name, by_image)
 
     divisions = {key: value for key, value in source.items() if re.fullmatch(r".+_\d+", key)}
-    table = {"att": unit_norm(scores).T, "allclasses_names": source["allclasses_names"], **divisions,
-             "similarity_names": by_name.T, "similarity_images": by_image.T,
-             "attribute_names": cells(names), "provenance": json.dumps(provenance(opt, clip, len(paths), division))}
+    table = {
+        "att": unit_norm(scores).T,
+        "allclasses_names": source["allclasses_names"],
+        **divisions,
+        "similarity_names": by_name.T,
+        "similarity_images": by_image.T,
+        "attribute_names": cell_array(names),
+        "provenance": json.dumps(provenance(opt, clip, len(paths), division)),
+    }
     if truth is not None:
         table["att_true"] = truth.T
-    of_first(write, output, table, groups_json, groups)
+    rank_zero(write_annotation, output, table, groups_json, groups)
     print_report(opt, classes, names, scores, labels, division)
     if truth is not None:
         print_agreement(unit_norm(scores), unit_norm(standardize(truth)))
@@ -63,20 +88,36 @@ def main(arguments=None):
 
 
 def get_options(arguments=None) -> argparse.Namespace:
-    parser = Parser(prog="annotate.py", allow_abbrev=False, formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-                    description="Let CLIP write the class-attribute matrix: a splits file in the published format, and its groups file.")
+    parser = Parser(
+        prog="annotate.py",
+        allow_abbrev=False,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        description="Let CLIP write the class-attribute matrix: a splits file in the published format, and its groups file.",
+    )
     add_data_options(parser)
     add_clip_options(parser)
-    parser.add_argument("--vocabulary", type=path, default=str(REPOSITORY / "RSSDIVCS" / "files" / "attributes_98.json"),
-                        help='attribute names in groups, {"functions": ["runways", ...], ...}. The default one is our own: the authors\' list is not public')
-    parser.add_argument("--from", dest="source", choices=["images", "untested", "seen", "names"], default="images",
-                        help="what stands for a class: all its images, as published; those outside the test sets; training images of seen classes and names of the others; names")
-    parser.add_argument("--prompts", nargs="+", default=list(ATTRIBUTE_PROMPTS), help="sentences about an attribute, averaged; {} is its name")
+    parser.add_argument(
+        "--vocabulary",
+        type=path,
+        default=str(REPOSITORY / "RSSDIVCS" / "files" / "attributes_98.json"),
+        help='attribute names in groups, {"functions": ["runways", ...], ...}. The default one is our own: the authors\' list is not public',
+    )
+    parser.add_argument(
+        "--from",
+        dest="source",
+        choices=["images", "untested", "seen", "names"],
+        default="images",
+        help="what stands for a class: all its images, as published; those outside the test sets; training images of seen classes and names of the others; names",
+    )
+    parser.add_argument(
+        "--prompts",
+        nargs="+",
+        default=list(ATTRIBUTE_PROMPTS),
+        help="sentences about an attribute, averaged; {} is its name",
+    )
     parser.add_argument("--output", type=path, required=True, metavar="FILE", help="the new NAME_splits.mat")
     return parser.parse_args(arguments)
 
-
-# ---- what goes in ----------------------------------------------------------------------------------------------------
 
 def check_targets(output: Path, splits_mat: Path, groups_json: Path, groups: dict):
     """Nothing that is needed elsewhere is written over."""
@@ -85,7 +126,9 @@ def check_targets(output: Path, splits_mat: Path, groups_json: Path, groups: dic
     if not groups_json.stem.strip("."):
         raise InputError(f"--group_file: {groups_json.name} is no name for a file; expected a word")
     if groups_json.is_file() and read_json(groups_json) != groups:
-        raise InputError(f"{groups_json} groups other attributes, and other splits may need it: name another with --group_file")
+        raise InputError(
+            f"{groups_json} groups other attributes, and other splits may need it: name another with --group_file"
+        )
 
 
 def read_source(splits_mat: Path) -> dict:
@@ -103,26 +146,44 @@ def true_attributes(source: dict, names: list) -> Optional[np.ndarray]:
     return source["att_true"][[known.index(name) for name in names]].T
 
 
-def images_to_describe(source: str, files: dict, classes: int) -> Tuple[List[Path], np.ndarray, Optional[int]]:
+def images_to_describe(
+    source: str, files: dict, classes: int
+) -> Tuple[List[Path], np.ndarray, Optional[int]]:
     """The images that stand for their classes, their labels [n], and the only division that they are good for, None if for all.
     Of "seen" and "untested", no test image of either kind."""
     if source == "names":
         return [], np.array([], int), None
     images = read_mat(files["images_mat"], ["labels", "image_files"])
     names = strings(images["image_files"])
-    labels = one_based(images["labels"], classes, f"labels in {files['images_mat']}", "classes")
+    labels = from_matlab(images["labels"], classes, f"labels in {files['images_mat']}", "classes")
     if len(labels) != len(names):
-        raise InputError(f"{files['images_mat']}: {len(labels)} labels for {len(names)} image_files, expected as many")
+        raise InputError(
+            f"{files['images_mat']}: {len(labels)} labels for {len(names)} image_files, expected as many"
+        )
     chosen, division = np.arange(len(names)), None
     if source != "images":
         tested = tested_images(files, len(names))
-        chosen = np.setdiff1d(read_division(files, "train_gzsl_loc", len(names)) if source == "seen" else chosen, tested)
-        others = [tested_images({**files, "random_id": k}, len(names)) for k in divisions_of(files["splits_mat"])]
-        division = None if source == "untested" and all(np.array_equal(tested, other) for other in others) else files["random_id"]
+        chosen = np.setdiff1d(
+            read_division(files, "train_gzsl_loc", len(names)) if source == "seen" else chosen, tested
+        )
+        others = [
+            tested_images({**files, "random_id": k}, len(names)) for k in divisions_of(files["splits_mat"])
+        ]
+        division = (
+            None
+            if source == "untested" and all(np.array_equal(tested, other) for other in others)
+            else files["random_id"]
+        )
     without = np.setdiff1d(np.arange(classes), labels[chosen])
     if len(without) and source != "seen":
-        raise InputError(f"--from {source}: class {without[0] + 1} of {classes} has no such image in {files['images_mat']}: use --from seen or --from names")
-    return [image_path(names[i], files["image_root"], files["images_mat"]) for i in chosen], labels[chosen], division
+        raise InputError(
+            f"--from {source}: class {without[0] + 1} of {classes} has no such image in {files['images_mat']}: use --from seen or --from names"
+        )
+    return (
+        [image_path(names[i], files["image_root"], files["images_mat"]) for i in chosen],
+        labels[chosen],
+        division,
+    )
 
 
 def tested_images(files: dict, images: int) -> np.ndarray:
@@ -133,46 +194,72 @@ def tested_images(files: dict, images: int) -> np.ndarray:
 def read_division(files: dict, name: str, images: int) -> np.ndarray:
     """0-based image indices of one part of the chosen seen/unseen division."""
     key = f"{name}_{files['random_id']}"
-    return one_based(read_mat(files["splits_mat"], [key])[key], images, f"{key} in {files['splits_mat']}", "images")
+    return from_matlab(
+        read_mat(files["splits_mat"], [key])[key], images, f"{key} in {files['splits_mat']}", "images"
+    )
 
 
-# ---- what comes out --------------------------------------------------------------------------------------------------
-
-def write(output: Path, table: dict, groups_json: Path, groups: dict):
+def write_annotation(output: Path, table: dict, groups_json: Path, groups: dict):
     with atomic(output) as temporary:
         scipy.io.savemat(temporary, table, appendmat=False)
         write_json(groups_json, groups)
 
 
 def provenance(opt: argparse.Namespace, clip: Clip, images: int, division: Optional[int]) -> dict:
-    return {"clip": opt.clip, "weights_sha256": clip.weights_sha256(), "from": opt.source, "images": images,
-            "random_id": division,
-            "attribute_prompts": opt.prompts, "class_prompts": CLASS_PROMPTS,
-            "vocabulary": opt.vocabulary, "vocabulary_sha256": sha256(opt.vocabulary)}
+    return {
+        "clip": opt.clip,
+        "weights_sha256": clip.weights_sha256(),
+        "from": opt.source,
+        "images": images,
+        "random_id": division,
+        "attribute_prompts": opt.prompts,
+        "class_prompts": CLASS_PROMPTS,
+        "vocabulary": opt.vocabulary,
+        "vocabulary_sha256": sha256(opt.vocabulary),
+    }
 
 
-def print_report(opt: argparse.Namespace, classes: List[str], names: List[str], scores: np.ndarray, labels: np.ndarray, division: Optional[int]):
+def print_report(
+    opt: argparse.Namespace,
+    classes: List[str],
+    names: List[str],
+    scores: np.ndarray,
+    labels: np.ndarray,
+    division: Optional[int],
+):
     """What stands for the classes, and the strongest attributes of the first of them. scores: [C, A]"""
     pictured = len(np.unique(labels))
     print(f"clip    {opt.clip}")
-    print(f"from    {len(labels)} images of {pictured} classes, the names of {len(classes) - pictured}; {len(names)} attributes")
+    print(
+        f"from    {len(labels)} images of {pictured} classes, the names of {len(classes) - pictured}; {len(names)} attributes"
+    )
     if division is not None:
-        print(f"note: seen and unseen are those of --random_id {division}: annotate every other division anew")
+        print(
+            f"note: seen and unseen are those of --random_id {division}: annotate every other division anew"
+        )
     for name, row in list(zip(classes, scores))[:SHOWN_CLASSES]:
-        print(f"        {readable(name):24} {', '.join(names[a] for a in np.argsort(-row, kind='stable')[:SHOWN_ATTRIBUTES])}")
+        print(
+            f"        {readable(name):24} {', '.join(names[a] for a in np.argsort(-row, kind='stable')[:SHOWN_ATTRIBUTES])}"
+        )
 
 
 def print_agreement(scores: np.ndarray, truth: np.ndarray):
     """scores, truth: [C, A], what CLIP saw and what is there, each as `att` has it: standardised per attribute, unit norm per class"""
     everywhere, within = agreement(scores, truth)
-    print(f"truth   rank correlation with att_true {everywhere:.3f} over all {scores.size} class-attribute pairs, "
-          f"{within:.3f} within an attribute, on average")
+    print(
+        f"truth   rank correlation with att_true {everywhere:.3f} over all {scores.size} class-attribute pairs, "
+        f"{within:.3f} within an attribute, on average"
+    )
 
 
 def agreement(scores: np.ndarray, truth: np.ndarray) -> Tuple[float, float]:
     """Spearman's rank correlation of two [C, A] matrices in the same units: over all pairs, and the mean over
     attributes of that over the classes. An attribute that is the same in all classes has no ranks, and is left out of the mean."""
-    within = [spearmanr(scores[:, a], truth[:, a])[0] for a in range(scores.shape[1]) if np.ptp(truth[:, a]) and np.ptp(scores[:, a])]
+    within = [
+        spearmanr(scores[:, a], truth[:, a])[0]
+        for a in range(scores.shape[1])
+        if np.ptp(truth[:, a]) and np.ptp(scores[:, a])
+    ]
     return float(spearmanr(scores, truth, axis=None)[0]), float(np.mean(within))
 
 

@@ -6,6 +6,7 @@
 
 Ours, the bare tower and the published order take turns on the same tensors, so that noise strikes all alike.
 """
+
 import subprocess
 import sys
 import time
@@ -15,12 +16,14 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import List, Tuple
 
-from engine import progress
-from errors import exits_cleanly
-from generated import write_dataset, write_tower
-from options import Parser, get_options, number, path
-from runs import circumstances, device_name, write_json
-from workload import ROWS, Row, Work, matmul_peak, memory, pass_flops
+from bench.generated import write_dataset, write_tower
+from bench.workload import ROWS, Row, Work, matmul_peak, memory, pass_flops
+from runs.options import get_options
+from support.cli import Parser, number, path
+from support.errors import exits_cleanly
+from support.files import write_json
+from support.machine import circumstances, device_name
+from support.processes import progress
 
 SIZES = {"width": 768, "layers": 12, "heads": 12, "image_size": 224, "patch_size": 32}  # of ViT-B/32
 COLUMNS = f"{'':20}{'ms/batch':>10}{'tower':>10}{'ratio':>8}{'images/s':>10}{'TFLOP/s':>9}{'of peak':>9}"
@@ -32,8 +35,12 @@ def main(arguments=None):
     with TemporaryDirectory() as folder:
         opt = generate(sizes, Path(folder) / "small", sizes.per_class, options)
         work = Work(opt, sizes.batches, sizes.as_published)
-        facts = {**circumstances(), "device": device_name(work.device), "pass_flops": pass_flops(work.model.tower.config),
-                 "matmul_flops": matmul_peak(work.device, opt.precision, sizes.matrix)}
+        facts = {
+            **circumstances(),
+            "device": device_name(work.device),
+            "pass_flops": pass_flops(work.model.tower.config),
+            "matmul_flops": matmul_peak(work.device, opt.precision, sizes.matrix),
+        }
         print_head(facts, opt, sizes)
         rows = []
         for name in progress(sizes.rows, "rows"):
@@ -41,19 +48,39 @@ def main(arguments=None):
             print_row(rows[-1], facts)
         facts.update(memory=memory(work.device), memory_after_epochs=work.peaks)
         if sizes.start_up:
-            facts.update(start_up(generate(sizes, Path(folder) / "large", sizes.start_up // sizes.classes, options)))
+            facts.update(
+                start_up(generate(sizes, Path(folder) / "large", sizes.start_up // sizes.classes, options))
+            )
     print_tail(facts, sizes)
     if sizes.json:
-        write_json(Path(sizes.json), {**facts, "sizes": vars(sizes), "options": vars(opt), "rows": [asdict(row) for row in rows]})
+        write_json(
+            Path(sizes.json),
+            {**facts, "sizes": vars(sizes), "options": vars(opt), "rows": [asdict(row) for row in rows]},
+        )
 
 
 def get_benchmark_options(arguments) -> Tuple[Namespace, List[str]]:
     """Our own, and what is left for main.py."""
-    parser = Parser(prog="benchmark.py", allow_abbrev=False, formatter_class=ArgumentDefaultsHelpFormatter,
-                    description="Times the parts of a training against the bare CLIP tower. All other options are those of main.py.")
+    parser = Parser(
+        prog="benchmark.py",
+        allow_abbrev=False,
+        formatter_class=ArgumentDefaultsHelpFormatter,
+        description="Times the parts of a training against the bare CLIP tower. All other options are those of main.py.",
+    )
     count = number(int, 1)
-    parser.add_argument("--rows", nargs="+", choices=ROWS, default=list(ROWS), metavar="ROW", help="what to measure: " + " ".join(ROWS))
-    parser.add_argument("--as_published", action="store_true", help="also time the order of the published program, and check that the losses are the same")
+    parser.add_argument(
+        "--rows",
+        nargs="+",
+        choices=ROWS,
+        default=list(ROWS),
+        metavar="ROW",
+        help="what to measure: " + " ".join(ROWS),
+    )
+    parser.add_argument(
+        "--as_published",
+        action="store_true",
+        help="also time the order of the published program, and check that the losses are the same",
+    )
     parser.add_argument("--rounds", type=count, default=5, help="whose median is taken, after one to warm up")
     parser.add_argument("--batches", type=count, default=2, help="of a step's or an evaluation's round")
     parser.add_argument("--json", type=path, metavar="FILE", help="write down everything")
@@ -62,8 +89,16 @@ def get_benchmark_options(arguments) -> Tuple[Namespace, List[str]]:
     parser.add_argument("--classes", type=number(int, 14), default=70, help="every seventh of them unseen")
     parser.add_argument("--attributes", type=number(int, 3), default=98, help="in three groups")
     parser.add_argument("--per_class", type=number(int, 8), default=16, help="images of a class")
-    parser.add_argument("--start_up", type=number(int, 0), default=56000, metavar="IMAGES", help="of the dataset that the start is timed with; 0 leaves it out")
-    parser.add_argument("--matrix", type=count, default=4096, help="side of the matrices whose product is the peak")
+    parser.add_argument(
+        "--start_up",
+        type=number(int, 0),
+        default=56000,
+        metavar="IMAGES",
+        help="of the dataset that the start is timed with; 0 leaves it out",
+    )
+    parser.add_argument(
+        "--matrix", type=count, default=4096, help="side of the matrices whose product is the peak"
+    )
     return parser.parse_known_args(arguments)
 
 
@@ -71,7 +106,19 @@ def generate(sizes: Namespace, folder: Path, per_class: int, options: List[str])
     """Write a dataset and a tower into the folder. Returns the options of a training on them."""
     write_dataset(folder, sizes.classes, sizes.classes // 7, per_class, sizes.attributes)
     write_tower(folder / "clip", **{name: getattr(sizes, name) for name in SIZES})
-    return get_options(["--root", str(folder), "--clip", str(folder / "clip"), "--n_batch", "8", "--manualSeed", "0", *options])
+    return get_options(
+        [
+            "--root",
+            str(folder),
+            "--clip",
+            str(folder / "clip"),
+            "--n_batch",
+            "8",
+            "--manualSeed",
+            "0",
+            *options,
+        ]
+    )
 
 
 def start_up(opt: Namespace) -> dict:
@@ -84,11 +131,13 @@ def start_up(opt: Namespace) -> dict:
     return {"seconds_of_imports": imported - began, "seconds_to_first_step": time.perf_counter() - imported}
 
 
-# ---- what is shown ---------------------------------------------------------------------------------------------------
-
 def print_head(facts: dict, opt: Namespace, sizes: Namespace):
-    print(f"{facts['device']}; {', '.join(f'{name} {version}' for name, version in facts['versions'].items())}; {opt.precision}")
-    print(f"{facts['pass_flops'] / 1e9:.2f} GFLOP an image and pass; product of matrices {facts['matmul_flops'] / 1e12:.3g} TFLOP/s")
+    print(
+        f"{facts['device']}; {', '.join(f'{name} {version}' for name, version in facts['versions'].items())}; {opt.precision}"
+    )
+    print(
+        f"{facts['pass_flops'] / 1e9:.2f} GFLOP an image and pass; product of matrices {facts['matmul_flops'] / 1e12:.3g} TFLOP/s"
+    )
     print(COLUMNS + (f"{'published':>11}{'times':>7}" if sizes.as_published else ""))
 
 
@@ -104,15 +153,22 @@ def print_row(row: Row, facts: dict):
         speed = row.passes * row.images * facts["pass_flops"] / seconds["ours"]
         line += f"{speed / 1e12:9.3g}{speed / facts['matmul_flops']:9.0%}"
     if "published" in seconds:
-        line += f"{1000 * seconds['published'] / row.batches:11.1f}{seconds['published'] / seconds['ours']:7.2f}"
+        line += (
+            f"{1000 * seconds['published'] / row.batches:11.1f}{seconds['published'] / seconds['ours']:7.2f}"
+        )
     print(line, flush=True)
 
 
 def print_tail(facts: dict, sizes: Namespace):
     epochs = ", ".join(f"{peak:.2f}" for peak in facts["memory_after_epochs"])
-    print(f"memory {facts['memory']:.2f} GiB at most" + (f"; after one epoch and the next {epochs}" if epochs else ""))
+    print(
+        f"memory {facts['memory']:.2f} GiB at most"
+        + (f"; after one epoch and the next {epochs}" if epochs else "")
+    )
     if sizes.start_up:
-        print(f"start with {sizes.start_up} images: {facts['seconds_of_imports']:.1f} s to import, {facts['seconds_to_first_step']:.1f} s from the options to the first step done")
+        print(
+            f"start with {sizes.start_up} images: {facts['seconds_of_imports']:.1f} s to import, {facts['seconds_to_first_step']:.1f} s from the options to the first step done"
+        )
 
 
 if __name__ == "__main__":

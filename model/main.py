@@ -1,57 +1,89 @@
 """Train and evaluate DSVA.
 
-    python model/main.py --image_embedding 61 ...                    train, evaluating after every epoch
-    python model/main.py ... --random_id 0,1,2 --seeds 3             on several divisions, with several seeds: mean and deviation
-    python model/main.py --eval --resume runs/X/best.safetensors     evaluate a saved model
-    python model/main.py --repeat runs/X/results.json                run it again, and compare the numbers: exit code 1 if they differ
+python model/main.py --image_embedding 61 ...                    train, evaluating after every epoch
+python model/main.py ... --random_id 0,1,2 --seeds 3             on several divisions, with several seeds: mean and deviation
+python model/main.py --eval --resume runs/X/best.safetensors     evaluate a saved model
+python model/main.py --repeat runs/X/results.json                run it again, and compare the numbers: exit code 1 if they differ
 """
+
 import os
+
+os.environ.setdefault(
+    "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
+)  # a GPU repeats itself only with this, set before torch starts
+
 import sys
 import time
 from argparse import Namespace
 from pathlib import Path
 
-os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # a GPU repeats itself only with this, set before torch starts
+import numpy as np
+import torch
+from torch.utils.data import BatchSampler, DataLoader
 
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-from torch.utils.data import BatchSampler, DataLoader  # noqa: E402
+from data.cache import open_cache
+from data.pipeline import SceneImages, normalize, scene_loader
+from data.samplers import EpisodeSampler, ShuffledSampler
+from dsva.engine import evaluate, make_optimizer, train_one_epoch
+from dsva.losses import Criterion
+from dsva.metrics import calibrated_stacking, confusion, score_all
+from dsva.words import attribute_directions, start_from_words
+from runs.build import build_data, build_model, changed_since, facts
+from runs.checkpoint import checkpoint_metadata
+from runs.console import (
+    print_changed,
+    print_choice,
+    print_choosing,
+    print_data,
+    print_epoch,
+    print_options,
+    print_results,
+    print_scores,
+    print_summary,
+)
+from runs.folder import Run, open_several, write_summary
+from runs.options import BRANCH, clip_folder, get_options, loss_weights, needs_windows
+from runs.protocol import (
+    choice,
+    constant_of_choice,
+    divisions_and_seeds,
+    refuse_overlap,
+    to_choose_on,
+    training_part,
+)
+from runs.repeat import agrees, print_differences, read_results
+from support.errors import exits_cleanly
+from support.machine import REPOSITORY, circumstances, pick_device
+from support.processes import ShardedSampler, init_processes, progress, rank, rank_zero, shard, world_size
 
-from build import build_data, build_model, changed_since, facts  # noqa: E402
-from cache import open_cache, scene_loader  # noqa: E402
-from console import print_changed, print_choice, print_choosing, print_data, print_epoch, print_options, print_results, print_scores, print_summary  # noqa: E402
-from dataset import EpisodeSampler, SceneImages, ShuffledSampler, normalize  # noqa: E402
-from engine import evaluate, make_optimizer, progress, train_one_epoch  # noqa: E402
-from errors import exits_cleanly  # noqa: E402
-from losses import Criterion  # noqa: E402
-from metrics import calibrated_stacking, confusion, score_all  # noqa: E402
-from options import BRANCH, clip_folder, get_options, loss_weights, needs_windows, pick_device  # noqa: E402
-from parallel import Parts, mine, of_first, processes, rank, start  # noqa: E402
-from protocol import choice, constant_of_choice, divisions_and_seeds, refuse_overlap, to_choose_on, training_part  # noqa: E402
-from repeat import agrees, print_differences, read_results  # noqa: E402
-from runs import REPOSITORY, Run, checkpoint_metadata, circumstances, open_several, write_summary  # noqa: E402
-from words import attribute_directions, start_from_words  # noqa: E402
-
-SOME = 512  # training images that the start of the heads looks at
+START_IMAGES = 512  # training images that the start of the heads looks at
 
 
 @exits_cleanly
 def main(arguments=None):
     opt = get_options(arguments)
-    device = start(pick_device(opt.device))
+    device = init_processes(pick_device(opt.device))
     if opt.eval:
         data = build_data(opt, device)
         print_changed(changed_since(checkpoint_metadata(opt.resume)["files"], opt))
         model = build_model(opt, data, opt.resume).to(device)
         testing = test_loader(opt, data, open_scenes(opt, data, model))
-        scores, _, _ = test(opt, data, model, testing, checkpoint_metadata(opt.resume)["epoch"], opt.calibrated_stacking)
+        scores, _, _ = test(
+            opt, data, model, testing, checkpoint_metadata(opt.resume)["epoch"], opt.calibrated_stacking
+        )
         return print_scores(scores, BRANCH[opt.sel_res])
 
     name = opt.name or f"{opt.dataset}_{Path(opt.image_embedding).stem}_{'gzsl' if opt.gzsl else 'zsl'}"
     several = divisions_and_seeds(opt)
     if opt.repeat:
         recorded = read_results(opt.repeat)
-        print_differences(recorded, {part: {"options": vars(one), **facts(one, device), **circumstances()} for part, one in (several or {"": opt}).items()})
+        print_differences(
+            recorded,
+            {
+                part: {"options": vars(one), **facts(one, device), **circumstances()}
+                for part, one in (several or {"": opt}).items()
+            },
+        )
     results = run_several(opt, several, name, device) if several else run_once(opt, name, device)
     if opt.repeat and not agrees(recorded, results):
         sys.exit(1)
@@ -63,22 +95,32 @@ def run_several(opt, several, name, device) -> dict:
     for one in several.values():
         build_data(one, device)  # or an error, before the first has trained for hours
     lock = open_several(folder) if rank() == 0 else None  # noqa: F841, kept until the last is finished
-    results = {part: run_once(Namespace(**{**vars(one), "output": folder / part}), name, device) for part, one in several.items()}
-    print_summary(of_first(write_summary, folder, results, BRANCH[opt.sel_res], vars(opt)), folder)
+    results = {
+        part: run_once(Namespace(**{**vars(one), "output": folder / part}), name, device)
+        for part, one in several.items()
+    }
+    print_summary(rank_zero(write_summary, folder, results, BRANCH[opt.sel_res], vars(opt)), folder)
     return {"runs": results}
 
 
 def run_once(opt, name, device) -> dict:
     """One training on one division with one seed, or what is left of it. Returns its results."""
     data = build_data(opt, device)
-    run = of_first(Run, vars(opt), name, BRANCH[opt.sel_res], facts(opt, device))
+    run = rank_zero(Run, vars(opt), name, BRANCH[opt.sel_res], facts(opt, device))
     print_options(run, device)
     print_data(opt, data)
     torch.use_deterministic_algorithms(True, warn_only=True)
     directions = attribute_directions(clip_folder(opt), data) if opt.start == "words" else None
     run.chosen = choose(opt, data, run, device, directions) if opt.protocol == "clean" else None
-    train(opt, data, run, device, directions, run.chosen["calibrated_stacking"] if run.chosen else opt.calibrated_stacking)
-    results = of_first(run.finish, 100 / len(data.unseen))
+    train(
+        opt,
+        data,
+        run,
+        device,
+        directions,
+        run.chosen["calibrated_stacking"] if run.chosen else opt.calibrated_stacking,
+    )
+    results = rank_zero(run.finish, 100 / len(data.unseen))
     print_results(results, run)
     return results
 
@@ -88,11 +130,17 @@ def choose(opt, data, run, device, directions) -> dict:
     refuse_overlap(opt, data)
     tried = to_choose_on(opt, data, run.seed)
     make_sampler(opt, tried, run.seed)  # or an error, before anything is written
-    of_first(run.start)
-    trial = of_first(Run, {**vars(opt), "manualSeed": run.seed, "output": run.folder / "validation"}, "validation", run.branch, run.facts)
+    rank_zero(run.start)
+    trial = rank_zero(
+        Run,
+        {**vars(opt), "manualSeed": run.seed, "output": run.folder / "validation"},
+        "validation",
+        run.branch,
+        run.facts,
+    )
     print_choosing(tried)
     train(opt, tried, trial, device, directions, constant=None)
-    chosen = of_first(choice, trial, opt.gzsl, tried, data)
+    chosen = rank_zero(choice, trial, opt.gzsl, tried, data)
     print_choice(chosen, trial)
     return chosen
 
@@ -110,13 +158,18 @@ def train(opt, data, run, device, directions, constant):
         start_from_words(model, directions, some_images(opt, data, scenes), opt.decorrelate)
     criterion = Criterion(loss_weights(opt), list(data.groups.values()) if opt.use_group else None, opt.xe_on)
     sampler = make_sampler(opt, data, run.seed)
-    loaders = load(opt, data, scenes, Parts(sampler) if processes() > 1 else sampler), test_loader(opt, data, scenes)
-    of_first(run.start)
+    loaders = (
+        load(opt, data, scenes, ShardedSampler(sampler) if world_size() > 1 else sampler),
+        test_loader(opt, data, scenes),
+    )
+    rank_zero(run.start)
     for epoch in range(run.epoch + 1, opt.nepoch):
         sampler.set_epoch(epoch)
-        torch.manual_seed(run.seed + 1 + epoch)  # an epoch depends on no earlier draw, so that one can go on after it
+        torch.manual_seed(
+            run.seed + 1 + epoch
+        )  # an epoch depends on no earlier draw, so that one can go on after it
         line, tables = run_epoch(opt, data, model, criterion, *loaders, epoch, constant)
-        of_first(finish_epoch, run, model, line, tables)
+        rank_zero(finish_epoch, run, model, line, tables)
 
 
 def finish_epoch(run, model, line, tables):
@@ -130,13 +183,31 @@ def run_epoch(opt, data, model, criterion, training, testing, epoch, constant):
     full, windows = epoch > opt.pretrain_epoch, epoch > opt.pro_start_epoch
     lr = opt.classifier_lr * 0.9 ** (epoch // 10) if full else opt.pretrain_lr
     optimizer = make_optimizer(model, full, lr, (opt.beta1, 0.999))
-    losses = train_one_epoch(model, criterion, optimizer, training, data.class_attributes, data.seen, opt.normalize, full, windows,
-                             f"epoch {epoch}")
+    losses = train_one_epoch(
+        model,
+        criterion,
+        optimizer,
+        training,
+        data.class_attributes,
+        data.seen,
+        opt.normalize,
+        full,
+        windows,
+        f"epoch {epoch}",
+    )
     trained = time.perf_counter()
     scores, tables, constant = test(opt, data, model, testing, epoch, constant)
-    return {"epoch": epoch, "stage": "full" if full else "warm-up", "windows": windows, "lr": lr,
-            "loss": sum(losses.values()), "losses": losses, "scores": scores, "calibrated_stacking": constant,
-            "seconds": {"train": trained - started, "test": time.perf_counter() - trained}}, tables
+    return {
+        "epoch": epoch,
+        "stage": "full" if full else "warm-up",
+        "windows": windows,
+        "lr": lr,
+        "loss": sum(losses.values()),
+        "losses": losses,
+        "scores": scores,
+        "calibrated_stacking": constant,
+        "seconds": {"train": trained - started, "test": time.perf_counter() - trained},
+    }, tables
 
 
 def test(opt, data, model, loader, epoch, constant):
@@ -144,24 +215,42 @@ def test(opt, data, model, loader, epoch, constant):
     of each class the chosen branch gave to each. Windows only where that branch needs them. Last, the constant of calibrated
     stacking: the given one or, of None, that of the chosen branch's highest H."""
     classes = data.candidates(opt.gzsl)
-    probabilities, labels = evaluate(model, loader, data.class_attributes, classes, opt.normalize, needs_windows(opt, epoch), "test")
+    probabilities, labels = evaluate(
+        model, loader, data.class_attributes, classes, opt.normalize, needs_windows(opt, epoch), "test"
+    )
     if constant is None:
         constant = constant_of_choice(probabilities[BRANCH[opt.sel_res]], labels, data) if opt.gzsl else 0.0
     scores, per_class = score_all(probabilities, labels, classes, data.seen, data.unseen, opt.gzsl, constant)
     names = [data.class_names[c] for c in classes]
     subset = ["unseen" if c in data.unseen else "seen" for c in classes]
-    chosen = calibrated_stacking(probabilities[BRANCH[opt.sel_res]], np.isin(classes, data.seen), constant)  # in ZSL none is seen
+    chosen = calibrated_stacking(
+        probabilities[BRANCH[opt.sel_res]], np.isin(classes, data.seen), constant
+    )  # in ZSL none is seen
     counts = confusion(classes[chosen.argmax(axis=1)], labels, classes)
-    return scores, {"per_class": {"class": names, "subset": subset, "images": counts.sum(axis=1).tolist(), **per_class},
-                    "confusion": {"class": names, **dict(zip(names, counts.T.tolist()))}}, constant
+    return (
+        scores,
+        {
+            "per_class": {
+                "class": names,
+                "subset": subset,
+                "images": counts.sum(axis=1).tolist(),
+                **per_class,
+            },
+            "confusion": {"class": names, **dict(zip(names, counts.T.tolist()))},
+        },
+        constant,
+    )
 
 
 def some_images(opt, data, scenes):
     """Batches of at most SOME training images, of all classes alike, and their classes."""
     images = data.splits[training_part(opt)]
-    some = BatchSampler(images[::-(-len(images) // SOME)].tolist(), opt.batch_size, drop_last=False)
+    some = BatchSampler(images[:: -(-len(images) // START_IMAGES)].tolist(), opt.batch_size, drop_last=False)
     for batch, labels in progress(load(opt, data, scenes, some), "start"):
-        yield normalize(batch.to(data.class_attributes.device), opt.normalize), labels.to(data.class_attributes.device)
+        yield (
+            normalize(batch.to(data.class_attributes.device), opt.normalize),
+            labels.to(data.class_attributes.device),
+        )
 
 
 def make_sampler(opt, data, seed):
@@ -175,11 +264,20 @@ def open_scenes(opt, data, model) -> SceneImages:
     """The images as the network wants them, kept where --cache says."""
     size, beside = model.tower.config.image_size, Path(opt.root) / opt.dataset / "cache"
     folder = Path(opt.cache_dir) if opt.cache_dir else beside if opt.cache == "disk" else None
-    return SceneImages(data, size, open_cache(opt.cache, data.image_paths, size, folder, opt.workers, data.class_attributes.device))
+    return SceneImages(
+        data,
+        size,
+        open_cache(opt.cache, data.image_paths, size, folder, opt.workers, data.class_attributes.device),
+    )
 
 
 def test_loader(opt, data, scenes) -> DataLoader:
-    return load(opt, data, scenes, mine(BatchSampler(data.test_images(opt.gzsl).tolist(), opt.batch_size, drop_last=False)))
+    return load(
+        opt,
+        data,
+        scenes,
+        shard(BatchSampler(data.test_images(opt.gzsl).tolist(), opt.batch_size, drop_last=False)),
+    )
 
 
 def load(opt, data, scenes, batches) -> DataLoader:

@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 from transformers import CLIPConfig, CLIPModel
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "model"))  # flat research code: `import dsva`
-from divisions import cells  # noqa: E402
+sys.path.insert(0, str(Path(__file__).parents[1] / "model"))
+from data.matlab import cell_array  # noqa: E402
 
 ATTRIBUTES = 6
 GROUPS = {"functions": [0, 1], "materials": [2, 3], "surface_properties": [4, 5]}
@@ -33,17 +33,29 @@ def write_dataset(root: Path, name="61", seen=9, unseen=3, per_class=5, division
         path.parent.mkdir(exist_ok=True)
         pixels = colours[label] + chance.integers(-50, 50, size=(40, 48, 3))
         Image.fromarray(pixels.astype(np.uint8)).save(path)
-    images = {"labels": labels[:, None] + 1, "image_files": np.array([f"/somewhere/else/RSSDIVCS/{file}" for file in files])}
-    splits = {"att": chance.standard_normal((ATTRIBUTES, classes)), "allclasses_names": cells(f"Class{c}" for c in range(classes))}
+    images = {
+        "labels": labels[:, None] + 1,
+        "image_files": np.array([f"/somewhere/else/RSSDIVCS/{file}" for file in files]),
+    }
+    splits = {
+        "att": chance.standard_normal((ATTRIBUTES, classes)),
+        "allclasses_names": cell_array(f"Class{c}" for c in range(classes)),
+    }
     for k in range(divisions):
         is_unseen = np.isin(labels, np.arange(k, k + unseen))
         is_test = np.arange(len(labels)) % per_class == 0
-        for key, chosen in {"train_zsl_loc": ~is_unseen, "train_gzsl_loc": ~is_unseen & ~is_test,
-                            "test_seen_loc": ~is_unseen & is_test, "test_unseen_loc": is_unseen}.items():
+        for key, chosen in {
+            "train_zsl_loc": ~is_unseen,
+            "train_gzsl_loc": ~is_unseen & ~is_test,
+            "test_seen_loc": ~is_unseen & is_test,
+            "test_unseen_loc": is_unseen,
+        }.items():
             splits[f"{key}_{k}"] = np.flatnonzero(chosen)[:, None] + 1
     for file, variables in ((f"{name}_images.mat", images), (f"ann_attr_finetune_{name}_splits.mat", splits)):
         variables.update({key: value for key, value in changes.items() if key in variables})
-        scipy.io.savemat(folder / "files" / file, {key: value for key, value in variables.items() if value is not None})
+        scipy.io.savemat(
+            folder / "files" / file, {key: value for key, value in variables.items() if value is not None}
+        )
     (folder / "files" / "attri_group_3.json").write_text(json.dumps(GROUPS))
     return root
 
@@ -51,8 +63,11 @@ def write_dataset(root: Path, name="61", seen=9, unseen=3, per_class=5, division
 def write_clip(folder: Path, **saving) -> Path:
     """A whole CLIP checkpoint, as one downloads it, with a tower of 32-pixel images in 4 x 4 patches."""
     torch.manual_seed(0)
-    config = CLIPConfig(vision_config={**SMALL, "image_size": 32, "patch_size": 8},
-                        text_config={**SMALL, "vocab_size": 50, "max_position_embeddings": 8}, projection_dim=16)
+    config = CLIPConfig(
+        vision_config={**SMALL, "image_size": 32, "patch_size": 8},
+        text_config={**SMALL, "vocab_size": 50, "max_position_embeddings": 8},
+        projection_dim=16,
+    )
     CLIPModel(config).save_pretrained(folder, **saving)
     return folder
 
@@ -76,7 +91,9 @@ def pytest_terminal_summary(terminalreporter):
     count = sys.modules["fuzzing"].OUTCOMES if "fuzzing" in sys.modules else {}
     if count:
         failed = count["generated"] - count["succeeded"] - count["refused"]
-        terminalreporter.write_line(f"fuzz: {count['generated']:,} generated cases: {count['succeeded']:,} succeeded, {count['refused']:,} refused in one line, {failed:,} failed")
+        terminalreporter.write_line(
+            f"fuzz: {count['generated']:,} generated cases: {count['succeeded']:,} succeeded, {count['refused']:,} refused in one line, {failed:,} failed"
+        )
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +108,7 @@ def one_thread():
 def quick():
     """No waiting for the disk, for git and for the versions of libraries, as thousands of runs would."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("runs.flush", lambda path: None)
-        patch.setattr("runs.git_commit", lambda: "unknown")
-        patch.setattr("runs.versions", dict)
+        patch.setattr("support.files.flush", lambda path: None)
+        patch.setattr("support.machine.git_commit", lambda: "unknown")
+        patch.setattr("support.machine.versions", dict)
         yield

@@ -2,6 +2,7 @@
 
 About CASES of it are generated in all, the same ones each time. FUZZ=20000, as script/fuzz.sh has it, generates more and others, which --hypothesis-seed chooses.
 """
+
 import atexit
 import io
 import json
@@ -29,28 +30,65 @@ import annotate
 import main
 import predict
 from conftest import write_dataset
-from divisions import cells
-from errors import exits_cleanly
+from data.matlab import cell_array
+from support.errors import exits_cleanly
 from test_annotate import VOCABULARY, write_whole_clip
 
 CASES = int(os.environ.get("FUZZ", 5000))
-SHARES = 2.19           # of all properties, together
-OUTCOMES = Counter()    # "generated": how many cases there were;  "succeeded", "refused": how many ended so, the others in a failed test
+SHARES = 2.19  # of all properties, together
+OUTCOMES = Counter()  # "generated": how many cases there were;  "succeeded", "refused": how many ended so, the others in a failed test
 
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None  # a folder that is no disk
 
-HUGE, DEEP = "<huge>", "<deep>"         # stand for what json.dumps cannot write
-NUMBERS = [0, -1, 1, 2, 7, 0.5, 2 ** 31, 2 ** 63, 10 ** 400, 1e308, 1e-320, math.nan, math.inf, -math.inf]
-WORDS = ["", " ", "é", "漢 Ω", "two\nlines", "\r", "\t", "\x1b[31m", "\ud800", "\0", "x" * 300, "x" * 5000, "../x", "..", "/etc/passwd", "~nobody/x",
-         "{}", "{", "{0.__class__}", "%s", "$x", "null", "1", "-1", "nan", "a,b", 'a"b', "a/b", "<b>"]
+HUGE, DEEP = "<huge>", "<deep>"  # stand for what json.dumps cannot write
+NUMBERS = [0, -1, 1, 2, 7, 0.5, 2**31, 2**63, 10**400, 1e308, 1e-320, math.nan, math.inf, -math.inf]
+WORDS = [
+    "",
+    " ",
+    "é",
+    "漢 Ω",
+    "two\nlines",
+    "\r",
+    "\t",
+    "\x1b[31m",
+    "\ud800",
+    "\0",
+    "x" * 300,
+    "x" * 5000,
+    "../x",
+    "..",
+    "/etc/passwd",
+    "~nobody/x",
+    "{}",
+    "{",
+    "{0.__class__}",
+    "%s",
+    "$x",
+    "null",
+    "1",
+    "-1",
+    "nan",
+    "a,b",
+    'a"b',
+    "a/b",
+    "<b>",
+]
 MAT_WORDS = [word for word in WORDS if word != "\ud800"]  # which savemat cannot write
-ODD = st.sampled_from([None, True, False, [], {}, [[]], [None], {"": None}, {"x": {"y": []}}, HUGE, DEEP, *NUMBERS, *WORDS])
+ODD = st.sampled_from(
+    [None, True, False, [], {}, [[]], [None], {"": None}, {"x": {"y": []}}, HUGE, DEEP, *NUMBERS, *WORDS]
+)
 
 
 def cases(share: float):
     """A property, tried on its share of all cases, of SHARES in all. It is given `data`, to draw from."""
-    return lambda test: settings(max_examples=math.ceil(share / SHARES * CASES), derandomize="FUZZ" not in os.environ, deadline=None, database=None, phases=[Phase.generate, Phase.shrink],
-                                 suppress_health_check=list(HealthCheck))(given(data=st.data())(test))
+    return lambda test: settings(
+        max_examples=math.ceil(share / SHARES * CASES),
+        derandomize="FUZZ" not in os.environ,
+        deadline=None,
+        database=None,
+        phases=[Phase.generate, Phase.shrink],
+        suppress_health_check=list(HealthCheck),
+    )(given(data=st.data())(test))
 
 
 # ---- right -----------------------------------------------------------------------------------------------------------
@@ -65,15 +103,53 @@ def sound() -> Path:
     place = write_dataset(Path(tempfile.mkdtemp(dir=MEMORY)), seen=3, unseen=2, per_class=3)
     atexit.register(shutil.rmtree, place)
     (place / "words.json").write_text(json.dumps(VOCABULARY))
-    (place / "values.json").write_text(json.dumps({"wind farm": {"sand": 1, "circles": -0.5}, "quarry": {"ships": 2}}))
-    described = ["--root", place, "--clip", write_whole_clip(place / "clip"), "--class_embedding", "mine", "--group_file", "mine"]
+    (place / "values.json").write_text(
+        json.dumps({"wind farm": {"sand": 1, "circles": -0.5}, "quarry": {"ships": 2}})
+    )
+    described = [
+        "--root",
+        place,
+        "--clip",
+        write_whole_clip(place / "clip"),
+        "--class_embedding",
+        "mine",
+        "--group_file",
+        "mine",
+    ]
     images = sorted(file.relative_to(place / "RSSDIVCS") for file in (place / "RSSDIVCS").glob("*/*.png"))
-    (place / "captions.jsonl").write_text("".join(json.dumps({"image": str(image), "captions": [f"a {image.parent} .", "seen from above ."]}) + "\n" for image in images))
-    np.savez(place / "teacher.npz", names=np.array(list(map(str, images))), vectors=np.random.default_rng(0).normal(size=(len(images), 4)))
+    (place / "captions.jsonl").write_text(
+        "".join(
+            json.dumps({"image": str(image), "captions": [f"a {image.parent} .", "seen from above ."]}) + "\n"
+            for image in images
+        )
+    )
+    np.savez(
+        place / "teacher.npz",
+        names=np.array(list(map(str, images))),
+        vectors=np.random.default_rng(0).normal(size=(len(images), 4)),
+    )
     with redirect_stdout(io.StringIO()):
-        run(annotate, *described[:4], "--group_file", "mine", "--vocabulary", place / "words.json", "--output", place / DATA / "mine_splits.mat", *COMMON)
+        run(
+            annotate,
+            *described[:4],
+            "--group_file",
+            "mine",
+            "--vocabulary",
+            place / "words.json",
+            "--output",
+            place / DATA / "mine_splits.mat",
+            *COMMON,
+        )
         run(main, *described, "--output", place / "run", *QUICK, "--nepoch", 2, *COMMON)
-        run(predict, "--resume", place / "run" / "last.safetensors", place / "RSSDIVCS", "--output", place / "predictions", *COMMON)
+        run(
+            predict,
+            "--resume",
+            place / "run" / "last.safetensors",
+            place / "RSSDIVCS",
+            "--output",
+            place / "predictions",
+            *COMMON,
+        )
     return place
 
 
@@ -82,6 +158,7 @@ def run(program, *words):
 
 
 # ---- nearly right ----------------------------------------------------------------------------------------------------
+
 
 @st.composite
 def nearly(draw, value):
@@ -94,24 +171,44 @@ def nearly(draw, value):
 def parts(value, path=()):
     """The paths of a value and of all that it holds."""
     yield path
-    for key, part in value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, (list, tuple)) else ():
+    for key, part in (
+        value.items()
+        if isinstance(value, dict)
+        else enumerate(value)
+        if isinstance(value, (list, tuple))
+        else ()
+    ):
         yield from parts(part, (*path, key))
 
 
 def changed(value, path, draw):
     if len(path) > 1:
-        return {**value, path[0]: changed(value[path[0]], path[1:], draw)} if isinstance(value, dict) else [
-            changed(part, path[1:], draw) if place == path[0] else part for place, part in enumerate(value)]
+        return (
+            {**value, path[0]: changed(value[path[0]], path[1:], draw)}
+            if isinstance(value, dict)
+            else [
+                changed(part, path[1:], draw) if place == path[0] else part
+                for place, part in enumerate(value)
+            ]
+        )
     if not path:
         return draw(ODD | st.just([value]) | st.just({"x": value}))
-    how, key = draw(st.sampled_from(["odd", "odd", "odd", "left out", "other", "wrapped", "as words"])), path[0]
+    how, key = (
+        draw(st.sampled_from(["odd", "odd", "odd", "left out", "other", "wrapped", "as words"])),
+        path[0],
+    )
     part = value[key]
-    new = {"odd": [draw(ODD)], "left out": [], "other": [draw(st.sampled_from(list(value.values() if isinstance(value, dict) else value)))],
-           "wrapped": [[part]], "as words": [str(part)]}[how]
+    new = {
+        "odd": [draw(ODD)],
+        "left out": [],
+        "other": [draw(st.sampled_from(list(value.values() if isinstance(value, dict) else value)))],
+        "wrapped": [[part]],
+        "as words": [str(part)],
+    }[how]
     if isinstance(value, dict):
         key = draw(st.sampled_from([key, key, key, *WORDS]))
         return {**{name: other for name, other in value.items() if name != path[0]}, **dict(zip([key], new))}
-    return [*value[:key], *(new or draw(st.sampled_from([[], [part, part]]))), *value[key + 1:]]
+    return [*value[:key], *(new or draw(st.sampled_from([[], [part, part]]))), *value[key + 1 :]]
 
 
 @st.composite
@@ -123,24 +220,47 @@ def nearly_json(draw, value, lines=False):
     if damage == "bytes":
         return draw(nearly_bytes(text.encode()))
     if damage == "encoding":
-        return draw(st.sampled_from([b"\xef\xbb\xbf" + text.encode(), text.encode("utf-16"), text.replace("\n", "\r\n").encode(), (text + "é").encode("latin-1"),
-                                     text.encode() * 2, text.replace(",", ",,").encode(), b"\n\n" + text.encode() + b"\n\n", text.replace('"', "'").encode()]))
+        return draw(
+            st.sampled_from(
+                [
+                    b"\xef\xbb\xbf" + text.encode(),
+                    text.encode("utf-16"),
+                    text.replace("\n", "\r\n").encode(),
+                    (text + "é").encode("latin-1"),
+                    text.encode() * 2,
+                    text.replace(",", ",,").encode(),
+                    b"\n\n" + text.encode() + b"\n\n",
+                    text.replace('"', "'").encode(),
+                ]
+            )
+        )
     return text.encode()
 
 
 def dumped(value) -> str:
-    return json.dumps(value).replace(f'"{HUGE}"', "1" * 5000).replace(f'"{DEEP}"', "[" * 10 ** 5)
+    return json.dumps(value).replace(f'"{HUGE}"', "1" * 5000).replace(f'"{DEEP}"', "[" * 10**5)
 
 
 @st.composite
 def nearly_bytes(draw, content):
     """A file cut off, or with some of its bytes changed: more often at its beginning, where a format says what follows."""
-    how = draw(st.sampled_from(["flip", "flip", "flip", "cut", "put in", "left out", "zeros", "noise", "empty"]))
+    how = draw(
+        st.sampled_from(["flip", "flip", "flip", "cut", "put in", "left out", "zeros", "noise", "empty"])
+    )
     place = draw(st.integers(0, min(len(content), 160) - 1) | st.integers(0, len(content) - 1))
-    some = draw(st.binary(min_size=1, max_size=8) | st.sampled_from([b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f"]))
-    return {"flip": content[:place] + some + content[place + len(some):], "cut": content[:place], "put in": content[:place] + some + content[place:],
-            "left out": content[:place] + content[place + len(some):], "zeros": content[:place] + bytes(len(content) - place),
-            "noise": draw(st.binary(max_size=200)), "empty": b""}[how]
+    some = draw(
+        st.binary(min_size=1, max_size=8)
+        | st.sampled_from([b"\xff" * 4, b"\0" * 4, b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f"])
+    )
+    return {
+        "flip": content[:place] + some + content[place + len(some) :],
+        "cut": content[:place],
+        "put in": content[:place] + some + content[place:],
+        "left out": content[:place] + content[place + len(some) :],
+        "zeros": content[:place] + bytes(len(content) - place),
+        "noise": draw(st.binary(max_size=200)),
+        "empty": b"",
+    }[how]
 
 
 @st.composite
@@ -151,16 +271,54 @@ def nearly_array(draw, array):
     if how == "type":
         words = list(map(str, array.ravel()))
         with np.errstate(all="ignore"):
-            return array.astype(draw(st.sampled_from(["i1", "u1", "i8", "u8", "f4", "f8", "c16", "?"]))) if is_number else draw(st.sampled_from([np.array(words), cells(words)]))
+            return (
+                array.astype(draw(st.sampled_from(["i1", "u1", "i8", "u8", "f4", "f8", "c16", "?"])))
+                if is_number
+                else draw(st.sampled_from([np.array(words), cell_array(words)]))
+            )
     if how == "shape":
-        return draw(st.sampled_from([array.T, array.ravel(), array[None], array[..., None], array[:-1], array[:0], array[:1], array[::-1],
-                                     np.repeat(array, 2, axis=0), np.zeros((0, 0))]))
+        return draw(
+            st.sampled_from(
+                [
+                    array.T,
+                    array.ravel(),
+                    array[None],
+                    array[..., None],
+                    array[:-1],
+                    array[:0],
+                    array[:1],
+                    array[::-1],
+                    np.repeat(array, 2, axis=0),
+                    np.zeros((0, 0)),
+                ]
+            )
+        )
     if how == "whole":
-        return draw(st.sampled_from([*map(np.array, MAT_WORDS), np.zeros_like(array) if is_number else np.array([]), {"x": 1}, [], np.array([1.5]),
-                                     scipy.sparse.csc_matrix(np.eye(3)), np.array([["a", "b"], ["c", "d"]]), cells([np.eye(2), "x"]),
-                                     np.array([(1, 2.0)], dtype=[("a", int), ("b", float)])]))
-    value = draw(st.sampled_from(([*NUMBERS[:7], 10 ** 9, -1e18, 1e308, math.nan, math.inf, array.size, array.size + 1] if is_number else [*MAT_WORDS, np.eye(2), 7])
-                                 + [array.flat[0]]))
+        return draw(
+            st.sampled_from(
+                [
+                    *map(np.array, MAT_WORDS),
+                    np.zeros_like(array) if is_number else np.array([]),
+                    {"x": 1},
+                    [],
+                    np.array([1.5]),
+                    scipy.sparse.csc_matrix(np.eye(3)),
+                    np.array([["a", "b"], ["c", "d"]]),
+                    cell_array([np.eye(2), "x"]),
+                    np.array([(1, 2.0)], dtype=[("a", int), ("b", float)]),
+                ]
+            )
+        )
+    value = draw(
+        st.sampled_from(
+            (
+                [*NUMBERS[:7], 10**9, -1e18, 1e308, math.nan, math.inf, array.size, array.size + 1]
+                if is_number
+                else [*MAT_WORDS, np.eye(2), 7]
+            )
+            + [array.flat[0]]
+        )
+    )
     array = np.ascontiguousarray(array, float if is_number else object).copy()
     array.reshape(-1)[draw(st.integers(0, array.size - 1))] = value
     return array
@@ -171,9 +329,22 @@ def nearly_mat(draw, variables):
     """The bytes of a .mat file with a variable changed, lost or exchanged, or two; or with bytes changed."""
     damage = draw(st.sampled_from(["variables"] * 5 + ["bytes"]))
     changed = dict(variables)
-    for name in draw(st.lists(st.sampled_from(sorted(variables)), min_size=1, max_size=2, unique=True)) if damage == "variables" else ():
-        changed[name] = draw(st.one_of([nearly_array(variables[name])] * 4 + [st.just(None), st.sampled_from(sorted(variables)).map(variables.get)]))
-    changed = {name: value.copy() if isinstance(value, np.ndarray) else value for name, value in changed.items() if value is not None}  # in one piece
+    for name in (
+        draw(st.lists(st.sampled_from(sorted(variables)), min_size=1, max_size=2, unique=True))
+        if damage == "variables"
+        else ()
+    ):
+        changed[name] = draw(
+            st.one_of(
+                [nearly_array(variables[name])] * 4
+                + [st.just(None), st.sampled_from(sorted(variables)).map(variables.get)]
+            )
+        )
+    changed = {
+        name: value.copy() if isinstance(value, np.ndarray) else value
+        for name, value in changed.items()
+        if value is not None
+    }  # in one piece
     file = io.BytesIO()
     scipy.io.savemat(file, changed, do_compression=draw(st.booleans()))
     return draw(nearly_bytes(file.getvalue())) if damage == "bytes" else file.getvalue()
@@ -186,7 +357,10 @@ def options_of(program) -> dict:
     with redirect_stdout(said), suppress(SystemExit):
         program.main(["--help"])
     usage = re.sub(r"\s+", " ", said.getvalue().split("\n\n")[0])
-    return {name: choices.split(",") if choices else None if word else [] for name, word, choices in re.findall(r"(--\w[\w-]*)( [A-Z]| \{([^}]*)\})?", usage)}
+    return {
+        name: choices.split(",") if choices else None if word else []
+        for name, word, choices in re.findall(r"(--\w[\w-]*)( [A-Z]| \{([^}]*)\})?", usage)
+    }
 
 
 @st.composite
@@ -198,20 +372,46 @@ def nearly_words(draw, words, options, odd):
     words = list(words)
     for _ in range(draw(st.sampled_from([1, 1, 2, 3]))):
         option, place = draw(st.sampled_from(sorted(options))), draw(st.integers(0, len(words)))
-        usual = [[option, *choice] for choice in ([[one] for one in options[option]] if options[option] else [[]] if options[option] == [] else [])]
-        unusual = st.sampled_from([words for one in odd(option) for words in ([option, one], [f"{option}={one}"])])
+        usual = [
+            [option, *choice]
+            for choice in (
+                [[one] for one in options[option]]
+                if options[option]
+                else [[]]
+                if options[option] == []
+                else []
+            )
+        ]
+        unusual = st.sampled_from(
+            [words for one in odd(option) for words in ([option, one], [f"{option}={one}"])]
+        )
         new = draw(st.one_of([st.sampled_from(usual)] * 3 + [unusual]) if usual else unusual)
-        words = draw(st.sampled_from([words + new] * 5 + [new + words, words + new + new[1:], words + new[:1], words[:place] + words[place + 1:],
-                                                         words[:place] + new[1:] + words[place + 1:], words + ["--" + option[3:], "x"]]))
+        words = draw(
+            st.sampled_from(
+                [words + new] * 5
+                + [
+                    new + words,
+                    words + new + new[1:],
+                    words + new[:1],
+                    words[:place] + words[place + 1 :],
+                    words[:place] + new[1:] + words[place + 1 :],
+                    words + ["--" + option[3:], "x"],
+                ]
+            )
+        )
     return words
 
 
 # ---- ends well -------------------------------------------------------------------------------------------------------
 
+
 def ends_well(program, *arguments, place: Path, output: Path = None):
     """Run a program, or a function: it succeeds, or says in one line what is wrong, which names an option or something in `place`.
     Either way nothing in `output` is half-written. Returns whether it succeeded."""
-    said, printed = io.StringIO(), io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True)  # strict, as a terminal is
+    said, printed = (
+        io.StringIO(),
+        io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True),
+    )  # strict, as a terminal is
     code = 0
     OUTCOMES["generated"] += 1
     with redirect_stdout(printed), redirect_stderr(said), shown_warnings():
@@ -220,9 +420,11 @@ def ends_well(program, *arguments, place: Path, output: Path = None):
         except SystemExit as stop:
             code = stop.code
     line = said.getvalue()
-    if code and (code, line) != (1, ""):    # 1: main.py --repeat, when the numbers differ
+    if code and (code, line) != (1, ""):  # 1: main.py --repeat, when the numbers differ
         assert code == 2, f"it ends with code {code}: {line}"
-        assert line.startswith("error: ") and line.count("\n") == 1 and line.endswith("\n") and "\r" not in line, f"expected one line, found {line!r}"
+        assert (
+            line.startswith("error: ") and line.count("\n") == 1 and line.endswith("\n") and "\r" not in line
+        ), f"expected one line, found {line!r}"
         assert names_something(line, place), f"says nothing of a file or an option: {line!r}"
     else:
         assert not line, f"succeeds, but complains: {line!r}"
@@ -242,7 +444,9 @@ def shown_warnings():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("default", RuntimeWarning)
-        warnings.showwarning = lambda message, category, *where: print(f"{category.__name__}: {message}", file=sys.stderr)
+        warnings.showwarning = lambda message, category, *where: print(
+            f"{category.__name__}: {message}", file=sys.stderr
+        )
         yield
 
 

@@ -1,8 +1,9 @@
 """Kills trainings, goes on with the same command, and compares what comes out with an uninterrupted training: weights, tables, log, results.
 
-    python tests/kill_runs.py                                at every file operation, and 40 times at random moments: some 20 minutes on one core
-    python tests/kill_runs.py --every 25 --random 2          at every 25th operation: quick
+python tests/kill_runs.py                                at every file operation, and 40 times at random moments: some 20 minutes on one core
+python tests/kill_runs.py --every 25 --random 2          at every 25th operation: quick
 """
+
 import argparse
 import contextlib
 import itertools
@@ -26,19 +27,29 @@ from conftest import write_clip, write_dataset  # which says where the others ar
 
 # isort: split
 import main as program
-import runs
+from runs import checkpoint
 
 PROGRAM = Path(__file__).parents[1] / "model" / "main.py"
-QUICK = "--n_batch 2 --ways 3 --shots 2 --pretrain_epoch 0 --pretrain_lr 1e-2 --classifier_lr 1e-3 --device cpu"
-SETTINGS = {"paper": "--nepoch 4 --sel_res main --manualSeed 2",               # the best epoch is neither the first nor the last
-            "clean": "--nepoch 3 --gzsl --protocol clean --manualSeed 3",      # the best is the first, the clean one the second
-            "several": "--nepoch 2 --random_id 0,1 --seeds 2"}
+QUICK = (
+    "--n_batch 2 --ways 3 --shots 2 --pretrain_epoch 0 --pretrain_lr 1e-2 --classifier_lr 1e-3 --device cpu"
+)
+SETTINGS = {
+    "paper": "--nepoch 4 --sel_res main --manualSeed 2",  # the best epoch is neither the first nor the last
+    "clean": "--nepoch 3 --gzsl --protocol clean --manualSeed 3",  # the best is the first, the clean one the second
+    "several": "--nepoch 2 --random_id 0,1 --seeds 2",
+}
 OPERATIONS = ("mkdir", "open", "fsync", "replace", "unlink")  # of os; killed before and after
-WRITERS = ((runs, "save_file", 1), (shutil, "copyfile", 1), (Path, "write_text", 0))  # and which argument is the file; killed when half is written
+WRITERS = (
+    (checkpoint, "save_file", 1),
+    (shutil, "copyfile", 1),
+    (Path, "write_text", 0),
+)  # and which argument is the file; killed when half is written
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--every", type=int, default=1, help="kill at every so manieth file operation only")
     parser.add_argument("--random", type=int, default=40, help="kills at random moments, at least")
     parser.add_argument("--seed", type=int, default=0, help="of the random moments")
@@ -49,7 +60,10 @@ def main():
         commands = {setting: command(place, words) for setting, words in SETTINGS.items()}
         wholes = {setting: place / f"whole-{setting}" for setting in SETTINGS}
         counts, seconds = zip(*(whole_run(words, wholes[setting]) for setting, words in commands.items()))
-        kills = sum(at_operations(words, wholes[setting], count, opt.every) for (setting, words), count in zip(commands.items(), counts))
+        kills = sum(
+            at_operations(words, wholes[setting], count, opt.every)
+            for (setting, words), count in zip(commands.items(), counts)
+        )
         kills += at_random(commands, wholes, seconds, opt.random, random.Random(opt.seed))
     print(f"{kills} kills; every training went on and ended as if nothing had happened")
 
@@ -67,10 +81,13 @@ def command(place: Path, words: str) -> list:
 
 # ---- at every file operation -----------------------------------------------------------------------------------------
 
+
 def whole_run(words: list, folder: Path) -> tuple:
     """An uninterrupted training. Returns how many moments there are to kill it at, and its seconds."""
     counted, started = folder.with_suffix(".count"), time.perf_counter()
-    assert train([*words, "--workers", "0"], folder, kill_at=-1, counted=counted) == 0, f"{folder} did not finish"
+    assert train([*words, "--workers", "0"], folder, kill_at=-1, counted=counted) == 0, (
+        f"{folder} did not finish"
+    )
     return int(counted.read_text()), time.perf_counter() - started
 
 
@@ -78,12 +95,19 @@ def at_operations(words: list, whole: Path, moments: int, every: int) -> int:
     kills = 0
     for moment in range(1 + (moments - 1) % every, moments + 1, every):
         folder = whole.with_name("killed")
-        assert train([*words, "--workers", "0"], folder, moment) == -signal.SIGKILL, f"moment {moment} never came"
-        assert train([*words, "--workers", "0"], folder) == 0, f"killed at moment {moment}, it does not go on: {folder.with_suffix('.txt').read_text()}"
+        assert train([*words, "--workers", "0"], folder, moment) == -signal.SIGKILL, (
+            f"moment {moment} never came"
+        )
+        assert train([*words, "--workers", "0"], folder) == 0, (
+            f"killed at moment {moment}, it does not go on: {folder.with_suffix('.txt').read_text()}"
+        )
         compare(folder, whole, f"killed at moment {moment}")
         shutil.rmtree(folder)
         kills += 1
-    print(f"{whole.name[6:]:8} {kills} kills at {moments} moments: before, after and amid file operations", flush=True)
+    print(
+        f"{whole.name[6:]:8} {kills} kills at {moments} moments: before, after and amid file operations",
+        flush=True,
+    )
     return kills
 
 
@@ -93,7 +117,11 @@ def train(words: list, folder: Path, kill_at: int = 0, counted: Path = None) -> 
     if process == 0:
         code = 1
         try:
-            with open(os.devnull if kill_at else folder.with_suffix(".txt"), "w") as said, contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            with (
+                open(os.devnull if kill_at else folder.with_suffix(".txt"), "w") as said,
+                contextlib.redirect_stdout(said),
+                contextlib.redirect_stderr(said),
+            ):
                 moments = kill_myself(kill_at) if kill_at else None
                 program.main([*words, "--output", str(folder)])
             if counted:
@@ -118,6 +146,7 @@ def kill_myself(kill_at: int) -> itertools.count:
             done = operation(*arguments, **more)
             moment()
             return done
+
         return counted
 
     def halfway(writer, place):
@@ -131,7 +160,9 @@ def kill_myself(kill_at: int) -> itertools.count:
                 file.seek(0)
                 file.write(content)
             return done
+
         return halved
+
     for owner, name, place in WRITERS:
         setattr(owner, name, halfway(getattr(owner, name), place))
     for name in OPERATIONS:
@@ -140,6 +171,7 @@ def kill_myself(kill_at: int) -> itertools.count:
 
 
 # ---- at random moments -----------------------------------------------------------------------------------------------
+
 
 def at_random(commands: dict, wholes: dict, seconds: list, least: int, chance: random.Random) -> int:
     """Processes of main.py as a user starts them, with workers; one setting after another until there were enough kills.
@@ -163,8 +195,13 @@ def at_random(commands: dict, wholes: dict, seconds: list, least: int, chance: r
 
 def trained(words: list, folder: Path, patience: float) -> int:
     """Start main.py, wait until it has read its data and so many seconds more, and kill it unless it has ended. Returns its exit code."""
-    process = subprocess.Popen([sys.executable, str(PROGRAM), *words, "--workers", "2", "--output", str(folder)],
-                               stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    process = subprocess.Popen(
+        [sys.executable, str(PROGRAM), *words, "--workers", "2", "--output", str(folder)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONUNBUFFERED": "1"},
+    )
     next((line for line in process.stdout if line.startswith("run ")), None)
     said = ""
     try:
@@ -180,6 +217,7 @@ def trained(words: list, folder: Path, patience: float) -> int:
 
 # ---- the comparison --------------------------------------------------------------------------------------------------
 
+
 def compare(folder: Path, whole: Path, what: str):
     """The same files with the same content, but for times and the circumstances of a process."""
     names = [sorted(str(file.relative_to(place)) for file in place.rglob("*")) for place in (folder, whole)]
@@ -192,7 +230,9 @@ def compare(folder: Path, whole: Path, what: str):
 def content(file: Path):
     if file.suffix == ".safetensors":
         with safe_open(file, framework="pt") as opened:
-            return sorted(opened.metadata().items()), {name: value.numpy().tobytes() for name, value in load_file(file).items()}
+            return sorted(opened.metadata().items()), {
+                name: value.numpy().tobytes() for name, value in load_file(file).items()
+            }
     if file.name == "log.jsonl":
         return [timeless(json.loads(line)) for line in file.read_text().splitlines()]
     return timeless(json.loads(file.read_text())) if file.suffix == ".json" else file.read_bytes()
@@ -201,7 +241,11 @@ def content(file: Path):
 def timeless(value):
     """Without what no two processes share."""
     if isinstance(value, dict):
-        return {key: timeless(part) for key, part in value.items() if key not in ("seconds", "peak_memory", "command", "git")}
+        return {
+            key: timeless(part)
+            for key, part in value.items()
+            if key not in ("seconds", "peak_memory", "command", "git")
+        }
     return value
 
 

@@ -1,5 +1,6 @@
 """Rebuilds a parity case (fixed weights and inputs, numbers of the original implementation) with our own network, losses
 and updates. `run_case("tests/data/case_a.json")` returns every array of case_a.npz by name, and `trajectory`."""
+
 import json
 import sys
 import zlib
@@ -10,37 +11,68 @@ import torch
 from transformers import CLIPVisionConfig
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "model"))
-from dsva import DSVA, build_tower  # noqa: E402
-from engine import make_optimizer, training_step  # noqa: E402
-from losses import Criterion, peak_distance  # noqa: E402
+from clip.checkpoint import build_tower  # noqa: E402
+from dsva.engine import make_optimizer, training_step  # noqa: E402
+from dsva.losses import Criterion, peak_distance  # noqa: E402
+from dsva.network import DSVA  # noqa: E402
 
 WARMUP_LR, FULL_LR, BETAS = 1e-3, 1e-5, (0.5, 0.999)
-TERM_NAMES = {"xe": "l_xe_final", "attri": "l_attri_final", "regular": "l_regular_final", "l_xe": "l_xe_layer",
-              "l_attri": "l_attri_layer", "l_regular": "l_regular_layer", "cpt": "l_cpt", "xe_pro": "l_xe_pro"}
+TERM_NAMES = {
+    "xe": "l_xe_final",
+    "attri": "l_attri_final",
+    "regular": "l_regular_final",
+    "l_xe": "l_xe_layer",
+    "l_attri": "l_attri_layer",
+    "l_regular": "l_regular_layer",
+    "cpt": "l_cpt",
+    "xe_pro": "l_xe_pro",
+}
 
 
 def run_case(json_path) -> dict:
     case = json.loads(Path(json_path).read_text())
     model = build_model(case)
     images, class_attributes, labels = build_inputs(case)
-    result = {"image_probe": images[:, :, ::56, ::56], "labels": labels, **outputs(model, images, class_attributes)}
+    result = {
+        "image_probe": images[:, :, ::56, ::56],
+        "labels": labels,
+        **outputs(model, images, class_attributes),
+    }
     result["peak_distance"] = peak_distance(model.grid, images.device).unflatten(1, (model.grid, model.grid))
-    trajectory = [update(model, case, images, class_attributes, labels, stage, step, optimizer)
-                  for stage in ("warmup", "full") for optimizer in [start(model, stage)] for step in range(3)]
+    trajectory = [
+        update(model, case, images, class_attributes, labels, stage, step, optimizer)
+        for stage in ("warmup", "full")
+        for optimizer in [start(model, stage)]
+        for step in range(3)
+    ]
     trained = outputs(model, images, class_attributes)
-    result.update({"trained.probs": trained["plain.probs"], "trained.probs_attention": trained["plain.probs_attention"]})
+    result.update(
+        {"trained.probs": trained["plain.probs"], "trained.probs_attention": trained["plain.probs_attention"]}
+    )
     return {name: value.detach().numpy() for name, value in result.items()} | {"trajectory": trajectory}
 
 
 def z(name: str, shape) -> torch.Tensor:
-    values = np.random.RandomState(zlib.crc32(name.encode()) & 0xffffffff).standard_normal(shape)
+    values = np.random.RandomState(zlib.crc32(name.encode()) & 0xFFFFFFFF).standard_normal(shape)
     return torch.from_numpy(values.astype(np.float32))
 
 
 def build_model(case: dict) -> DSVA:
-    config = CLIPVisionConfig(hidden_size=768, num_attention_heads=12, intermediate_size=512, image_size=224, patch_size=32,
-                              num_hidden_layers=case["layers"])
-    model = DSVA(build_tower(config), case["attributes"], list(case["groups"].values()), case["pro_thr"], case["pro_weight"])
+    config = CLIPVisionConfig(
+        hidden_size=768,
+        num_attention_heads=12,
+        intermediate_size=512,
+        image_size=224,
+        patch_size=32,
+        num_hidden_layers=case["layers"],
+    )
+    model = DSVA(
+        build_tower(config),
+        case["attributes"],
+        list(case["groups"].values()),
+        case["pro_thr"],
+        case["pro_weight"],
+    )
     with torch.no_grad():
         for name, parameter in model.tower.named_parameters():
             fill(parameter, f"{case['seed']}/backbone/{name}")
@@ -68,11 +100,17 @@ def build_inputs(case: dict):
 @torch.no_grad()
 def outputs(model: DSVA, images, class_attributes) -> dict:
     plain, proposal = model(images, class_attributes), model(images, class_attributes, windows=True)
-    return {"plain.probs": plain.final.softmax(1), "plain.probs_attention": plain.attention.softmax(1),
-            "plain.attr_attention": plain.attributes_attention, "plain.attr_projection": plain.attributes_projection,
-            "plain.attention_maps": plain.maps,
-            "proposal.probs": proposal.final.softmax(1), "proposal.probs_proposal": proposal.window.softmax(1),
-            "proposal.box_hw": proposal.boxes[:, 2:], "proposal.window_probe": proposal.windows[:, :, ::32, ::32]}
+    return {
+        "plain.probs": plain.final.softmax(1),
+        "plain.probs_attention": plain.attention.softmax(1),
+        "plain.attr_attention": plain.attributes_attention,
+        "plain.attr_projection": plain.attributes_projection,
+        "plain.attention_maps": plain.maps,
+        "proposal.probs": proposal.final.softmax(1),
+        "proposal.probs_proposal": proposal.window.softmax(1),
+        "proposal.box_hw": proposal.boxes[:, 2:],
+        "proposal.window_probe": proposal.windows[:, :, ::32, ::32],
+    }
 
 
 def start(model: DSVA, stage: str) -> torch.optim.Optimizer:
@@ -83,10 +121,16 @@ def start(model: DSVA, stage: str) -> torch.optim.Optimizer:
 def update(model, case, images, class_attributes, labels, stage, step, optimizer) -> dict:
     criterion = Criterion(case["weights"], list(case["groups"].values()))
     windows = step == 2
-    terms = training_step(model, criterion, optimizer, images, labels, class_attributes, stage == "full", windows)
+    terms = training_step(
+        model, criterion, optimizer, images, labels, class_attributes, stage == "full", windows
+    )
     record = {"stage": stage, "step": step, "proposal": windows, "total": sum(terms.values())}
     record.update({TERM_NAMES[name]: value for name, value in terms.items()})
-    record.update(prototype_grad_norm=model.prototypes.grad.norm(), prototype_norm=model.prototypes.norm(),
-                  linear_norm=model.linear.weight.norm(), patch_embed_norm=model.tower.embeddings.patch_embedding.weight.norm(),
-                  q_proj_sum=model.tower.encoder.layers[0].self_attn.q_proj.weight.double().sum())
+    record.update(
+        prototype_grad_norm=model.prototypes.grad.norm(),
+        prototype_norm=model.prototypes.norm(),
+        linear_norm=model.linear.weight.norm(),
+        patch_embed_norm=model.tower.embeddings.patch_embedding.weight.norm(),
+        q_proj_sum=model.tower.encoder.layers[0].self_attn.q_proj.weight.double().sum(),
+    )
     return {name: value.item() if torch.is_tensor(value) else value for name, value in record.items()}

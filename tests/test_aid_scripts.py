@@ -1,4 +1,5 @@
 """The scripts of script/aid as a user runs them, one after another, on a few generated images."""
+
 import json
 import os
 import subprocess
@@ -26,7 +27,9 @@ def place(tmp_path_factory):
         for n in range(6):
             pixels = 25 * c + chance.integers(0, 25, (40, 40, 3))
             Image.fromarray(pixels.astype(np.uint8)).save(folder / "images" / name / f"{n}.png")
-            lines["valid" if n == 4 else "test" if n == 5 else "train"].append(json.dumps({"image": f"{name}/{n}.png", "captions": [f"a {name} here"]}))
+            lines["valid" if n == 4 else "test" if n == 5 else "train"].append(
+                json.dumps({"image": f"{name}/{n}.png", "captions": [f"a {name} here"]})
+            )
     for part, several in lines.items():
         (folder / f"{part}.jsonl").write_text("\n".join(several))
     write_whole_clip(folder / "clip")
@@ -34,9 +37,24 @@ def place(tmp_path_factory):
 
 
 def run(place, script, *words, **environment):
-    done = subprocess.run([SCRIPTS / script, *words], capture_output=True, text=True, cwd=place, env={
-        **os.environ, "PYTHON": sys.executable, "IMAGE_ROOT": str(place / "images"), "CAPTIONS": str(place), "DATA": str(place / "data"),
-        "RUNS": str(place / "runs"), "TINY": str(place / "clip"), "CLIPS": "tiny", "DIVISIONS": "0", **environment})
+    done = subprocess.run(
+        [SCRIPTS / script, *words],
+        capture_output=True,
+        text=True,
+        cwd=place,
+        env={
+            **os.environ,
+            "PYTHON": sys.executable,
+            "IMAGE_ROOT": str(place / "images"),
+            "CAPTIONS": str(place),
+            "DATA": str(place / "data"),
+            "RUNS": str(place / "runs"),
+            "TINY": str(place / "clip"),
+            "CLIPS": "tiny",
+            "DIVISIONS": "0",
+            **environment,
+        },
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -44,17 +62,42 @@ def run(place, script, *words, **environment):
 def test_from_photographs_to_tables(place):
     printed = run(place, "01_prepare.sh", "--unseen", "1", "2", "2")
     assert "division 8: unseen" in printed and "4 captions" not in printed
-    captions = [json.loads(line)["image"] for line in (place / "data/aid/files/aid_captions_8.jsonl").read_text().splitlines()]
+    captions = [
+        json.loads(line)["image"]
+        for line in (place / "data/aid/files/aid_captions_8.jsonl").read_text().splitlines()
+    ]
     assert len(captions) == 8 * 4 and not any(image.endswith(("4.png", "5.png")) for image in captions)
-    assert "40 images of 10 classes" in run(place, "03_annotate.sh", "--workers", "0")          # no test image
+    assert "40 images of 10 classes" in run(place, "03_annotate.sh", "--workers", "0")  # no test image
     assert "attributes" in run(place, "04_baselines.sh", "--workers", "0")
-    quick = ["--nepoch", "2", "--n_batch", "2", "--ways", "3", "--shots", "2", "--workers", "0", "--precision", "fp32"]
+    quick = [
+        "--nepoch",
+        "2",
+        "--n_batch",
+        "2",
+        "--ways",
+        "3",
+        "--shots",
+        "2",
+        "--workers",
+        "0",
+        "--precision",
+        "fp32",
+    ]
     for recipe in ("published", "words"):
         assert "clean protocol" in run(place, "05_dsva.sh", *quick, RECIPE=recipe)
     tables = run(place, "08_tables.sh", DIVISIONS="0")
-    assert "=== tiny, words: U S H" in tables and "| DSVA attention, clean protocol |" in tables and "| CLIP by class name |" in tables
+    assert (
+        "=== tiny, words: U S H" in tables
+        and "| DSVA attention, clean protocol |" in tables
+        and "| CLIP by class name |" in tables
+    )
 
 
 def test_the_place_of_the_images_must_be_named(place):
-    done = subprocess.run([SCRIPTS / "01_prepare.sh"], capture_output=True, text=True, env={key: value for key, value in os.environ.items() if key != "IMAGE_ROOT"})
+    done = subprocess.run(
+        [SCRIPTS / "01_prepare.sh"],
+        capture_output=True,
+        text=True,
+        env={key: value for key, value in os.environ.items() if key != "IMAGE_ROOT"},
+    )
     assert done.returncode and "set it to the folder of AID" in done.stderr

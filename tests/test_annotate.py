@@ -1,4 +1,5 @@
 """Automatic annotation: the matrix against a computation by hand, which images are touched, and the file that comes out."""
+
 import json
 import math
 import random
@@ -14,13 +15,18 @@ from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor, CLIPTokenizer
 
 import annotate
-from attributes import CLASS_PROMPTS, Clip, flat, group_indices, load_vocabulary, merge_sources, readable, unit_norm
-from conftest import SMALL, cells, write_dataset
-from dataset import load_benchmark
-from errors import InputError
-from options import REPOSITORY
+from clip.attributes import CLASS_PROMPTS, flat, group_indices, load_vocabulary, merge_sources, unit_norm
+from clip.embed import Clip
+from conftest import SMALL, cell_array, write_dataset
+from data.benchmark import load_benchmark, readable
+from support.errors import InputError
+from support.machine import REPOSITORY
 
-VOCABULARY = {"functions": ["runways", "ships"], "materials": ["sand"], "surface_properties": ["stripes", "circles"]}
+VOCABULARY = {
+    "functions": ["runways", "ships"],
+    "materials": ["sand"],
+    "surface_properties": ["stripes", "circles"],
+}
 NAMES = ["runways", "ships", "sand", "stripes", "circles"]
 SOURCES = ("images", "seen", "names")
 
@@ -32,18 +38,33 @@ def write_whole_clip(folder):
     folder.mkdir()
     (folder / "vocab.json").write_text(json.dumps({word: number for number, word in enumerate(words)}))
     (folder / "merges.txt").write_text("#version: 0.2\n")
-    images = CLIPImageProcessor(size={"shortest_edge": 36}, crop_size={"height": 32, "width": 32},
-                                image_mean=[0.4, 0.5, 0.6], image_std=[0.2, 0.3, 0.25])
+    images = CLIPImageProcessor(
+        size={"shortest_edge": 36},
+        crop_size={"height": 32, "width": 32},
+        image_mean=[0.4, 0.5, 0.6],
+        image_std=[0.2, 0.3, 0.25],
+    )
     CLIPProcessor(images, CLIPTokenizer.from_pretrained(folder)).save_pretrained(folder)
     torch.manual_seed(0)
-    CLIPModel(CLIPConfig(vision_config={**SMALL, "image_size": 32, "patch_size": 8}, projection_dim=16,
-                         text_config={**SMALL, "vocab_size": len(words), "max_position_embeddings": 60, "bos_token_id": len(words) - 2,
-                                      "eos_token_id": len(words) - 1})).save_pretrained(folder)
+    CLIPModel(
+        CLIPConfig(
+            vision_config={**SMALL, "image_size": 32, "patch_size": 8},
+            projection_dim=16,
+            text_config={
+                **SMALL,
+                "vocab_size": len(words),
+                "max_position_embeddings": 60,
+                "bos_token_id": len(words) - 2,
+                "eos_token_id": len(words) - 1,
+            },
+        )
+    ).save_pretrained(folder)
     return folder
 
 
 class FakeClip:
     """Embeds a word as a vector drawn from it, and an image as one drawn from its path. Knows what it was asked for."""
+
     scale = 10.0
 
     def __init__(self, folder=None, device=None):
@@ -82,8 +103,23 @@ def root(tmp_path):
 
 def run(root, words="", clip="unused", output="mine_splits.mat"):
     """annotate.py in this process; returns what it wrote."""
-    annotate.main(["--root", str(root), "--vocabulary", str(root / "words.json"), "--clip", str(clip), "--device", "cpu",
-                   "--workers", "0", "--output", str(root / output), *shlex.split(words)])
+    annotate.main(
+        [
+            "--root",
+            str(root),
+            "--vocabulary",
+            str(root / "words.json"),
+            "--clip",
+            str(clip),
+            "--device",
+            "cpu",
+            "--workers",
+            "0",
+            "--output",
+            str(root / output),
+            *shlex.split(words),
+        ]
+    )
     return scipy.io.loadmat(root / output)
 
 
@@ -96,36 +132,57 @@ def change_splits(root, **variables):
 
 # ---- words -----------------------------------------------------------------------------------------------------------
 
+
 def test_the_default_vocabulary_has_98_attributes_in_the_published_groups():
     groups = load_vocabulary(REPOSITORY / "RSSDIVCS" / "files" / "attributes_98.json")
     assert list(groups) == ["functions", "materials", "surface_properties"] and len(flat(groups)) == 98
     assert sum(group_indices(groups).values(), []) == list(range(98))
 
 
-@pytest.mark.parametrize("text, message", [
-    ("{", "not a readable vocabulary"), ("[]", "expected a JSON object"), ("{}", "expected a JSON object"),
-    ('{"functions": []}', "expected a JSON object"), ('{"functions": [" "]}', "expected a JSON object"),
-    ('{"functions": ["sand"], "materials": ["sand"]}', "'sand' twice"), ('{"functions": ["Sand", "sand "]}', "'sand' twice"),
-    ('{"functions": ["sand"], "functions": ["ships"]}', "it has 'functions' twice")])
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("{", "not a readable vocabulary"),
+        ("[]", "expected a JSON object"),
+        ("{}", "expected a JSON object"),
+        ('{"functions": []}', "expected a JSON object"),
+        ('{"functions": [" "]}', "expected a JSON object"),
+        ('{"functions": ["sand"], "materials": ["sand"]}', "'sand' twice"),
+        ('{"functions": ["Sand", "sand "]}', "'sand' twice"),
+        ('{"functions": ["sand"], "functions": ["ships"]}', "it has 'functions' twice"),
+    ],
+)
 def test_a_vocabulary_that_is_none_is_refused(tmp_path, text, message):
     (tmp_path / "words.json").write_text(text)
     with pytest.raises(InputError, match=message):
         load_vocabulary(tmp_path / "words.json")
 
 
-@pytest.mark.parametrize("name, words", [
-    ("BaseballField", "baseball field"), ("storage_tanks", "storage tanks"), ("dense residential", "dense residential"),
-    ("GolfCourse2", "golf course2"), ("ATMTower", "atm tower"), ("T-junction", "t junction"), ("airport", "airport")])
+@pytest.mark.parametrize(
+    "name, words",
+    [
+        ("BaseballField", "baseball field"),
+        ("storage_tanks", "storage tanks"),
+        ("dense residential", "dense residential"),
+        ("GolfCourse2", "golf course2"),
+        ("ATMTower", "atm tower"),
+        ("T-junction", "t junction"),
+        ("airport", "airport"),
+    ],
+)
 def test_class_names_become_words(name, words):
     assert readable(name) == words
 
 
 # ---- CLIP ------------------------------------------------------------------------------------------------------------
 
+
 def test_words_are_embedded_as_the_mean_of_their_sentences(clip):
     sentences = [[prompt.format(word) for prompt in CLASS_PROMPTS] for word in ("river", "storage tanks")]
     processor, model = CLIPProcessor.from_pretrained(clip), CLIPModel.from_pretrained(clip).eval()
-    inputs = processor(text=sum(sentences, []), images=Image.new("RGB", (32, 32)), return_tensors="pt", padding=True)
+    inputs = processor(
+        text=sum(sentences, []), images=Image.new("RGB", (32, 32)), return_tensors="pt", padding=True
+    )
     with torch.no_grad():
         means = model(**inputs).text_embeds.view(2, len(CLASS_PROMPTS), -1).mean(dim=1)
     ours = Clip(clip, torch.device("cpu")).embed_words(["river", "storage tanks"], CLASS_PROMPTS)
@@ -141,18 +198,25 @@ def test_images_are_prepared_as_the_checkpoint_says(clip, tmp_path):
     with torch.no_grad():
         theirs = model(**processor(text="x", images=image, return_tensors="pt")).image_embeds
     ours = Clip(clip, torch.device("cpu"))
-    torch.testing.assert_close(ours.embed_images(ours.loader([tmp_path / "image.png"], 2, 0)), theirs, rtol=0, atol=5e-3)
+    torch.testing.assert_close(
+        ours.embed_images(ours.loader([tmp_path / "image.png"], 2, 0)), theirs, rtol=0, atol=5e-3
+    )
 
 
 # ---- the matrix ------------------------------------------------------------------------------------------------------
+
 
 def similarities_by_hand(source):
     """Plain lists: name-based row of each class, {class: its image-based row}, and the images for it."""
     dot = lambda a, b: sum(x * y for x, y in zip(vector(a), vector(b)))
     by_name = [[dot(f"class{c}", a) for a in NAMES] for c in range(5)]
-    chosen = {"images": range(15), "names": [], "seen": [i for i in range(6, 15) if i % 3]}[source]  # classes 0 and 1 are unseen
-    by_image = {c: [statistics.mean(dot(f"image_{i}.png", a) for i in chosen if i // 3 == c) for a in NAMES]
-                for c in {i // 3 for i in chosen}}
+    chosen = {"images": range(15), "names": [], "seen": [i for i in range(6, 15) if i % 3]}[
+        source
+    ]  # classes 0 and 1 are unseen
+    by_image = {
+        c: [statistics.mean(dot(f"image_{i}.png", a) for i in chosen if i // 3 == c) for a in NAMES]
+        for c in {i // 3 for i in chosen}
+    }
     return by_name, by_image, [f"image_{i}.png" for i in chosen]
 
 
@@ -172,7 +236,10 @@ def test_the_matrix_is_the_one_computed_by_hand_from_the_images_it_may_touch(roo
         for c in by_image:
             column[c] = standardized_by_hand([by_image[c][a]], pictured)[0]
         columns.append(standardized_by_hand(column, column))
-    expected = [[columns[a][c] / math.hypot(*(column[c] for column in columns)) for c in range(5)] for a in range(len(NAMES))]
+    expected = [
+        [columns[a][c] / math.hypot(*(column[c] for column in columns)) for c in range(5)]
+        for a in range(len(NAMES))
+    ]
     np.testing.assert_allclose(run(root, f"--from {source}")["att"], expected, atol=1e-6)
     assert FakeClip.images == images
 
@@ -180,7 +247,9 @@ def test_the_matrix_is_the_one_computed_by_hand_from_the_images_it_may_touch(roo
 @pytest.mark.parametrize("source", ["images", "seen"])
 def test_a_class_with_one_image_is_described_by_it(root, source, monkeypatch):
     monkeypatch.setattr(annotate, "Clip", FakeClip)
-    write_dataset(root, seen=3, unseen=2, per_class=3, labels=np.repeat([1, 2, 3, 4, 5], [3, 3, 5, 3, 1])[:, None])
+    write_dataset(
+        root, seen=3, unseen=2, per_class=3, labels=np.repeat([1, 2, 3, 4, 5], [3, 3, 5, 3, 1])[:, None]
+    )
     change_splits(root, test_seen_loc_0=[[7]], train_gzsl_loc_0=np.arange(9, 16)[:, None])
     table = run(root, f"--from {source}")
     expected = [sum(x * y for x, y in zip(vector("image_14.png"), vector(a))) for a in NAMES]
@@ -194,12 +263,22 @@ def test_untested_images_stand_for_classes_of_either_kind_and_say_of_which_divis
     run(root, "--from untested")
     assert FakeClip.images == [f"image_{n}.png" for n in range(15) if n not in (0, 1, 3, 6, 9, 12)]
     with pytest.raises(InputError, match="outside the test sets of --random_id 0, not of 1"):
-        load_benchmark(root / "RSSDIVCS/files/61_images.mat", root / "mine_splits.mat", root / "attri_group_3.json", root / "RSSDIVCS", random_id=1)
+        load_benchmark(
+            root / "RSSDIVCS/files/61_images.mat",
+            root / "mine_splits.mat",
+            root / "attri_group_3.json",
+            root / "RSSDIVCS",
+            random_id=1,
+        )
 
 
 def test_prompts_are_used_and_recorded(root, monkeypatch):
     asked = []
-    monkeypatch.setattr(FakeClip, "embed_words", lambda self, words, prompts: asked.append(prompts) or torch.tensor([vector(word) for word in words]))
+    monkeypatch.setattr(
+        FakeClip,
+        "embed_words",
+        lambda self, words, prompts: asked.append(prompts) or torch.tensor([vector(word) for word in words]),
+    )
     monkeypatch.setattr(annotate, "Clip", FakeClip)
     table = run(root, '--prompts "{}" "much {}"')
     assert asked[0] == ["{}", "much {}"] == json.loads(table["provenance"].item())["attribute_prompts"]
@@ -217,7 +296,7 @@ def test_classes_that_come_later_take_their_place_and_move_none():
     chance = np.random.default_rng(0)
     by_name, by_image = chance.normal(size=(7, 4)), chance.normal(size=(7, 4))
     by_image[[1, 6]] = np.nan
-    by_name[5], by_image[5] = by_name[2], by_image[2]           # known class 2 once more
+    by_name[5], by_image[5] = by_name[2], by_image[2]  # known class 2 once more
     merged = merge_sources(by_name, by_image, known=5)
     np.testing.assert_allclose(merged[:5], merge_sources(by_name[:5], by_image[:5]))
     np.testing.assert_allclose(merged[5], merged[2])
@@ -239,11 +318,20 @@ def test_test_images_may_be_missing(root, clip, source):
 
 
 def test_the_published_format_comes_out(root, clip):
-    source = change_splits(root, unseen_classes_0=cells(["Class0"]))
+    source = change_splits(root, unseen_classes_0=cell_array(["Class0"]))
     table = run(root, clip=clip, output="new/mine_splits.mat")
-    data = load_benchmark(root / "RSSDIVCS/files/61_images.mat", root / "new/mine_splits.mat", root / "new/attri_group_3.json",
-                          root / "RSSDIVCS", random_id=1)
-    assert data.class_attributes.shape == (5, 5) and data.groups == {"functions": [0, 1], "materials": [2], "surface_properties": [3, 4]}
+    data = load_benchmark(
+        root / "RSSDIVCS/files/61_images.mat",
+        root / "new/mine_splits.mat",
+        root / "new/attri_group_3.json",
+        root / "RSSDIVCS",
+        random_id=1,
+    )
+    assert data.class_attributes.shape == (5, 5) and data.groups == {
+        "functions": [0, 1],
+        "materials": [2],
+        "surface_properties": [3, 4],
+    }
     assert data.class_names == [f"Class{c}" for c in range(5)]
     divisions = {key for key in source if "_loc_" in key}
     assert len(divisions) == 8 and divisions | {"unseen_classes_0"} <= set(table)
@@ -251,7 +339,10 @@ def test_the_published_format_comes_out(root, clip):
     assert [name.item() for name in table["attribute_names"].ravel()] == NAMES
     facts = json.loads(table["provenance"].item())
     assert (facts["clip"], facts["from"], facts["images"]) == (str(clip), "images", 15)
-    assert list(facts["weights_sha256"]) == ["model.safetensors"] and len(facts["weights_sha256"]["model.safetensors"]) == 64
+    assert (
+        list(facts["weights_sha256"]) == ["model.safetensors"]
+        and len(facts["weights_sha256"]["model.safetensors"]) == 64
+    )
     assert facts["vocabulary_sha256"] and facts["class_prompts"] == list(CLASS_PROMPTS)
 
 
@@ -262,10 +353,13 @@ def test_the_same_command_writes_the_same(root, clip):
 
 # ---- the truth -------------------------------------------------------------------------------------------------------
 
+
 def test_rank_correlation_is_the_one_of_a_worked_example():
     scores, truth = np.array([[1.0, 9], [2, 5], [3, 6]]), np.array([[10.0, 2], [30, 3], [20, 3]])
     # ranks of all pairs: 1 6 2 4 3 5, and 4 1 6 2.5 5 2.5 (the threes tie); within: 1 2 3 with 1 3 2, and 3 1 2 with 1 2.5 2.5
-    assert annotate.agreement(scores, truth) == pytest.approx((-14 / math.sqrt(17.5 * 17), (0.5 - math.sqrt(3) / 2) / 2))
+    assert annotate.agreement(scores, truth) == pytest.approx(
+        (-14 / math.sqrt(17.5 * 17), (0.5 - math.sqrt(3) / 2) / 2)
+    )
 
 
 def test_an_attribute_that_all_classes_share_is_left_out_of_the_mean():
@@ -277,7 +371,9 @@ def test_the_truth_is_found_by_name_and_goes_along(root, monkeypatch, capsys):
     monkeypatch.setattr(annotate, "Clip", FakeClip)
     att = run(root)["att"]
     assert "att_true" not in capsys.readouterr().out
-    change_splits(root, att_true=np.vstack([np.zeros((1, 5)), att[::-1]]), attribute_names=cells(["snow", *NAMES[::-1]]))
+    change_splits(
+        root, att_true=np.vstack([np.zeros((1, 5)), att[::-1]]), attribute_names=cell_array(["snow", *NAMES[::-1]])
+    )
     table = run(root)
     np.testing.assert_allclose(table["att_true"], att)
     correlation = float(capsys.readouterr().out.partition("att_true ")[2].split()[0])
@@ -285,6 +381,7 @@ def test_the_truth_is_found_by_name_and_goes_along(root, monkeypatch, capsys):
 
 
 # ---- errors ----------------------------------------------------------------------------------------------------------
+
 
 def spoil_tokenizer(root, clip):
     broken = root / "clip"
@@ -322,22 +419,30 @@ def lose_a_label(root, clip):
     write_dataset(root, seen=3, unseen=2, per_class=3, labels=np.ones(4))
 
 
-@pytest.mark.parametrize("spoil, words, message", [
-    (None, "--clip nowhere", "no CLIP checkpoint"),
-    (None, "--vocabulary nowhere", "not a readable vocabulary"),
-    (None, "--output {root}/RSSDIVCS/files/ann_attr_finetune_61_splits.mat", "is the splits file that is read"),
-    (None, "--from seen --random_id 7", "has no test_seen_loc_7"),
-    (None, "--class_embedding 99", "no such file"),
-    (None, "--from everything", "invalid choice"),
-    (spoil_tokenizer, "", "has no tokenizer"),
-    (spoil_weights, "", "not a readable CLIP checkpoint"),
-    (repeat_an_attribute, "", "words.json names the attribute 'sand' twice"),
-    (spoil_image, "", "cannot read the image"),
-    (spoil_image, "--workers 1", "cannot read the image"),
-    (spoil_groups, "", "name another with --group_file"),
-    (lose_a_class, "", "class 5 of 5 has no such image"),
-    (None, "--from untested", "--from untested: class 1 of 5 has no such image"),
-    (lose_a_label, "", "4 labels for 15 image_files")])
+@pytest.mark.parametrize(
+    "spoil, words, message",
+    [
+        (None, "--clip nowhere", "no CLIP checkpoint"),
+        (None, "--vocabulary nowhere", "not a readable vocabulary"),
+        (
+            None,
+            "--output {root}/RSSDIVCS/files/ann_attr_finetune_61_splits.mat",
+            "is the splits file that is read",
+        ),
+        (None, "--from seen --random_id 7", "has no test_seen_loc_7"),
+        (None, "--class_embedding 99", "no such file"),
+        (None, "--from everything", "invalid choice"),
+        (spoil_tokenizer, "", "has no tokenizer"),
+        (spoil_weights, "", "not a readable CLIP checkpoint"),
+        (repeat_an_attribute, "", "words.json names the attribute 'sand' twice"),
+        (spoil_image, "", "cannot read the image"),
+        (spoil_image, "--workers 1", "cannot read the image"),
+        (spoil_groups, "", "name another with --group_file"),
+        (lose_a_class, "", "class 5 of 5 has no such image"),
+        (None, "--from untested", "--from untested: class 1 of 5 has no such image"),
+        (lose_a_label, "", "4 labels for 15 image_files"),
+    ],
+)
 def test_wrong_input_gives_one_line_and_writes_nothing(root, clip, capsys, spoil, words, message):
     changed = (spoil(root, clip) if spoil else None) or {}
     before = sorted(root.rglob("*"))

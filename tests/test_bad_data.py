@@ -1,4 +1,5 @@
 """Benchmarks that are nearly right: .mat files, groups, vocabularies, captions, folders of classes."""
+
 import json
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 import annotate
 import main
 import zero_shot_clip
-from dataset import load_benchmark
+from data.benchmark import load_benchmark
 from fuzzing import COMMON, DATA, QUICK, cases, ends_well, folder, nearly_json, nearly_mat, run, sound
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -23,7 +24,10 @@ def place() -> Path:
 
 @pytest.fixture(scope="module")
 def variables(place) -> dict:
-    return {kind: {key: value for key, value in scipy.io.loadmat(place / DATA / file).items() if key[0] != "_"} for kind, file in FILES.items()}
+    return {
+        kind: {key: value for key, value in scipy.io.loadmat(place / DATA / file).items() if key[0] != "_"}
+        for kind, file in FILES.items()
+    }
 
 
 def damaged(place, variables, here, data) -> dict:
@@ -37,16 +41,54 @@ def damaged(place, variables, here, data) -> dict:
 def test_mat_files(place, variables, data):
     with folder() as here:
         files = damaged(place, variables, here, data)
-        ends_well(load_benchmark, files["images"], files["splits"], place / DATA / "mine.json", place / "RSSDIVCS", place=place)
+        ends_well(
+            load_benchmark,
+            files["images"],
+            files["splits"],
+            place / DATA / "mine.json",
+            place / "RSSDIVCS",
+            place=place,
+        )
 
 
 @cases(0.1)
 def test_training_on_mat_files(place, variables, data):
     with folder() as here:
         files = damaged(place, variables, here, data)
-        more = data.draw(st.sampled_from([["--gzsl"], [], ["--protocol", "clean", "--gzsl"], ["--random_id", "all"], ["--train_mode", "random"], ["--only_groups", "functions"], ["--start", "words"]]))
-        ends_well(run, main, "--root", place, "--clip", place / "clip", "--group_file", "mine", "--image_embedding", files["images"], "--class_embedding", files["splits"],
-                  "--output", here / "run", *QUICK[1:], *more, *COMMON, place=place, output=here / "run")
+        more = data.draw(
+            st.sampled_from(
+                [
+                    ["--gzsl"],
+                    [],
+                    ["--protocol", "clean", "--gzsl"],
+                    ["--random_id", "all"],
+                    ["--train_mode", "random"],
+                    ["--only_groups", "functions"],
+                    ["--start", "words"],
+                ]
+            )
+        )
+        ends_well(
+            run,
+            main,
+            "--root",
+            place,
+            "--clip",
+            place / "clip",
+            "--group_file",
+            "mine",
+            "--image_embedding",
+            files["images"],
+            "--class_embedding",
+            files["splits"],
+            "--output",
+            here / "run",
+            *QUICK[1:],
+            *more,
+            *COMMON,
+            place=place,
+            output=here / "run",
+        )
 
 
 @cases(0.05)
@@ -54,20 +96,69 @@ def test_annotating_mat_files(place, variables, data):
     with folder() as here:
         files = damaged(place, variables, here, data)
         source = data.draw(st.sampled_from(["images", "untested", "seen", "names"]))
-        ends_well(run, annotate, "--root", place, "--clip", place / "clip", "--group_file", "new", "--image_embedding", files["images"], "--class_embedding", files["splits"],
-                  "--vocabulary", place / "words.json", "--from", source, "--output", here / "new" / "new_splits.mat", *COMMON, place=place, output=here / "new")
+        ends_well(
+            run,
+            annotate,
+            "--root",
+            place,
+            "--clip",
+            place / "clip",
+            "--group_file",
+            "new",
+            "--image_embedding",
+            files["images"],
+            "--class_embedding",
+            files["splits"],
+            "--vocabulary",
+            place / "words.json",
+            "--from",
+            source,
+            "--output",
+            here / "new" / "new_splits.mat",
+            *COMMON,
+            place=place,
+            output=here / "new",
+        )
 
 
 @cases(0.05)
 def test_baselines_on_mat_files(place, variables, data):
     with folder() as here:
         files = damaged(place, variables, here, data)
-        ends_well(run, zero_shot_clip, "--root", place, "--clip", place / "clip", "--group_file", "mine", "--image_embedding", files["images"], "--class_embedding", files["splits"],
-                  "--attributes", "--gzsl", "--output", here / "new", *COMMON, place=place, output=here / "new")
+        ends_well(
+            run,
+            zero_shot_clip,
+            "--root",
+            place,
+            "--clip",
+            place / "clip",
+            "--group_file",
+            "mine",
+            "--image_embedding",
+            files["images"],
+            "--class_embedding",
+            files["splits"],
+            "--attributes",
+            "--gzsl",
+            "--output",
+            here / "new",
+            *COMMON,
+            place=place,
+            output=here / "new",
+        )
 
 
 @cases(0.05)
 def test_groups(place, data):
     with folder() as here:
-        (here / "groups.json").write_bytes(data.draw(nearly_json(json.loads((place / DATA / "mine.json").read_text()))))
-        ends_well(load_benchmark, place / DATA / FILES["images"], place / DATA / FILES["splits"], here / "groups.json", place / "RSSDIVCS", place=place)
+        (here / "groups.json").write_bytes(
+            data.draw(nearly_json(json.loads((place / DATA / "mine.json").read_text())))
+        )
+        ends_well(
+            load_benchmark,
+            place / DATA / FILES["images"],
+            place / DATA / FILES["splits"],
+            here / "groups.json",
+            place / "RSSDIVCS",
+            place=place,
+        )

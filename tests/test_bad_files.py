@@ -1,4 +1,5 @@
 """Files that are nearly right: JSON, captions, what runs and predictions leave, pictures, weights."""
+
 import io
 import json
 import shutil
@@ -20,15 +21,29 @@ import predict
 import prepare
 import report
 import tables
-from attributes import ClipImages, load_clip, load_vocabulary
-from build import load_saved
-from captions import read_captions
-from dataset import load_image
-from fuzzing import COMMON, QUICK, cases, dumped, ends_well, folder, nearly, nearly_bytes, nearly_json, run, sound
-from images import read_image
-from newclasses import columns_by_hand
+from clip.attributes import load_vocabulary
+from clip.captions import read_captions
+from clip.checkpoint import load_clip
+from clip.contrastive import image_vectors
+from clip.embed import ClipImages
+from data.images import read_image
+from data.pipeline import load_image
+from fuzzing import (
+    COMMON,
+    QUICK,
+    cases,
+    dumped,
+    ends_well,
+    folder,
+    nearly,
+    nearly_bytes,
+    nearly_json,
+    run,
+    sound,
+)
+from inference.new_classes import columns_by_hand
 from prepare import lines_by_image
-from teachers import image_lessons
+from runs.build import load_saved
 from test_annotate import NAMES, VOCABULARY
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -46,6 +61,7 @@ def lines(file: Path) -> list:
 
 # ---- JSON ------------------------------------------------------------------------------------------------------------
 
+
 @cases(0.04)
 def test_vocabulary(place, data):
     with folder() as here:
@@ -57,35 +73,75 @@ def test_vocabulary(place, data):
 def test_annotating_with_a_vocabulary(place, data):
     with folder() as here:
         (here / "words.json").write_bytes(data.draw(nearly_json(VOCABULARY)))
-        ends_well(run, annotate, "--root", place, "--clip", place / "clip", "--vocabulary", here / "words.json", "--group_file", "new",
-                  "--output", here / "new" / "new_splits.mat", *COMMON, place=place, output=here / "new")
+        ends_well(
+            run,
+            annotate,
+            "--root",
+            place,
+            "--clip",
+            place / "clip",
+            "--vocabulary",
+            here / "words.json",
+            "--group_file",
+            "new",
+            "--output",
+            here / "new" / "new_splits.mat",
+            *COMMON,
+            place=place,
+            output=here / "new",
+        )
 
 
 @cases(0.04)
 def test_class_values(place, data):
     with folder() as here:
-        (here / "values.json").write_bytes(data.draw(nearly_json(json.loads((place / "values.json").read_text()))))
+        (here / "values.json").write_bytes(
+            data.draw(nearly_json(json.loads((place / "values.json").read_text())))
+        )
         ends_well(columns_by_hand, here / "values.json", NAMES, np.eye(len(NAMES)), place=place)
 
 
 @cases(0.02)
 def test_predicting_with_class_values(place, data):
     with folder() as here:
-        (here / "values.json").write_bytes(data.draw(nearly_json(json.loads((place / "values.json").read_text()))))
-        ends_well(run, predict, "--resume", place / "run" / "last.safetensors", place / "RSSDIVCS" / "Class0", "--class_values", here / "values.json", "--output", here / "out", *COMMON,
-                  place=place, output=here / "out")
+        (here / "values.json").write_bytes(
+            data.draw(nearly_json(json.loads((place / "values.json").read_text())))
+        )
+        ends_well(
+            run,
+            predict,
+            "--resume",
+            place / "run" / "last.safetensors",
+            place / "RSSDIVCS" / "Class0",
+            "--class_values",
+            here / "values.json",
+            "--output",
+            here / "out",
+            *COMMON,
+            place=place,
+            output=here / "out",
+        )
 
 
 @cases(0.08)
 def test_captions(place, data):
     with folder() as here:
-        (here / "captions.jsonl").write_bytes(data.draw(nearly_json(lines(place / "captions.jsonl")[:3], lines=True)))
+        (here / "captions.jsonl").write_bytes(
+            data.draw(nearly_json(lines(place / "captions.jsonl")[:3], lines=True))
+        )
         ends_well(read_captions, here / "captions.jsonl", place / "RSSDIVCS", "train", place=place)
 
 
 @cases(0.04)
 def test_rsicd_captions(place, data):
-    images = [{"filename": line["image"], "split": "train", "sentences": [{"raw": text} for text in line["captions"]]} for line in lines(place / "captions.jsonl")[:2]]
+    images = [
+        {
+            "filename": line["image"],
+            "split": "train",
+            "sentences": [{"raw": text} for text in line["captions"]],
+        }
+        for line in lines(place / "captions.jsonl")[:2]
+    ]
     with folder() as here:
         (here / "rsicd.json").write_bytes(data.draw(nearly_json({"images": images, "dataset": "rsicd"})))
         ends_well(read_captions, here / "rsicd.json", place / "RSSDIVCS", "train", place=place)
@@ -94,26 +150,58 @@ def test_rsicd_captions(place, data):
 @cases(0.01)
 def test_training_on_captions(place, data):
     with folder() as here:
-        (here / "captions.jsonl").write_bytes(data.draw(nearly_json(lines(place / "captions.jsonl")[:3], lines=True)))
-        ends_well(run, finetune_clip, "--images", place / "RSSDIVCS", "--captions", here / "captions.jsonl", "--init", place / "clip", "--output", here / "out", "--epochs", 1, "--batch_size", 2,
-                  *COMMON, place=place, output=here / "out")
+        (here / "captions.jsonl").write_bytes(
+            data.draw(nearly_json(lines(place / "captions.jsonl")[:3], lines=True))
+        )
+        ends_well(
+            run,
+            finetune_clip,
+            "--images",
+            place / "RSSDIVCS",
+            "--captions",
+            here / "captions.jsonl",
+            "--init",
+            place / "clip",
+            "--output",
+            here / "out",
+            "--epochs",
+            1,
+            "--batch_size",
+            2,
+            *COMMON,
+            place=place,
+            output=here / "out",
+        )
 
 
 @cases(0.03)
 def test_lists_of_images(place, data):
     known = {line["image"] for line in lines(place / "captions.jsonl")}
     with folder() as here:
-        (here / "list.jsonl").write_bytes(data.draw(nearly_json(lines(place / "captions.jsonl")[:3], lines=True)))
+        (here / "list.jsonl").write_bytes(
+            data.draw(nearly_json(lines(place / "captions.jsonl")[:3], lines=True))
+        )
         ends_well(lines_by_image, here / "list.jsonl", known, place=place)
 
 
 # ---- runs and predictions --------------------------------------------------------------------------------------------
 
+
 def spoil(target: Path, data):
     """Of a folder, one file is nearly right, or lost."""
-    file = data.draw(st.sampled_from(sorted(file for file in target.iterdir() if file.suffix in (".json", ".jsonl", ".csv"))))
+    file = data.draw(
+        st.sampled_from(
+            sorted(file for file in target.iterdir() if file.suffix in (".json", ".jsonl", ".csv"))
+        )
+    )
     content = file.read_bytes()
-    new = nearly_json(lines(file), lines=True) if file.suffix == ".jsonl" else nearly_json(json.loads(content)) if file.suffix == ".json" else nearly_table(content)
+    new = (
+        nearly_json(lines(file), lines=True)
+        if file.suffix == ".jsonl"
+        else nearly_json(json.loads(content))
+        if file.suffix == ".json"
+        else nearly_table(content)
+    )
     file.write_bytes(data.draw(new | new | new | new | nearly_bytes(content)))
 
 
@@ -122,16 +210,48 @@ def nearly_table(draw, content):
     rows = [line.split(",") for line in content.decode().splitlines()]
     row = draw(st.integers(0, len(rows) - 1))
     column = draw(st.integers(0, len(rows[row]) - 1))
-    rows[row][column] = draw(st.sampled_from(["", "x", "nan", "inf", "1e999", "-1", "1.5", '"', '"a\nb"', "9" * 30, "9" * 5000, "a,b", "\0", "seen", rows[0][0]]))
+    rows[row][column] = draw(
+        st.sampled_from(
+            [
+                "",
+                "x",
+                "nan",
+                "inf",
+                "1e999",
+                "-1",
+                "1.5",
+                '"',
+                '"a\nb"',
+                "9" * 30,
+                "9" * 5000,
+                "a,b",
+                "\0",
+                "seen",
+                rows[0][0],
+            ]
+        )
+    )
     return "\n".join(map(",".join, rows)).encode() + draw(st.sampled_from([b"\n", b"", b"\n\n", b"\xff"]))
 
 
 @cases(0.08)
 def test_the_report_of_a_run(place, data):
     with folder() as here:
-        target = Path(shutil.copytree(place / "run", here / "run", ignore=shutil.ignore_patterns("*.safetensors")))
+        target = Path(
+            shutil.copytree(place / "run", here / "run", ignore=shutil.ignore_patterns("*.safetensors"))
+        )
         spoil(target, data)
-        ends_well(run, report, target, "--output", here / "out" / "page.html", "--device", "cpu", place=place, output=here / "out")
+        ends_well(
+            run,
+            report,
+            target,
+            "--output",
+            here / "out" / "page.html",
+            "--device",
+            "cpu",
+            place=place,
+            output=here / "out",
+        )
 
 
 @cases(0.06)
@@ -139,13 +259,27 @@ def test_the_report_of_a_prediction(place, data):
     with folder() as here:
         target = Path(shutil.copytree(place / "predictions", here / "predictions"))
         spoil(target, data)
-        ends_well(run, report, target, "--output", here / "out" / "page.html", "--images", 2, "--device", "cpu", place=place, output=here / "out")
+        ends_well(
+            run,
+            report,
+            target,
+            "--output",
+            here / "out" / "page.html",
+            "--images",
+            2,
+            "--device",
+            "cpu",
+            place=place,
+            output=here / "out",
+        )
 
 
 @cases(0.05)
 def test_tables_of_a_run(place, data):
     with folder() as here:
-        target = Path(shutil.copytree(place / "run", here / "run", ignore=shutil.ignore_patterns("*.safetensors")))
+        target = Path(
+            shutil.copytree(place / "run", here / "run", ignore=shutil.ignore_patterns("*.safetensors"))
+        )
         spoil(target, data)
         ends_well(run, tables, "--row", "a", target, "--scores", "H", "U", "ZSL", place=place)
 
@@ -154,30 +288,73 @@ def test_tables_of_a_run(place, data):
 def test_comparing_runs(place, data):
     scores = {"names": {"accuracy": 1.0, "U": 1.0, "S": 2.0, "H": 1.3, "AUSUC": 0.5}}
     baseline = {"scores": {"names": scores["names"], "attributes": scores["names"]}}
-    training = {"chance": 50.0, "last": {"scores": {branch: {**scores["names"], "ZSL": 1.0} for branch in ("final", "attention")}}}
-    results = {"baseline_zsl": baseline, "baseline_gzsl": baseline, "zsl": training, "gzsl": training, "words": training}
+    training = {
+        "chance": 50.0,
+        "last": {"scores": {branch: {**scores["names"], "ZSL": 1.0} for branch in ("final", "attention")}},
+    }
+    results = {
+        "baseline_zsl": baseline,
+        "baseline_gzsl": baseline,
+        "zsl": training,
+        "gzsl": training,
+        "words": training,
+    }
     spoilt = data.draw(st.sampled_from(sorted(results)))
     with folder() as here:
         for name, value in results.items():
             (here / name).mkdir()
-            (here / name / "results.json").write_bytes(data.draw(nearly_json(value)) if name == spoilt else json.dumps(value).encode())
+            (here / name / "results.json").write_bytes(
+                data.draw(nearly_json(value)) if name == spoilt else json.dumps(value).encode()
+            )
         ends_well(run, compare, here, place=place)
 
 
 @cases(0.05)
 def test_going_on_with_a_run(place, data):
-    described = ["--root", place, "--clip", place / "clip", "--class_embedding", "mine", "--group_file", "mine"]
+    described = [
+        "--root",
+        place,
+        "--clip",
+        place / "clip",
+        "--class_embedding",
+        "mine",
+        "--group_file",
+        "mine",
+    ]
     with folder() as here:
         target = Path(shutil.copytree(place / "run", here / "run"))
         spoil(target, data)
-        ends_well(run, main, *described, "--output", target, *QUICK, "--nepoch", data.draw(st.sampled_from([2, 3])), *COMMON, place=place)
+        ends_well(
+            run,
+            main,
+            *described,
+            "--output",
+            target,
+            *QUICK,
+            "--nepoch",
+            data.draw(st.sampled_from([2, 3])),
+            *COMMON,
+            place=place,
+        )
 
 
 @cases(0.04)
 def test_repeating_a_run(place, data):
     with folder() as here:
-        (here / "results.json").write_bytes(data.draw(nearly_json(json.loads((place / "run" / "results.json").read_text()))))
-        ends_well(run, main, "--repeat", here / "results.json", "--output", here / "out", *COMMON, place=place, output=here / "out")
+        (here / "results.json").write_bytes(
+            data.draw(nearly_json(json.loads((place / "run" / "results.json").read_text())))
+        )
+        ends_well(
+            run,
+            main,
+            "--repeat",
+            here / "results.json",
+            "--output",
+            here / "out",
+            *COMMON,
+            place=place,
+            output=here / "out",
+        )
 
 
 @cases(0.03)
@@ -185,18 +362,36 @@ def test_going_on_with_a_prediction(place, data):
     with folder() as here:
         target = Path(shutil.copytree(place / "predictions", here / "predictions"))
         spoil(target, data)
-        ends_well(run, predict, "--resume", place / "run" / "last.safetensors", place / "RSSDIVCS", "--output", target, *COMMON, place=place)
+        ends_well(
+            run,
+            predict,
+            "--resume",
+            place / "run" / "last.safetensors",
+            place / "RSSDIVCS",
+            "--output",
+            target,
+            *COMMON,
+            place=place,
+        )
 
 
 # ---- weights ---------------------------------------------------------------------------------------------------------
 
+
 @cases(0.06)
 def test_checkpoints(place, data):
     with safe_open(place / "run" / "last.safetensors", framework="pt") as file:
-        weights, metadata = {name: file.get_tensor(name) for name in file.keys()}, {key: json.loads(value) for key, value in sorted(file.metadata().items())}
+        weights, metadata = (
+            {name: file.get_tensor(name) for name in file.keys()},
+            {key: json.loads(value) for key, value in sorted(file.metadata().items())},
+        )
     with folder() as here:
         new = data.draw(nearly(metadata).filter(lambda value: isinstance(value, dict)))
-        save_file(weights, here / "x.safetensors", metadata={key.replace("\ud800", ""): dumped(value) for key, value in new.items()})
+        save_file(
+            weights,
+            here / "x.safetensors",
+            metadata={key.replace("\ud800", ""): dumped(value) for key, value in new.items()},
+        )
         ends_well(load_saved, here / "x.safetensors", CPU, place=place)
 
 
@@ -214,7 +409,13 @@ def test_clip_folders(place, data):
         target = Path(shutil.copytree(place / "clip", here / "clip"))
         file = data.draw(st.sampled_from(sorted(target.iterdir())))
         content = file.read_bytes()
-        file.write_bytes(data.draw(nearly_json(json.loads(content)) if file.suffix == ".json" and "vocab" not in file.name and file.name != "tokenizer.json" else nearly_bytes(content)))
+        file.write_bytes(
+            data.draw(
+                nearly_json(json.loads(content))
+                if file.suffix == ".json" and "vocab" not in file.name and file.name != "tokenizer.json"
+                else nearly_bytes(content)
+            )
+        )
         ends_well(load_clip, target, place=place)
 
 
@@ -225,14 +426,37 @@ def test_teachers(place, data):
     np.savez(file, names=names, vectors=vectors)
     with folder() as here:
         (here / "teacher.npz").write_bytes(data.draw(nearly_bytes(file.getvalue())))
-        ends_well(image_lessons, here / "teacher.npz", ["a", "b"], place=place)
+        ends_well(image_vectors, here / "teacher.npz", ["a", "b"], place=place)
 
 
 # ---- pictures --------------------------------------------------------------------------------------------------------
 
-KINDS = [("RGB", "PNG"), ("P", "PNG"), ("I;16", "PNG"), ("LA", "PNG"), ("RGB", "JPEG"), ("CMYK", "JPEG"), ("L", "JPEG"), ("RGB", "TIFF"), ("F", "TIFF"), ("1", "TIFF"), ("P", "GIF"), ("RGB", "BMP"),
-         ("P", "BMP"), ("RGB", "WEBP"), ("RGB", "JPEG2000"), ("RGB", "PPM"), ("RGBA", "TGA"), ("RGB", "ICO"), ("RGB", "AVIF"), ("L", "PCX"), ("RGB", "DDS"),
-         ("RGBA", "QOI"), ("RGB", "SGI"), ("P", "IM")]
+KINDS = [
+    ("RGB", "PNG"),
+    ("P", "PNG"),
+    ("I;16", "PNG"),
+    ("LA", "PNG"),
+    ("RGB", "JPEG"),
+    ("CMYK", "JPEG"),
+    ("L", "JPEG"),
+    ("RGB", "TIFF"),
+    ("F", "TIFF"),
+    ("1", "TIFF"),
+    ("P", "GIF"),
+    ("RGB", "BMP"),
+    ("P", "BMP"),
+    ("RGB", "WEBP"),
+    ("RGB", "JPEG2000"),
+    ("RGB", "PPM"),
+    ("RGBA", "TGA"),
+    ("RGB", "ICO"),
+    ("RGB", "AVIF"),
+    ("L", "PCX"),
+    ("RGB", "DDS"),
+    ("RGBA", "QOI"),
+    ("RGB", "SGI"),
+    ("P", "IM"),
+]
 
 
 @pytest.fixture(scope="module")
@@ -243,7 +467,9 @@ def pictures() -> list:
         for size in ((20, 24), (1, 1), (200, 3)):
             file = io.BytesIO()
             image = Image.fromarray(noise)
-            (image.convert("L").convert("I;16") if mode == "I;16" else image.convert(mode)).resize(size).save(file, kind)
+            (image.convert("L").convert("I;16") if mode == "I;16" else image.convert(mode)).resize(size).save(
+                file, kind
+            )
             made.append((kind.lower(), file.getvalue()))
     return made
 
@@ -254,18 +480,71 @@ def test_pictures(place, pictures, data):
     with folder() as here:
         file = here / data.draw(st.sampled_from(["x", "x.png", "x.jpg", "x.tif", f"x.{kind}"]))
         file.write_bytes(data.draw(nearly_bytes(content)))
-        look = data.draw(st.sampled_from([lambda: read_image(file), lambda: load_image(file, 32), lambda: load_image(file, 32, 5), lambda: ClipImages([file], 36, 32)[0]]))
+        look = data.draw(
+            st.sampled_from(
+                [
+                    lambda: read_image(file),
+                    lambda: load_image(file, 32),
+                    lambda: load_image(file, 32, 5),
+                    lambda: ClipImages([file], 36, 32)[0],
+                ]
+            )
+        )
         ends_well(look, place=place)
 
 
 @cases(0.04)
 def test_class_folders(place, pictures, data):
     with folder() as here:
-        names = st.sampled_from(["Port", "port", "é", "a b", "two\nlines", "_", "-", "BaseballField", "x" * 200, ".hidden", "0", "RSSDIVCS", "\udcff"])
+        names = st.sampled_from(
+            [
+                "Port",
+                "port",
+                "é",
+                "a b",
+                "two\nlines",
+                "_",
+                "-",
+                "BaseballField",
+                "x" * 200,
+                ".hidden",
+                "0",
+                "RSSDIVCS",
+                "\udcff",
+            ]
+        )
         for name in data.draw(st.lists(names, max_size=4, unique=True)):
             (here / "photos" / name).mkdir(parents=True)
             for number in range(data.draw(st.integers(0, 4))):
                 kind, content = data.draw(st.sampled_from(pictures))
                 content = data.draw(st.just(content) | nearly_bytes(content))
-                (here / "photos" / name / data.draw(st.sampled_from([f"{number}.png", f"{number}.png", f"é {number}.jpg", "RSSDIVCS/x.png".replace("/", "_"), f"{number}.txt"]))).write_bytes(content)
-        ends_well(run, prepare, here / "photos", "--output", here / "out", "--unseen", 1, "--workers", 1, *data.draw(st.sampled_from([[], ["--skip_bad"]])), place=place, output=here / "out")
+                (
+                    here
+                    / "photos"
+                    / name
+                    / data.draw(
+                        st.sampled_from(
+                            [
+                                f"{number}.png",
+                                f"{number}.png",
+                                f"é {number}.jpg",
+                                "RSSDIVCS/x.png".replace("/", "_"),
+                                f"{number}.txt",
+                            ]
+                        )
+                    )
+                ).write_bytes(content)
+        ends_well(
+            run,
+            prepare,
+            here / "photos",
+            "--output",
+            here / "out",
+            "--unseen",
+            1,
+            "--workers",
+            1,
+            *data.draw(st.sampled_from([[], ["--skip_bad"]])),
+            place=place,
+            output=here / "out",
+        )

@@ -17,21 +17,135 @@ from fuzzing import COMMON, DATA, QUICK, cases, ends_well, folder, nearly_words,
 
 pytestmark = pytest.mark.usefixtures("quick")
 
-WHOLE = ["0", "-1", "1", "2", "3", "17", "1.5", "4294967295", "4294967296", "1" + "0" * 30, "1e3", "１", "1_0"]
+WHOLE = [
+    "0",
+    "-1",
+    "1",
+    "2",
+    "3",
+    "17",
+    "1.5",
+    "4294967295",
+    "4294967296",
+    "1" + "0" * 30,
+    "1e3",
+    "１",
+    "1_0",
+]
 REAL = ["0", "-1", "1", "0.5", "1e-320", "1e38", "1e300", "1e999", "-1e999", "nan", "inf", "0x10"]
-TEXT = ["", " ", "é", "two\nlines", "x" * 300, "x" * 5000, "\udcff", "..", ".", "~nobody/x", "~", "{}", "{", "{0.x}", "%s", "null", "a,b", "-", "--", "a=b", "a:b", "=x", "*", "[", "0,1", "all", "0,0",
-        "cpu", "meta", "cuda:99", "mps", "functions", "Class0", "wind farm", "wind farm: turbines", "none", "words", "/dev/null", "/dev/null/x", "layer", "main", "clip", "clean"]
-ENDLESS = {"--nepoch", "--n_batch", "--epochs", "--seeds", "--batch_size", "--image_size", "--width", "--layers", "--text_width", "--text_layers", "--projection", "--vocab_size",
-           "--context", "--divisions", "--tile", "--pro_start_epoch", "--top", "--columns"}  # of which a large number takes long, rightly
+TEXT = [
+    "",
+    " ",
+    "é",
+    "two\nlines",
+    "x" * 300,
+    "x" * 5000,
+    "\udcff",
+    "..",
+    ".",
+    "~nobody/x",
+    "~",
+    "{}",
+    "{",
+    "{0.x}",
+    "%s",
+    "null",
+    "a,b",
+    "-",
+    "--",
+    "a=b",
+    "a:b",
+    "=x",
+    "*",
+    "[",
+    "0,1",
+    "all",
+    "0,0",
+    "cpu",
+    "meta",
+    "cuda:99",
+    "mps",
+    "functions",
+    "Class0",
+    "wind farm",
+    "wind farm: turbines",
+    "none",
+    "words",
+    "/dev/null",
+    "/dev/null/x",
+    "layer",
+    "main",
+    "clip",
+    "clean",
+]
+ENDLESS = {
+    "--nepoch",
+    "--n_batch",
+    "--epochs",
+    "--seeds",
+    "--batch_size",
+    "--image_size",
+    "--width",
+    "--layers",
+    "--text_width",
+    "--text_layers",
+    "--projection",
+    "--vocab_size",
+    "--context",
+    "--divisions",
+    "--tile",
+    "--pro_start_epoch",
+    "--top",
+    "--columns",
+}  # of which a large number takes long, rightly
 
-FILES = {"--root", "--image_root", "--clip_root", "--clip", "--image_embedding", "--class_embedding", "--group_file", "--resume", "--repeat", "--vocabulary", "--class_values", "--images", "--masks",
-         "--captions", "--test_captions", "--image_teacher", "--text_teacher", "--init", "--test_images", "--runs", "--column", "--row", "--against", "--add_class"}
+FILES = {
+    "--root",
+    "--image_root",
+    "--clip_root",
+    "--clip",
+    "--image_embedding",
+    "--class_embedding",
+    "--group_file",
+    "--resume",
+    "--repeat",
+    "--vocabulary",
+    "--class_values",
+    "--images",
+    "--masks",
+    "--captions",
+    "--test_captions",
+    "--image_teacher",
+    "--text_teacher",
+    "--init",
+    "--test_images",
+    "--runs",
+    "--column",
+    "--row",
+    "--against",
+    "--add_class",
+}
 
 
 def odd(place):
     """The values that an option is given."""
-    files = [str(file) for file in (place, place / "words.json", place / "values.json", place / "captions.jsonl", place / "clip", place / "run" / "last.safetensors", place / "run",
-                                    place / DATA / "mine_splits.mat", place / "RSSDIVCS", place / "RSSDIVCS" / "Class0" / "image_0.png", place / "run" / "results.json", place / "nothing")]
+    files = [
+        str(file)
+        for file in (
+            place,
+            place / "words.json",
+            place / "values.json",
+            place / "captions.jsonl",
+            place / "clip",
+            place / "run" / "last.safetensors",
+            place / "run",
+            place / DATA / "mine_splits.mat",
+            place / "RSSDIVCS",
+            place / "RSSDIVCS" / "Class0" / "image_0.png",
+            place / "run" / "results.json",
+            place / "nothing",
+        )
+    ]
     small = [word for word in WHOLE + REAL if len(word) < 5 and word not in ("1e3", "1e38")]
 
     def values(option):
@@ -40,6 +154,7 @@ def odd(place):
         if option in FILES:
             return 3 * files + TEXT + small
         return 3 * ["1", "2", "0.5"] + small + TEXT + files + ([] if option in ENDLESS else WHOLE + REAL)
+
     return values
 
 
@@ -48,10 +163,29 @@ def programs(place):
     captions = ["--images", place / "RSSDIVCS", "--captions", place / "captions.jsonl"]
     return {
         main: [*data, *QUICK, *COMMON],
-        annotate: ["--root", place, "--clip", place / "clip", "--group_file", "new", "--vocabulary", place / "words.json", *COMMON],
+        annotate: [
+            "--root",
+            place,
+            "--clip",
+            place / "clip",
+            "--group_file",
+            "new",
+            "--vocabulary",
+            place / "words.json",
+            *COMMON,
+        ],
         zero_shot_clip: [*data, "--attributes", *COMMON],
         predict: ["--resume", place / "run" / "last.safetensors", place / "RSSDIVCS" / "Class0", *COMMON],
-        visualize: ["--resume", place / "run" / "last.safetensors", "--per_class", 1, "--draw", 1, "--device", "cpu"],
+        visualize: [
+            "--resume",
+            place / "run" / "last.safetensors",
+            "--per_class",
+            1,
+            "--draw",
+            1,
+            "--device",
+            "cpu",
+        ],
         report: [place / "run", "--device", "cpu", "--per_class", 0],
         prepare: [place / "RSSDIVCS", "--unseen", 2, "--workers", 1],
         finetune_clip: [*captions, "--init", place / "clip", "--epochs", 1, "--batch_size", 8, *COMMON],
@@ -61,15 +195,24 @@ def programs(place):
     }
 
 
-OUTPUT = {annotate: "out/new_splits.mat", report: "out/page.html", held_out: "out/x.json", describe: "out/x.png"}
+OUTPUT = {
+    annotate: "out/new_splits.mat",
+    report: "out/page.html",
+    held_out: "out/x.json",
+    describe: "out/x.png",
+}
 NO_OUTPUT = (tables,)
 
 
 def try_on(program, words, place, data, monkeypatch):
     with folder() as here:
-        monkeypatch.setattr("runs.REPOSITORY", here)
+        monkeypatch.setattr("runs.folder.REPOSITORY", here)
         monkeypatch.setattr("main.REPOSITORY", here)
-        output = [] if program in NO_OUTPUT else ["--picture" if program is describe else "--output", str(here / OUTPUT.get(program, "out"))]
+        output = (
+            []
+            if program in NO_OUTPUT
+            else ["--picture" if program is describe else "--output", str(here / OUTPUT.get(program, "out"))]
+        )
         options = {name: choices for name, choices in options_of(program).items() if name != "--output"}
         words = data.draw(nearly_words(list(map(str, words)) + output, options, odd(place)))
         if not any(word.startswith("--workers") for word in words) and "--workers" in options:
@@ -77,8 +220,22 @@ def try_on(program, words, place, data, monkeypatch):
         ends_well(run, program, *words, place=place, output=here / "out")
 
 
-@pytest.mark.parametrize("program, share", [(main, 0.2), (annotate, 0.05), (zero_shot_clip, 0.05), (predict, 0.08), (visualize, 0.03), (report, 0.03), (prepare, 0.06), (finetune_clip, 0.04),
-                                            (held_out, 0.02), (tables, 0.03), (describe, 0.02)])
+@pytest.mark.parametrize(
+    "program, share",
+    [
+        (main, 0.2),
+        (annotate, 0.05),
+        (zero_shot_clip, 0.05),
+        (predict, 0.08),
+        (visualize, 0.03),
+        (report, 0.03),
+        (prepare, 0.06),
+        (finetune_clip, 0.04),
+        (held_out, 0.02),
+        (tables, 0.03),
+        (describe, 0.02),
+    ],
+)
 def test_options(program, share, monkeypatch):
     place = sound()
     words = programs(place)[program]
@@ -86,4 +243,5 @@ def test_options(program, share, monkeypatch):
     @cases(share)
     def one(data):
         try_on(program, words, place, data, monkeypatch)
+
     one()

@@ -1,4 +1,5 @@
 """The other files test_bad_*.py, which come before this one, have tried as much as they should."""
+
 from fuzzing import OUTCOMES
 
 

@@ -4,22 +4,49 @@ from collections import Counter
 import pytest
 import torch
 
-import workload
-from as_published import AsPublished
+from bench import workload
+from bench.as_published import AsPublished
+from bench.workload import ROWS, Work, pass_flops, take_turns
 from benchmark import generate, get_benchmark_options, main
-from dsva import DSVA, attend_plainly
-from engine import make_optimizer
-from workload import ROWS, Work, pass_flops, take_turns
+from clip.checkpoint import attend_plainly
+from dsva.engine import make_optimizer
+from dsva.network import DSVA
 
-SMALL = ["--width", "32", "--layers", "2", "--heads", "2", "--image_size", "32", "--patch_size", "8", "--classes", "14", "--attributes", "9",
-         "--per_class", "8", "--start_up", "140", "--matrix", "64", "--rounds", "2"]
+SMALL = [
+    "--width",
+    "32",
+    "--layers",
+    "2",
+    "--heads",
+    "2",
+    "--image_size",
+    "32",
+    "--patch_size",
+    "8",
+    "--classes",
+    "14",
+    "--attributes",
+    "9",
+    "--per_class",
+    "8",
+    "--start_up",
+    "140",
+    "--matrix",
+    "64",
+    "--rounds",
+    "2",
+]
 TRAINING = ["--n_batch", "2", "--ways", "4", "--shots", "2", "--batch_size", "8", "--workers", "0"]
 
 
 @pytest.fixture(scope="module")
 def work(tmp_path_factory):
     sizes, options = get_benchmark_options([*SMALL, *TRAINING])
-    return Work(generate(sizes, tmp_path_factory.mktemp("work"), sizes.per_class, options), batches=2, as_published=True)
+    return Work(
+        generate(sizes, tmp_path_factory.mktemp("work"), sizes.per_class, options),
+        batches=2,
+        as_published=True,
+    )
 
 
 def test_all_rows(tmp_path, capsys):
@@ -27,26 +54,44 @@ def test_all_rows(tmp_path, capsys):
     told, printed = json.loads((tmp_path / "speed.json").read_text()), capsys.readouterr().out
     assert [row["name"] for row in told["rows"]] == list(ROWS)
     for row in told["rows"]:
-        assert row["seconds"].keys() == ({"ours"} if row["name"] == "loading" else {"ours", "tower", "published"})
+        assert row["seconds"].keys() == (
+            {"ours"} if row["name"] == "loading" else {"ours", "tower", "published"}
+        )
         assert f"{row['name']:20}{1000 * row['seconds']['ours'] / row['batches']:10.1f}" in printed
     assert {row["name"]: row["images"] for row in told["rows"]} == {**dict.fromkeys(ROWS, 16), "epoch": 32}
     assert told["memory"] > 0 and len(told["memory_after_epochs"]) == 6
     assert "start with 140 images" in printed and told["seconds_to_first_step"] > 0
 
 
-@pytest.mark.parametrize("name, forward", [("warm-up", 2), ("warm-up+windows", 4), ("evaluation", 2), ("evaluation+windows", 4), ("full+windows", 4)])
+@pytest.mark.parametrize(
+    "name, forward",
+    [
+        ("warm-up", 2),
+        ("warm-up+windows", 4),
+        ("evaluation", 2),
+        ("evaluation+windows", 4),
+        ("full+windows", 4),
+    ],
+)
 def test_ours_passes_through_the_tower_as_often_as_the_bare_tower(work, monkeypatch, name, forward):
     calls = Counter()
 
     def counted(programs, rounds, device):
         for who, program in programs.items():
-            hook = work.networks.get(who, work.model).tower.register_forward_hook(lambda *args, who=who: calls.update([who]))
+            hook = work.networks.get(who, work.model).tower.register_forward_hook(
+                lambda *args, who=who: calls.update([who])
+            )
             program()
             hook.remove()
         return Counter(dict.fromkeys(programs, 0)), {}
+
     monkeypatch.setattr(workload, "take_turns", counted)
     work.measure(name, rounds=1)
-    assert calls == {"ours": forward, "tower": forward, "published": 4 if "evaluation" in name else forward}  # which always looks twice in a test
+    assert calls == {
+        "ours": forward,
+        "tower": forward,
+        "published": 4 if "evaluation" in name else forward,
+    }  # which always looks twice in a test
 
 
 def test_other_losses_than_in_the_published_order_are_an_error(work, monkeypatch):
@@ -67,12 +112,17 @@ def test_the_published_order_gives_the_same_numbers(work):
     torch.testing.assert_close(mine.final, theirs.final)
     assert torch.equal(mine.boxes, theirs.boxes)
     assert mine.maps.grad_fn is not None and not ours.tokens(images).requires_grad
-    assert published.tokens(images).requires_grad and len(make_optimizer(published, False, 1e-3, (0.5, 0.999)).param_groups[0]["params"]) == 3
+    assert (
+        published.tokens(images).requires_grad
+        and len(make_optimizer(published, False, 1e-3, (0.5, 0.999)).param_groups[0]["params"]) == 3
+    )
 
 
 def test_turns_are_taken():
     order = []
-    first, seconds = take_turns({"a": lambda: order.append("a") or 1, "b": lambda: order.append("b") or 2}, 2, torch.device("cpu"))
+    first, seconds = take_turns(
+        {"a": lambda: order.append("a") or 1, "b": lambda: order.append("b") or 2}, 2, torch.device("cpu")
+    )
     assert order == ["a", "b"] * 3 and first == {"a": 1, "b": 2} and seconds.keys() == {"a", "b"}
 
 

@@ -1,4 +1,5 @@
 """A cache changes no number, notices what has changed, and survives what may happen to it."""
+
 import os
 import pickle
 import signal
@@ -12,11 +13,11 @@ import pytest
 import torch
 from PIL import Image
 
-import cache
-from cache import Store, keep, open_cache, scene_loader
 from conftest import write_dataset
-from dataset import SceneImages
-from errors import InputError
+from data import cache, pipeline
+from data.cache import Store, keep, open_cache
+from data.pipeline import SceneImages, scene_loader
+from support.errors import InputError
 from test_dataset import load
 from test_main import QUICK, fails, log, run
 
@@ -41,14 +42,19 @@ def open_all(data, kind, folder=None, workers=0):
 
 
 def batches(scenes, workers=0, keys=KEYS):
-    return [(images.tolist(), labels.tolist()) for images, labels in scene_loader(scenes, keys, workers, pin_memory=False)]
+    return [
+        (images.tolist(), labels.tolist())
+        for images, labels in scene_loader(scenes, keys, workers, pin_memory=False)
+    ]
 
 
 def decoding(monkeypatch) -> list:
     """The files that are decoded from now on."""
+
     def decode(path, size):
         seen.append(path)
         return once(path, size)
+
     once, seen = cache.decode, []
     monkeypatch.setattr(cache, "decode", decode)
     return seen
@@ -56,8 +62,11 @@ def decoding(monkeypatch) -> list:
 
 # ---- the same numbers ------------------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("workers", [0, 1])
-@pytest.mark.parametrize("kind, named", [("disk", True), ("memory", False), ("memory", True), ("device", False), ("device", True)])
+@pytest.mark.parametrize(
+    "kind, named", [("disk", True), ("memory", False), ("memory", True), ("device", False), ("device", True)]
+)
 def test_every_cache_gives_the_same_images(data, tmp_path, kind, named, workers):
     scenes = open_all(data, kind, tmp_path / "cache" if named else None, workers)
     assert batches(scenes, workers) == batches(open_all(data, "none"))
@@ -72,17 +81,31 @@ def on_device(scenes) -> SceneImages:
 
 def test_whole_batches_are_cut_out_on_the_device(data):
     loader = scene_loader(on_device(open_all(data, "memory")), KEYS, 2, pin_memory=True)
-    assert isinstance(loader.dataset, cache.OnDevice) and len(loader) == len(KEYS)
-    assert [(images.tolist(), labels.tolist()) for images, labels in loader] == batches(open_all(data, "none"))
+    assert isinstance(loader.dataset, pipeline.OnDevice) and len(loader) == len(KEYS)
+    assert [(images.tolist(), labels.tolist()) for images, labels in loader] == batches(
+        open_all(data, "none")
+    )
 
 
-@pytest.mark.parametrize("words", ["--gzsl --sel_res main", "--protocol clean --train_mode random --batch_size 7"])
+@pytest.mark.parametrize(
+    "words", ["--gzsl --sel_res main", "--protocol clean --train_mode random --batch_size 7"]
+)
 def test_a_run_gives_the_same_numbers_with_every_cache(root, clip, tmp_path, words, capsys):
     for kind in KINDS:
-        run(f"{QUICK} {words} --nepoch 2 --cache {kind}" + (f" --cache_dir {tmp_path / 'cache'}" if kind == "disk" else ""), root=root, clip=clip, output=tmp_path / kind)
+        run(
+            f"{QUICK} {words} --nepoch 2 --cache {kind}"
+            + (f" --cache_dir {tmp_path / 'cache'}" if kind == "disk" else ""),
+            root=root,
+            clip=clip,
+            output=tmp_path / kind,
+        )
         assert log(tmp_path / kind) == log(tmp_path / "none")
-    assert capsys.readouterr().out.count("cache   60 images in ") == 3  # once, however many trainings there are
-    run(f"{QUICK} {words} --nepoch 2 --cache memory", root=root, clip=clip, output=tmp_path / "none")  # is the same run, and finished
+    assert (
+        capsys.readouterr().out.count("cache   60 images in ") == 3
+    )  # once, however many trainings there are
+    run(
+        f"{QUICK} {words} --nepoch 2 --cache memory", root=root, clip=clip, output=tmp_path / "none"
+    )  # is the same run, and finished
 
 
 def test_the_file_lies_beside_the_dataset_and_serves_later_runs(clip, tmp_path, monkeypatch):
@@ -92,7 +115,11 @@ def test_the_file_lies_beside_the_dataset_and_serves_later_runs(clip, tmp_path, 
         seen = decoding(monkeypatch)
         run(f"{QUICK} --nepoch 1 --cache disk", root=tmp_path, clip=clip, output=tmp_path / name)
         assert len(seen) == opened
-    assert {file.name for file in (tmp_path / "RSSDIVCS" / "cache").iterdir()} == {".lock", "37.pixels", "37.jsonl"}
+    assert {file.name for file in (tmp_path / "RSSDIVCS" / "cache").iterdir()} == {
+        ".lock",
+        "37.pixels",
+        "37.jsonl",
+    }
 
 
 def test_a_worker_that_is_not_forked_maps_the_file_itself(data, tmp_path):
@@ -108,6 +135,7 @@ def test_decoding_draws_no_random_number(data):
 
 
 # ---- what changes ----------------------------------------------------------------------------------------------------
+
 
 def test_a_changed_image_is_decoded_anew_and_no_other(data, tmp_path, monkeypatch):
     open_all(data, "disk", tmp_path)
@@ -142,6 +170,7 @@ def test_what_another_version_decoded_is_made_anew(data, tmp_path, monkeypatch, 
 
 # ---- damage ----------------------------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("workers", [0, 1])
 @pytest.mark.parametrize("kind", ["none", "disk", "memory"])
 def test_an_unreadable_image_is_named_when_it_is_needed_as_without_a_cache(data, tmp_path, kind, workers):
@@ -162,8 +191,23 @@ def test_an_unreadable_image_is_named_when_the_device_needs_it(data):
         batches(scenes, keys=[[0, (3, 1)]])
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"\xff\n", b"[]\n", b"{}\n[1, 2]\n", b'{HEAD}\n["a", 1]\n', b'{HEAD}\n["a", 1, 2, 3, 4, 5, "6"]\n',
-                                     b'{HEAD}\n["a", 1, 2, 999999999, 4, 5, 6]\n', b'{HEAD}\n[["a"], 1, 2, 3, 4, 5, 6]\n', b'{HEAD}\n["a", 1, 2, -9, 4, 5, 6]\n', b'{HEAD}\n7\n', b"[" * 9999 + b"\n"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"{",
+        b"\xff\n",
+        b"[]\n",
+        b"{}\n[1, 2]\n",
+        b'{HEAD}\n["a", 1]\n',
+        b'{HEAD}\n["a", 1, 2, 3, 4, 5, "6"]\n',
+        b'{HEAD}\n["a", 1, 2, 999999999, 4, 5, 6]\n',
+        b'{HEAD}\n[["a"], 1, 2, 3, 4, 5, 6]\n',
+        b'{HEAD}\n["a", 1, 2, -9, 4, 5, 6]\n',
+        b"{HEAD}\n7\n",
+        b"[" * 9999 + b"\n",
+    ],
+)
 def test_a_damaged_index_is_made_anew(data, tmp_path, content):
     expected = batches(open_all(data, "disk", tmp_path))
     head = (tmp_path / "37.jsonl").read_bytes().split(b"\n")[0]
@@ -172,7 +216,14 @@ def test_a_damaged_index_is_made_anew(data, tmp_path, content):
     assert batches(open_all(data, "disk", tmp_path)) == expected
 
 
-@pytest.mark.parametrize("damage", [lambda file: file.unlink(), lambda file: os.truncate(file, file.stat().st_size - 1), lambda file: file.write_bytes(b"")])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda file: file.unlink(),
+        lambda file: os.truncate(file, file.stat().st_size - 1),
+        lambda file: file.write_bytes(b""),
+    ],
+)
 def test_pixels_that_are_cut_off_are_made_anew(data, tmp_path, damage):
     expected = batches(open_all(data, "disk", tmp_path))
     damage(tmp_path / "37.pixels")
@@ -202,11 +253,20 @@ def test_pixels_that_other_processes_read_are_not_overwritten(data, tmp_path):
 
 # ---- interrupted, and two at once ------------------------------------------------------------------------------------
 
+
 def process(data, folder: Path, **how) -> subprocess.Popen:
-    code = ("import sys, torch, cache; from pathlib import Path; cache.AT_ONCE = 2\n"
-            f"images = cache.open_cache('disk', [Path(path) for path in {list(map(str, data.image_paths))!r}], {SIZE}, Path({str(folder)!r}), 0, torch.device('cpu'))\n"
-            "print(all(images[i] is not None for i in range(60)))")
-    return subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(REPOSITORY / "model"), "OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, text=True, **how)
+    code = (
+        "import sys, torch; from data import cache; from pathlib import Path; cache.AT_ONCE = 2\n"
+        f"images = cache.open_cache('disk', [Path(path) for path in {list(map(str, data.image_paths))!r}], {SIZE}, Path({str(folder)!r}), 0, torch.device('cpu'))\n"
+        "print(all(images[i] is not None for i in range(60)))"
+    )
+    return subprocess.Popen(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "model"), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+        **how,
+    )
 
 
 def test_a_killed_fill_is_gone_on_with(data, tmp_path, monkeypatch):
@@ -228,15 +288,23 @@ def test_a_killed_fill_is_gone_on_with(data, tmp_path, monkeypatch):
 
 
 def test_processes_that_fill_at_once_wait_for_each_other(data, tmp_path):
-    said = [one.communicate()[0].splitlines() for one in [process(data, tmp_path / "cache") for _ in range(3)]]
+    said = [
+        one.communicate()[0].splitlines() for one in [process(data, tmp_path / "cache") for _ in range(3)]
+    ]
     assert [lines[-1] for lines in said] == ["True"] * 3
     assert sum("cache   60 images" in line for lines in said for line in lines) == 1
     assert (tmp_path / "cache" / "37.jsonl").read_text().count("\n") == 61
 
 
 def test_who_waits_says_so(data, tmp_path):
-    code = f"import sys; from pathlib import Path; from locks import hold; lock = hold(Path({str(tmp_path)!r})); print(flush=True); sys.stdin.readline()"
-    holder = subprocess.Popen([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(REPOSITORY / "model")}, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    code = f"import sys; from pathlib import Path; from support.files import hold; lock = hold(Path({str(tmp_path)!r})); print(flush=True); sys.stdin.readline()"
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY / "model")},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     holder.stdout.readline()
     waiting = process(data, tmp_path)
     assert waiting.stdout.readline() == f"waiting for another process, which is writing to {tmp_path}\n"
@@ -246,9 +314,13 @@ def test_who_waits_says_so(data, tmp_path):
 
 # ---- no room ---------------------------------------------------------------------------------------------------------
 
+
 def test_a_full_disk_is_refused_before(data, tmp_path, monkeypatch):
     monkeypatch.setattr(cache.shutil, "disk_usage", lambda folder: Namespace(free=1000))
-    with pytest.raises(InputError, match=r"60 decoded images take 0.000246 GB, and 1e-06 GB are free in .*: make room, name another --cache_dir"):
+    with pytest.raises(
+        InputError,
+        match=r"60 decoded images take 0.000246 GB, and 1e-06 GB are free in .*: make room, name another --cache_dir",
+    ):
         open_all(data, "disk", tmp_path)
 
 
@@ -262,17 +334,28 @@ def test_a_disk_that_fills_up_meanwhile_keeps_what_is_written(data, tmp_path):
     folder = tmp_path / "cache"
     limited = process(data, folder, preexec_fn=limit_files, stderr=subprocess.PIPE)
     error = limited.communicate()[1].splitlines()[-1]
-    assert "InputError: cannot write" in error and "File too large; what is decoded already is kept. make room" in error
+    assert (
+        "InputError: cannot write" in error
+        and "File too large; what is decoded already is kept. make room" in error
+    )
     there = (folder / "37.jsonl").read_text().count("\n") - 1
     assert 0 < there < 60 and len(Store(folder, SIZE).images) == there
 
 
 def limit_files():
     import resource
+
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))
 
 
 def test_a_folder_that_cannot_be_written_is_named(clip, root, tmp_path, capsys):
     (tmp_path / "file").touch()
-    assert f"cannot write {tmp_path / 'file'}" in fails(capsys, f"{QUICK} --cache disk", root=root, clip=clip, output=tmp_path / "run", cache_dir=tmp_path / "file")
+    assert f"cannot write {tmp_path / 'file'}" in fails(
+        capsys,
+        f"{QUICK} --cache disk",
+        root=root,
+        clip=clip,
+        output=tmp_path / "run",
+        cache_dir=tmp_path / "file",
+    )

@@ -4,12 +4,15 @@ import re
 import numpy as np
 import pytest
 
-from charts import apart, bar_chart, heat_map, line_chart, round_numbers
+from pages.charts import apart, bar_chart, heat_map, line_chart, round_numbers
 
 NAN = math.nan
 
 
-@pytest.mark.parametrize("low, high", [(0, 100), (12.3, 53.2), (5.81, 6.31), (0, 1.9e-4), (-0.47, 0.47), (64, 64), (0, 0), (-3, -3)])
+@pytest.mark.parametrize(
+    "low, high",
+    [(0, 100), (12.3, 53.2), (5.81, 6.31), (0, 1.9e-4), (-0.47, 0.47), (64, 64), (0, 0), (-3, -3)],
+)
 def test_a_scale_has_few_round_numbers_that_hold_all_values(low, high):
     scale = round_numbers(low, high, about=4)
     assert scale[0] <= low and high <= scale[-1] and 2 <= len(scale) <= 7
@@ -21,7 +24,12 @@ def test_labels_are_pushed_apart_in_their_order():
 
 
 def test_a_line_has_the_points_that_there_are():
-    chart = line_chart("scores", [3, 4, 5, 6], [("H", "chosen", [1.0, NAN, 3.0, 2.0]), ("none", "other", [NAN] * 4)], marks={"best": 5})
+    chart = line_chart(
+        "scores",
+        [3, 4, 5, 6],
+        [("H", "chosen", [1.0, NAN, 3.0, 2.0]), ("none", "other", [NAN] * 4)],
+        marks={"best": 5},
+    )
     points = re.search('class="chosen" points="(.*?)"', chart)[1].split()
     assert [point.split(",")[0] for point in points] == ["0.0", "66.67", "100.0"]
     heights = [float(point.split(",")[1]) for point in points]
@@ -31,11 +39,20 @@ def test_a_line_has_the_points_that_there_are():
 
 def test_names_of_marks_do_not_overlap():
     series, epochs = [("H", "chosen", [1.0] * 30)], list(range(30))
-    far, near = (line_chart("scores", epochs, series, marks) for marks in ({"best": 5, "last": 29}, {"best": 24, "clean": 25, "last": 29}))
-    heights = [[int(y) for y in re.findall(r'<text class="mark" x="[\d.]+%" y="(-\d+)"', chart)] for chart in (far, near)]
+    far, near = (
+        line_chart("scores", epochs, series, marks)
+        for marks in ({"best": 5, "last": 29}, {"best": 24, "clean": 25, "last": 29})
+    )
+    heights = [
+        [int(y) for y in re.findall(r'<text class="mark" x="[\d.]+%" y="(-\d+)"', chart)]
+        for chart in (far, near)
+    ]
     assert heights == [[-11, -11], [-11, -25, -11]]  # that of the last epoch stands right of the field
     room = [int(re.search(r"padding: (\d+)px", chart)[1]) for chart in (far, near)]
-    assert room[1] - room[0] == 14 and int(re.search(r'height="(\d+)"', near)[1]) - int(re.search(r'height="(\d+)"', far)[1]) == 14
+    assert (
+        room[1] - room[0] == 14
+        and int(re.search(r'height="(\d+)"', near)[1]) - int(re.search(r'height="(\d+)"', far)[1]) == 14
+    )
 
 
 def test_one_epoch_is_a_dot_in_the_middle():
@@ -51,9 +68,20 @@ def test_bars_are_as_long_as_their_values():
 
 def test_a_heat_map_has_a_cell_for_every_value_but_zero():
     values = np.array([[1.0, -0.25, 0], [0, 0.5, -1]])
-    chart = heat_map("M", values, {"a": ["r0"], "b": ["r1"]}, {"seen": ["c0", "c1"], "unseen": ["<c2>"]}, tip=lambda r, c: f"{r} & {c}")
+    chart = heat_map(
+        "M",
+        values,
+        {"a": ["r0"], "b": ["r1"]},
+        {"seen": ["c0", "c1"], "unseen": ["<c2>"]},
+        tip=lambda r, c: f"{r} & {c}",
+    )
     cells = re.findall(r'<g class="(\w+)[\w ]*" style="--v:(\d+)%"><title>(\d) &amp; (\d)</title>', chart)
-    assert cells == [("plus", "100", "0", "0"), ("minus", "25", "0", "1"), ("plus", "50", "1", "1"), ("minus", "100", "1", "2")]
+    assert cells == [
+        ("plus", "100", "0", "0"),
+        ("minus", "25", "0", "1"),
+        ("plus", "50", "1", "1"),
+        ("minus", "100", "1", "2"),
+    ]
     assert 'class="unseen"' in chart and "&lt;c2&gt;" in chart
 
 
@@ -65,8 +93,17 @@ def test_a_long_label_is_cut_and_told_in_full():
 
 @pytest.mark.parametrize("classes", [6, 32, 70])
 def test_the_cells_of_a_heat_map_do_not_overlap(classes):
-    chart = heat_map("M", np.ones((3, classes)), {"": ["a", "b", "c"]}, {"seen": ["x"] * (classes - 2), "unseen": ["y"] * 2}, tip=lambda r, c: "")
-    cells = {(int(x), int(y), int(width)) for x, y, width in re.findall(r'</title><rect x="(\d+)" y="(\d+)" width="(\d+)"', chart)}
+    chart = heat_map(
+        "M",
+        np.ones((3, classes)),
+        {"": ["a", "b", "c"]},
+        {"seen": ["x"] * (classes - 2), "unseen": ["y"] * 2},
+        tip=lambda r, c: "",
+    )
+    cells = {
+        (int(x), int(y), int(width))
+        for x, y, width in re.findall(r'</title><rect x="(\d+)" y="(\d+)" width="(\d+)"', chart)
+    }
     assert len(cells) == 3 * classes
     row = sorted(x for x, y, _ in cells if y == min(y for _, y, _ in cells))
     assert min(np.diff(row)) > next(width for _, _, width in cells) >= 11

@@ -1,4 +1,5 @@
 """Labelling all masks together, as on a GPU, gives exactly what scipy gives one by one."""
+
 import numpy as np
 import pytest
 import torch
@@ -6,7 +7,7 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from components import bounding_boxes, largest_boxes, largest_one_by_one, largest_together
+from dsva.windows import bounding_boxes, largest_boxes, largest_one_by_one, largest_together
 
 BOTH = pytest.mark.parametrize("largest", [largest_one_by_one, largest_together])
 
@@ -16,18 +17,21 @@ def masks(*drawings: str) -> torch.Tensor:
 
 
 @BOTH
-@pytest.mark.parametrize("drawing, box", [
-    (".... .... .... ....", (0, 0, 4, 4)),              # no pixel kept: the whole image
-    ("#### #### #### ####", (0, 0, 4, 4)),
-    (".... .#.. .##. ....", (1, 1, 2, 2)),
-    ("##.. ##.. ...# ..##", (0, 0, 2, 2)),              # four against three
-    ("##.. .... .... ..##", (0, 0, 1, 2)),              # two equal components: the first
-    (".... ..## #... #...", (1, 2, 1, 2)),              # the first in reading order is not the leftmost
-    ("#... .#.. ..#. ...#", (0, 0, 4, 4)),              # diagonal neighbours belong together
-    ("#.## .... ...# ..#.", (0, 2, 1, 2)),              # a tie of pairs, after a single
-    ("#..# #..# #### ....", (0, 0, 3, 4)),              # two starts that meet later
-    (".... .... ...# ....", (2, 3, 1, 1)),
-])
+@pytest.mark.parametrize(
+    "drawing, box",
+    [
+        (".... .... .... ....", (0, 0, 4, 4)),  # no pixel kept: the whole image
+        ("#### #### #### ####", (0, 0, 4, 4)),
+        (".... .#.. .##. ....", (1, 1, 2, 2)),
+        ("##.. ##.. ...# ..##", (0, 0, 2, 2)),  # four against three
+        ("##.. .... .... ..##", (0, 0, 1, 2)),  # two equal components: the first
+        (".... ..## #... #...", (1, 2, 1, 2)),  # the first in reading order is not the leftmost
+        ("#... .#.. ..#. ...#", (0, 0, 4, 4)),  # diagonal neighbours belong together
+        ("#.## .... ...# ..#.", (0, 2, 1, 2)),  # a tie of pairs, after a single
+        ("#..# #..# #### ....", (0, 0, 3, 4)),  # two starts that meet later
+        (".... .... ...# ....", (2, 3, 1, 1)),
+    ],
+)
 def test_box_of_a_mask(largest, drawing, box):
     assert tuple(bounding_boxes(largest(masks(drawing)))[0].tolist()) == box
 
@@ -35,7 +39,12 @@ def test_box_of_a_mask(largest, drawing, box):
 @BOTH
 def test_each_mask_of_a_batch_has_its_own(largest):
     several = masks("##. ... ...", "... ... ...", "... ... .##", "#.# ... ###")
-    assert bounding_boxes(largest(several)).tolist() == [[0, 0, 1, 2], [0, 0, 3, 3], [2, 1, 1, 2], [2, 0, 1, 3]]
+    assert bounding_boxes(largest(several)).tolist() == [
+        [0, 0, 1, 2],
+        [0, 0, 3, 3],
+        [2, 1, 1, 2],
+        [2, 0, 1, 3],
+    ]
 
 
 def test_boxes_of_oblong_masks():
@@ -43,7 +52,7 @@ def test_boxes_of_oblong_masks():
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.integers(0, 2 ** 32 - 1), st.sampled_from([1, 2, 3, 8, 17, 40]), st.floats(0, 1))
+@given(st.integers(0, 2**32 - 1), st.sampled_from([1, 2, 3, 8, 17, 40]), st.floats(0, 1))
 def test_random_masks(seed, size, share):
     random = torch.from_numpy(np.random.default_rng(seed).random((5, size, size)) < share)
     assert torch.equal(largest_together(random), largest_one_by_one(random))
@@ -54,11 +63,18 @@ def winding_lines(size: int) -> torch.Tensor:
     spiral, to_and_fro, comb, chess = np.zeros((4, size, size), bool)
     for k in range(0, size // 2, 2):
         end = size - 1 - k
-        spiral[k, max(k - 2, 0):end + 1] = spiral[k:end + 1, end] = spiral[end, k:end + 1] = spiral[k + 2:end + 1, k] = True
+        spiral[k, max(k - 2, 0) : end + 1] = spiral[k : end + 1, end] = spiral[end, k : end + 1] = spiral[
+            k + 2 : end + 1, k
+        ] = True
     to_and_fro[::2] = to_and_fro[1::4, -1] = to_and_fro[3::4, 0] = True
     comb[:, ::2] = comb[-1] = True
     chess[::2, ::2] = chess[1::2, 1::2] = True
-    views = [np.rot90(view, turns) for line in (spiral, to_and_fro, comb, labyrinth(size)) for view in (line, line.T) for turns in range(4)]
+    views = [
+        np.rot90(view, turns)
+        for line in (spiral, to_and_fro, comb, labyrinth(size))
+        for view in (line, line.T)
+        for turns in range(4)
+    ]
     return torch.from_numpy(np.stack([*views, chess, ~chess]))
 
 
@@ -68,8 +84,11 @@ def labyrinth(size: int) -> np.ndarray:
     way[0, 0] = True
     while ahead:
         row, column = ahead[-1]
-        steps = [(r, c) for r, c in ((1, 0), (-1, 0), (0, 1), (0, -1))
-                 if 0 <= row + 2 * r < size and 0 <= column + 2 * c < size and not way[row + 2 * r, column + 2 * c]]
+        steps = [
+            (r, c)
+            for r, c in ((1, 0), (-1, 0), (0, 1), (0, -1))
+            if 0 <= row + 2 * r < size and 0 <= column + 2 * c < size and not way[row + 2 * r, column + 2 * c]
+        ]
         if not steps:
             ahead.pop()
             continue

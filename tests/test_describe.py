@@ -1,18 +1,26 @@
 """What describe.py tells of an annotation, on one made by hand."""
+
 import numpy as np
 import pytest
 import scipy.io
 from PIL import Image
 
 import describe
-from divisions import cells
+from data.matlab import cell_array
 
 ATTRIBUTES = ["water", "sand", "trees"]
 
 
 def write(path, values, names=ATTRIBUTES, classes=("RiverBank", "beach", "forest")):
     """values: [C, A]"""
-    scipy.io.savemat(path, {"att": np.array(values, float).T, "allclasses_names": cells(classes), **({"attribute_names": cells(names)} if names else {})})
+    scipy.io.savemat(
+        path,
+        {
+            "att": np.array(values, float).T,
+            "allclasses_names": cell_array(classes),
+            **({"attribute_names": cell_array(names)} if names else {}),
+        },
+    )
     return str(path)
 
 
@@ -24,14 +32,22 @@ def splits(tmp_path):
 def test_strongest_attributes_and_the_classes_most_alike(splits, capsys):
     describe.main([splits, "--top", "2"])
     lines = capsys.readouterr().out.splitlines()
-    assert lines[0].split(maxsplit=2) == ["river", "bank", "water, sand"] and lines[2].split(maxsplit=1) == ["forest", "trees, water"]
+    assert lines[0].split(maxsplit=2) == ["river", "bank", "water, sand"] and lines[2].split(maxsplit=1) == [
+        "forest",
+        "trees, water",
+    ]
     assert lines[3].startswith("most alike  river bank and beach 0.9")
 
 
 def test_agreement_of_two_annotations(splits, tmp_path, capsys):
     describe.main([splits, "--against", splits])
-    assert "rank correlation 1.000 over all pairs, 1.000 within an attribute; 100 % of the classes" in capsys.readouterr().out
-    describe.main([splits, "--against", write(tmp_path / "b_splits.mat", [[-1, -2, 5], [2, 1.5, -1], [3, 1, -1]])])
+    assert (
+        "rank correlation 1.000 over all pairs, 1.000 within an attribute; 100 % of the classes"
+        in capsys.readouterr().out
+    )
+    describe.main(
+        [splits, "--against", write(tmp_path / "b_splits.mat", [[-1, -2, 5], [2, 1.5, -1], [3, 1, -1]])]
+    )
     assert "33 % of the classes" in capsys.readouterr().out
 
 
@@ -40,8 +56,13 @@ def test_picture(splits, tmp_path):
     assert np.asarray(Image.open(tmp_path / "alike.png").convert("RGB")).std() > 20
 
 
-@pytest.mark.parametrize("names, classes, told", [(None, ("a", "b", "c"), "does not name its attributes"),
-                                                   (["water", "sand", "rock"], ("RiverBank", "beach", "forest"), "other classes or attributes")])
+@pytest.mark.parametrize(
+    "names, classes, told",
+    [
+        (None, ("a", "b", "c"), "does not name its attributes"),
+        (["water", "sand", "rock"], ("RiverBank", "beach", "forest"), "other classes or attributes"),
+    ],
+)
 def test_what_cannot_be_compared_is_refused(splits, tmp_path, capsys, names, classes, told):
     with pytest.raises(SystemExit) as stop:
         describe.main([splits, "--against", write(tmp_path / "b_splits.mat", np.eye(3), names, classes)])

@@ -1,8 +1,9 @@
 """Fisher's linear discriminant between attribute vectors."""
+
 import numpy as np
 import torch
 
-from discriminant import Discriminant
+from dsva.discriminant import Discriminant
 
 
 def made(share=0.9):
@@ -11,7 +12,9 @@ def made(share=0.9):
     scores, labels = torch.randn(60, 6) @ (torch.eye(6) + 0.2 * torch.randn(6, 6)), torch.arange(60) % 4
     discriminant = Discriminant(6)
     discriminant.fit(scores, labels, share)
-    within = np.concatenate([(scores[labels == c] - scores[labels == c].mean(dim=0)).numpy() for c in range(4)]).astype(float)
+    within = np.concatenate(
+        [(scores[labels == c] - scores[labels == c].mean(dim=0)).numpy() for c in range(4)]
+    ).astype(float)
     return discriminant, scores, within.T @ within / len(within)
 
 
@@ -19,15 +22,27 @@ def test_class_scores_are_fishers():
     discriminant, scores, covariance = made()
     metric = np.linalg.inv(0.9 * covariance + 0.1 * np.diag(covariance.diagonal()) + 1e-3 * np.eye(6))
     classes = np.random.default_rng(0).standard_normal((6, 3))
-    expected = [(scores - scores.mean(dim=0)).numpy() @ metric @ m * np.linalg.norm(m) / np.sqrt(m @ metric @ m) for m in classes.T]
-    np.testing.assert_allclose(discriminant(scores, torch.tensor(classes, dtype=torch.float32)).numpy(), np.stack(expected, axis=1), rtol=1e-3, atol=1e-3)
+    expected = [
+        (scores - scores.mean(dim=0)).numpy() @ metric @ m * np.linalg.norm(m) / np.sqrt(m @ metric @ m)
+        for m in classes.T
+    ]
+    np.testing.assert_allclose(
+        discriminant(scores, torch.tensor(classes, dtype=torch.float32)).numpy(),
+        np.stack(expected, axis=1),
+        rtol=1e-3,
+        atol=1e-3,
+    )
 
 
 def test_classes_of_one_length_vary_alike_within_a_class():
     """However long the metric makes them: so no class wins by that. A louder one is louder here too."""
     discriminant, _, covariance = made(0.99)
-    directions = discriminant.directions(torch.nn.functional.normalize(torch.randn(6, 3), dim=0) * torch.tensor([1.0, 1, 10])).numpy()
-    np.testing.assert_allclose(np.sqrt(np.einsum("ac,ab,bc->c", directions, covariance, directions)), [1, 1, 10], rtol=0.1)
+    directions = discriminant.directions(
+        torch.nn.functional.normalize(torch.randn(6, 3), dim=0) * torch.tensor([1.0, 1, 10])
+    ).numpy()
+    np.testing.assert_allclose(
+        np.sqrt(np.einsum("ac,ab,bc->c", directions, covariance, directions)), [1, 1, 10], rtol=0.1
+    )
 
 
 def test_an_attribute_that_repeats_another_does_not_count_twice():

@@ -6,13 +6,16 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import CLIPModel, CLIPVisionConfig
 
+from clip.checkpoint import build_tower, load_tower
 from conftest import SMALL
-from dsva import DSVA, build_tower, load_tower
-from errors import InputError
+from dsva.network import DSVA
+from support.errors import InputError
 
 
-@pytest.mark.parametrize("image_size, patch_size, width, grid", [(224, 32, 768, 7), (224, 16, 768, 14), (336, 14, 1024, 24),
-                                                                 (112, 16, 192, 7)])
+@pytest.mark.parametrize(
+    "image_size, patch_size, width, grid",
+    [(224, 32, 768, 7), (224, 16, 768, 14), (336, 14, 1024, 24), (112, 16, 192, 7)],
+)
 def test_sizes_come_from_the_checkpoint(image_size, patch_size, width, grid):
     config = CLIPVisionConfig(**{**SMALL, "hidden_size": width}, image_size=image_size, patch_size=patch_size)
     model = DSVA(build_tower(config), 5, [[0, 1, 2], [3, 4]])
@@ -63,7 +66,9 @@ def test_windows_add_their_scores_to_the_final_ones(model):
 
 def test_warm_up_learns_the_heads_without_a_graph_through_the_tower(model):
     learning = model.learn(everything=False)
-    assert {id(p) for p in learning} == {id(p) for p in (model.prototypes, model.linear.weight, model.linear.bias)}
+    assert {id(p) for p in learning} == {
+        id(p) for p in (model.prototypes, model.linear.weight, model.linear.bias)
+    }
     assert not model.tokens(torch.randn(1, 3, 32, 32)).requires_grad
     out = model(torch.randn(1, 3, 32, 32), torch.randn(6, 4), windows=True)
     (out.final.sum() + out.attention.sum()).backward()
@@ -78,8 +83,13 @@ def test_later_everything_learns_also_through_the_window(model):
 
 # ---- checkpoints -----------------------------------------------------------------------------------------------------
 
+
 def tower_weights(folder):
-    return {name: value.clone() for name, value in load_tower(folder).state_dict().items() if "position_ids" not in name}
+    return {
+        name: value.clone()
+        for name, value in load_tower(folder).state_dict().items()
+        if "position_ids" not in name
+    }
 
 
 def test_the_tower_has_the_checkpoints_weights_under_names_of_any_version(clip):
@@ -99,6 +109,7 @@ def test_a_pickle_that_runs_code_does_not_run(clip, tmp_path):
     class Evil:
         def __reduce__(self):
             return (open, (str(tmp_path / "ran"), "w"))
+
     shutil.copy(clip / "config.json", tmp_path)
     torch.save({"vision_model.post_layernorm.bias": Evil()}, tmp_path / "pytorch_model.bin")
     with pytest.raises(InputError, match="not a readable CLIP checkpoint"):
@@ -131,7 +142,9 @@ def test_missing_weights_are_named(clip, tmp_path):
         load_tower(tmp_path)
 
 
-@pytest.mark.parametrize("file, content", [("model.safetensors", b"\x10garbage"), ("config.json", b"{not json")])
+@pytest.mark.parametrize(
+    "file, content", [("model.safetensors", b"\x10garbage"), ("config.json", b"{not json")]
+)
 def test_damaged_files(clip, tmp_path, file, content):
     for name in ("config.json", "model.safetensors"):
         shutil.copy(clip / name, tmp_path)

@@ -1,10 +1,11 @@
 """model/images.py: any picture file is read rightly, or refused with a clear line."""
+
 import numpy as np
 import pytest
 from PIL import Image
 
-from errors import InputError
-from images import LONGEST, read_image
+from data.images import LONGEST, read_image
+from support.errors import InputError
 
 BLUE = (51, 102, 204)  # of the palette that Pillow uses unasked
 
@@ -21,15 +22,18 @@ def picture(size=(40, 30), colour=BLUE) -> Image.Image:
 
 def test_a_photograph_is_turned_as_its_camera_says(tmp_path):
     lying = picture()
-    lying.paste((255, 255, 255), (0, 0, 40, 10))        # white on top
+    lying.paste((255, 255, 255), (0, 0, 40, 10))  # white on top
     exif = Image.Exif()
-    exif[0x0112] = 6                                    # turn by 90 degrees clockwise to look at it
+    exif[0x0112] = 6  # turn by 90 degrees clockwise to look at it
     lying.save(tmp_path / "x.png", exif=exif)
     upright = read(tmp_path / "x.png")
     assert upright.shape == (40, 30, 3) and upright[:, -5].min() == 255 and (upright[:, 5] == BLUE).all()
 
 
-@pytest.mark.parametrize("mode, ending", [("CMYK", "jpg"), ("P", "png"), ("P", "gif"), ("YCbCr", "jpg"), ("RGB", "webp"), ("RGB", "tif")])
+@pytest.mark.parametrize(
+    "mode, ending",
+    [("CMYK", "jpg"), ("P", "png"), ("P", "gif"), ("YCbCr", "jpg"), ("RGB", "webp"), ("RGB", "tif")],
+)
 def test_other_colour_spaces_keep_their_colours(tmp_path, mode, ending):
     picture().convert(mode).save(tmp_path / f"x.{ending}")
     assert np.abs(read(tmp_path / f"x.{ending}").astype(int) - BLUE).max() <= 6
@@ -48,7 +52,10 @@ def test_16_bits_are_scaled_and_not_cut_off(tmp_path, ending):
     assert np.array_equal(read(tmp_path / f"x.{ending}")[..., 0], ramp >> 8)
 
 
-@pytest.mark.parametrize("values", [np.full((8, 8), 0.5, np.float32), np.full((8, 8), 10 ** 6, np.int32), np.full((8, 8), -1, np.int32)])
+@pytest.mark.parametrize(
+    "values",
+    [np.full((8, 8), 0.5, np.float32), np.full((8, 8), 10**6, np.int32), np.full((8, 8), -1, np.int32)],
+)
 def test_32_bits_are_refused_since_nobody_knows_their_range(tmp_path, values):
     Image.fromarray(values).save(tmp_path / "x.tif")
     with pytest.raises(InputError, match="x.tif: the range of its 32-bit values is not known"):
@@ -61,7 +68,9 @@ def test_what_is_transparent_is_black_whatever_colour_hides_there(tmp_path):
     image.save(tmp_path / "rgba.png")
     palette = picture((10, 10)).convert("P")
     palette.save(tmp_path / "palette.png", transparency=palette.getpixel((0, 0)))
-    assert read(tmp_path / "rgba.png")[3, 3].tolist() == [0, 0, 0] and read(tmp_path / "rgba.png")[0, 0].tolist() == list(BLUE)
+    assert read(tmp_path / "rgba.png")[3, 3].tolist() == [0, 0, 0] and read(tmp_path / "rgba.png")[
+        0, 0
+    ].tolist() == list(BLUE)
     assert read(tmp_path / "palette.png").max() == 0
 
 

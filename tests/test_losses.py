@@ -1,12 +1,13 @@
 """Each term of the loss against a formula written out by hand."""
+
 import math
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from dsva import Output
-from losses import TERMS, Criterion, compactness, peak_distance
+from dsva.losses import TERMS, Criterion, compactness, peak_distance
+from dsva.network import Output
 
 GROUPS = [[0, 2], [1]]
 
@@ -14,8 +15,14 @@ GROUPS = [[0, 2], [1]]
 @pytest.fixture
 def batch():
     torch.manual_seed(0)
-    out = Output(final=torch.randn(2, 4), attention=torch.randn(2, 4), attributes_projection=torch.randn(2, 3),
-                 attributes_attention=torch.randn(2, 3), maps=torch.randn(2, 3, 2, 2), window=torch.randn(2, 4))
+    out = Output(
+        final=torch.randn(2, 4),
+        attention=torch.randn(2, 4),
+        attributes_projection=torch.randn(2, 3),
+        attributes_attention=torch.randn(2, 3),
+        maps=torch.randn(2, 3, 2, 2),
+        window=torch.randn(2, 4),
+    )
     model = SimpleNamespace(prototypes=torch.randn(3, 5), linear=SimpleNamespace(weight=torch.randn(3, 5)))
     return out, torch.tensor([1, 3]), torch.randn(3, 4), model
 
@@ -31,7 +38,9 @@ def softmax_by_hand(logits):
 
 
 def group_norms_by_hand(vectors):
-    return sum(math.sqrt(sum(sum(vectors[a][d] ** 2 for a in group) + 1e-8 for d in range(5))) for group in GROUPS)
+    return sum(
+        math.sqrt(sum(sum(vectors[a][d] ** 2 for a in group) + 1e-8 for d in range(5))) for group in GROUPS
+    )
 
 
 def compactness_by_hand(maps):
@@ -40,7 +49,9 @@ def compactness_by_hand(maps):
         for grid in image:
             cells = [(r, c) for r in range(2) for c in range(2)]
             peak = max(cells, key=lambda cell: grid[cell[0]][cell[1]])
-            total += sum(((r - peak[0]) ** 2 + (c - peak[1]) ** 2) / (1 + math.exp(-grid[r][c])) for r, c in cells)
+            total += sum(
+                ((r - peak[0]) ** 2 + (c - peak[1]) ** 2) / (1 + math.exp(-grid[r][c])) for r, c in cells
+            )
     return total
 
 
@@ -48,14 +59,25 @@ def by_hand(out, labels, class_attributes, model):
     labels, M = labels.tolist(), class_attributes.tolist()
 
     def regression(attributes):
-        return sum((row[a] - M[a][label]) ** 2 for row, label in zip(attributes.tolist(), labels) for a in range(3)) / 6
+        return (
+            sum(
+                (row[a] - M[a][label]) ** 2
+                for row, label in zip(attributes.tolist(), labels)
+                for a in range(3)
+            )
+            / 6
+        )
 
-    return {"xe": entropy_by_hand(softmax_by_hand(out.final.tolist()), labels),
-            "l_xe": entropy_by_hand(softmax_by_hand(out.attention.tolist()), labels),
-            "xe_pro": entropy_by_hand(softmax_by_hand(out.window.tolist()), labels),
-            "attri": regression(out.attributes_projection), "l_attri": regression(out.attributes_attention),
-            "regular": group_norms_by_hand(model.linear.weight.tolist()), "l_regular": group_norms_by_hand(model.prototypes.tolist()),
-            "cpt": compactness_by_hand(out.maps.tolist())}
+    return {
+        "xe": entropy_by_hand(softmax_by_hand(out.final.tolist()), labels),
+        "l_xe": entropy_by_hand(softmax_by_hand(out.attention.tolist()), labels),
+        "xe_pro": entropy_by_hand(softmax_by_hand(out.window.tolist()), labels),
+        "attri": regression(out.attributes_projection),
+        "l_attri": regression(out.attributes_attention),
+        "regular": group_norms_by_hand(model.linear.weight.tolist()),
+        "l_regular": group_norms_by_hand(model.prototypes.tolist()),
+        "cpt": compactness_by_hand(out.maps.tolist()),
+    }
 
 
 @pytest.mark.parametrize("term", TERMS)

@@ -1,4 +1,5 @@
 """The program as a user runs it, on a dataset of a few images and a tiny checkpoint."""
+
 import csv
 import json
 import os
@@ -14,13 +15,15 @@ from safetensors.torch import load_file
 
 import main as program
 from conftest import write_clip, write_dataset
-from dataset import DATA_HELP
+from data.matlab import DATA_HELP
 
 REPOSITORY = Path(__file__).parents[1]
 QUICK = "--nepoch 3 --n_batch 2 --ways 3 --shots 2 --pretrain_epoch 0 --pretrain_lr 1e-2 --classifier_lr 1e-3 --manualSeed 1 --workers 0 --device cpu"
-PUBLISHED = ("python ./model/main.py --dataset RSSDIVCS {setting} --pretrain_epoch 4 --pretrain_lr 1e-4 --classifier_lr 1e-6 --beta1 0.5 --xe 1 "
-             "--attri 1e-2 --l_xe 1 --l_attri 8e-2 --xe_pro 1 --cpt 1e-9 --use_group --additional_loss --train_mode 'distributed' "
-             "--n_batch 300 --ways 8 --shots 3 --nepoch 30 --batch_size 64 --cuda --train_id 0 --pro_type 4 --pro_thr 1.0 --sel_res layer --version 1")
+PUBLISHED = (
+    "python ./model/main.py --dataset RSSDIVCS {setting} --pretrain_epoch 4 --pretrain_lr 1e-4 --classifier_lr 1e-6 --beta1 0.5 --xe 1 "
+    "--attri 1e-2 --l_xe 1 --l_attri 8e-2 --xe_pro 1 --cpt 1e-9 --use_group --additional_loss --train_mode 'distributed' "
+    "--n_batch 300 --ways 8 --shots 3 --nepoch 30 --batch_size 64 --cuda --train_id 0 --pro_type 4 --pro_thr 1.0 --sel_res layer --version 1"
+)
 SETTINGS = [
     "--image_embedding 43 --calibrated_stacking 0.7 --pro_start_epoch -1 --manualSeed 3982",
     "--image_embedding 52 --calibrated_stacking 0.7 --pro_start_epoch -1 --manualSeed 3866",
@@ -29,13 +32,21 @@ SETTINGS = [
     "--image_embedding 52 --gzsl --calibrated_stacking 1.4e-4 --l_regular 5e-4 --regular 5e-6 --manualSeed 9905",
     "--image_embedding 61 --gzsl --calibrated_stacking 1e-4",
 ]
-EXPERIMENTS = {"01_zsl_40_30": "01_ZSL_43_11", "02_zsl_50_20": "02_ZSL_52_11", "03_zsl_60_10": "03_ZSL_61_12",
-               "11_gzsl_40_30": "11_gzsl_43_11", "12_gzsl_50_20": "12_gzsl_52_9", "13_gzsl_60_10": "13_gzsl_61_12"}
+EXPERIMENTS = {
+    "01_zsl_40_30": "01_ZSL_43_11",
+    "02_zsl_50_20": "02_ZSL_52_11",
+    "03_zsl_60_10": "03_ZSL_61_12",
+    "11_gzsl_40_30": "11_gzsl_43_11",
+    "12_gzsl_50_20": "12_gzsl_52_9",
+    "13_gzsl_60_10": "13_gzsl_61_12",
+}
 
 
 def run(words: str, **places):
     """main.py in this process; paths go in as options."""
-    return program.main(shlex.split(words) + [str(word) for name, value in places.items() for word in (f"--{name}", value)])
+    return program.main(
+        shlex.split(words) + [str(word) for name, value in places.items() for word in (f"--{name}", value)]
+    )
 
 
 def fails(capsys, words, **places) -> str:
@@ -55,30 +66,65 @@ def log(folder: Path) -> list:
 
 # ---- the six experiments ---------------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("setting", SETTINGS)
 def test_published_command_lines_run(root, clip, tmp_path, capsys, setting):
     words = PUBLISHED.format(setting=setting).split("main.py ")[1]
-    run(words + " --nepoch 2 --n_batch 2 --workers 0", root=root, clip_root=clip.parent, output=tmp_path / "run")
+    run(
+        words + " --nepoch 2 --n_batch 2 --workers 0",
+        root=root,
+        clip_root=clip.parent,
+        output=tmp_path / "run",
+    )
     printed = capsys.readouterr().out
     assert "note: accepted, without effect: --cuda, --train_id" in printed
-    assert ("without effect: --cuda, --train_id, --calibrated_stacking" in printed) == ("--calibrated_stacking" in setting and "--gzsl" not in setting)
+    assert ("without effect: --cuda, --train_id, --calibrated_stacking" in printed) == (
+        "--calibrated_stacking" in setting and "--gzsl" not in setting
+    )
     options = json.loads((tmp_path / "run" / "options.json").read_text())["options"]
     assert options["use_group"] and options["ways"] == 8 and options["cpt"] == 1e-9
-    assert options["calibrated_stacking"] == {"3982": 0.7, "3866": 0.7, "4702": 0.0, "1342": 1e-4, "9905": 1.4e-4}.get(setting.split()[-1], 1e-4)
+    assert options["calibrated_stacking"] == {
+        "3982": 0.7,
+        "3866": 0.7,
+        "4702": 0.0,
+        "1342": 1e-4,
+        "9905": 1.4e-4,
+    }.get(setting.split()[-1], 1e-4)
     assert json.loads((tmp_path / "run" / "results.json").read_text())["last"]["epoch"] == 1
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)
 def test_experiment_scripts_run_from_anywhere(root, clip, tmp_path, experiment):
-    environment = {**os.environ, "DATA_ROOT": str(root), "CLIP_ROOT": str(clip.parent), "PYTHON": sys.executable}
-    done = subprocess.run([REPOSITORY / "script" / f"{experiment}.sh", "--nepoch", "1", "--n_batch", "1", "--workers", "0",
-                           "--output", tmp_path / "run"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    environment = {
+        **os.environ,
+        "DATA_ROOT": str(root),
+        "CLIP_ROOT": str(clip.parent),
+        "PYTHON": sys.executable,
+    }
+    done = subprocess.run(
+        [
+            REPOSITORY / "script" / f"{experiment}.sh",
+            "--nepoch",
+            "1",
+            "--n_batch",
+            "1",
+            "--workers",
+            "0",
+            "--output",
+            tmp_path / "run",
+        ],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stderr
     assert ("U " in done.stdout) == ("gzsl" in experiment)
     assert os.readlink(REPOSITORY / "script" / f"{EXPERIMENTS[experiment]}.sh") == f"{experiment}.sh"
 
 
 # ---- a run and its folder --------------------------------------------------------------------------------------------
+
 
 @pytest.fixture(scope="module")
 def places(root, clip):
@@ -94,16 +140,36 @@ def finished(places, tmp_path_factory):
 
 def test_a_run_leaves_all_that_is_known_of_it(finished):
     assert {file.name for file in finished.iterdir()} == {
-        ".lock", "options.json", "log.jsonl", "results.json", "best.safetensors", "last.safetensors", "per_class_best.csv", "per_class_last.csv",
-        "confusion_best.csv", "confusion_last.csv"}
-    assert {"options", "command", "git", "versions", "machine"} <= json.loads((finished / "options.json").read_text()).keys()
+        ".lock",
+        "options.json",
+        "log.jsonl",
+        "results.json",
+        "best.safetensors",
+        "last.safetensors",
+        "per_class_best.csv",
+        "per_class_last.csv",
+        "confusion_best.csv",
+        "confusion_last.csv",
+    }
+    assert {"options", "command", "git", "versions", "machine"} <= json.loads(
+        (finished / "options.json").read_text()
+    ).keys()
 
 
 def test_every_epoch_has_a_line_with_every_term_and_score(finished):
     lines = log(finished)
     assert [line["epoch"] for line in lines] == [0, 1, 2]
     assert [line["stage"] for line in lines] == ["warm-up", "full", "full"]
-    assert set(lines[0]["losses"]) == {"xe", "attri", "regular", "l_xe", "l_attri", "l_regular", "xe_pro", "cpt"}
+    assert set(lines[0]["losses"]) == {
+        "xe",
+        "attri",
+        "regular",
+        "l_xe",
+        "l_attri",
+        "l_regular",
+        "xe_pro",
+        "cpt",
+    }
     assert lines[0]["losses"]["cpt"] == 0 < lines[1]["losses"]["cpt"]
     assert lines[0]["loss"] == pytest.approx(sum(lines[0]["losses"].values()))
     assert set(lines[0]["scores"]["final"]) == {"U", "S", "H", "AUSUC", "ZSL"}
@@ -117,12 +183,16 @@ def test_results_name_the_best_and_the_last_epoch(finished):
 
 
 def test_confusion_has_every_test_image_once_and_the_accuracies_on_its_diagonal(finished):
-    table, classes = (list(csv.DictReader((finished / f"{name}_last.csv").open())) for name in ("confusion", "per_class"))
+    table, classes = (
+        list(csv.DictReader((finished / f"{name}_last.csv").open())) for name in ("confusion", "per_class")
+    )
     assert [row["class"] for row in table] == [row["class"] for row in classes] == list(table[0])[1:]
     for row, accuracy in zip(table, classes):
         named = {name: int(count) for name, count in row.items() if name != "class"}
         assert sum(named.values()) == int(accuracy["images"])
-        assert 100 * named[row["class"]] / sum(named.values()) == pytest.approx(float(accuracy["final"]))  # --sel_res main
+        assert 100 * named[row["class"]] / sum(named.values()) == pytest.approx(
+            float(accuracy["final"])
+        )  # --sel_res main
 
 
 def test_per_class_table_has_the_mean_that_was_reported(finished):
@@ -130,13 +200,19 @@ def test_per_class_table_has_the_mean_that_was_reported(finished):
     assert len(rows) == 12 and rows[0]["class"] == "Class0"
     for subset, name in (("seen", "S"), ("unseen", "U")):
         accuracies = [float(row["attention"]) for row in rows if row["subset"] == subset]
-        assert sum(accuracies) / len(accuracies) == pytest.approx(log(finished)[-1]["scores"]["attention"][name])
+        assert sum(accuracies) / len(accuracies) == pytest.approx(
+            log(finished)[-1]["scores"]["attention"][name]
+        )
 
 
 def test_windows_are_looked_at_only_if_the_score_needs_them(places, finished, tmp_path):
     run(f"{QUICK} --nepoch 1", output=tmp_path / "layer", **places)
     run(f"{QUICK} --nepoch 1 --sel_res main --pro_start_epoch 5", output=tmp_path / "later", **places)
-    assert set(log(tmp_path / "layer")[0]["scores"]) == set(log(tmp_path / "later")[0]["scores"]) == {"final", "attention"}
+    assert (
+        set(log(tmp_path / "layer")[0]["scores"])
+        == set(log(tmp_path / "later")[0]["scores"])
+        == {"final", "attention"}
+    )
     assert set(log(finished)[0]["scores"]) == {"final", "attention", "window"}
 
 
@@ -160,13 +236,24 @@ def test_one_seed_gives_the_same_run_whatever_the_workers(places, tmp_path):
 
 def test_attributes_in_no_group_are_told(tmp_path, capsys):
     write_dataset(tmp_path)
-    (tmp_path / "RSSDIVCS" / "files" / "attri_group_3.json").write_text('{"functions": [0, 1], "materials": [3], "surface_properties": [5]}')
-    run(f"{QUICK} --nepoch 1 --use_group", root=tmp_path, clip=write_clip(tmp_path / "clip"), output=tmp_path / "run")
+    (tmp_path / "RSSDIVCS" / "files" / "attri_group_3.json").write_text(
+        '{"functions": [0, 1], "materials": [3], "surface_properties": [5]}'
+    )
+    run(
+        f"{QUICK} --nepoch 1 --use_group",
+        root=tmp_path,
+        clip=write_clip(tmp_path / "clip"),
+        output=tmp_path / "run",
+    )
     assert "note: in no attribute group: attribute 2, attribute 4." in capsys.readouterr().out
 
 
 def test_random_mode_and_no_additional_loss(places, tmp_path):
-    run(f"{QUICK} --nepoch 2 --train_mode random --batch_size 16 --no-additional_loss --xe_on logits --pro_type 1", output=tmp_path / "run", **places)
+    run(
+        f"{QUICK} --nepoch 2 --train_mode random --batch_size 16 --no-additional_loss --xe_on logits --pro_type 1",
+        output=tmp_path / "run",
+        **places,
+    )
     losses = log(tmp_path / "run")[-1]["losses"]
     assert losses["xe"] > 0 == losses["l_xe"] == losses["l_attri"] == losses["cpt"]
 
@@ -175,12 +262,13 @@ def test_a_run_without_seed_draws_and_records_one(places, tmp_path):
     words = QUICK.replace("--manualSeed 1 ", "") + " --nepoch 1"
     run(words, output=tmp_path / "run", **places)
     options = json.loads((tmp_path / "run" / "options.json").read_text())["options"]
-    assert 0 <= options["manualSeed"] < 2 ** 32
+    assert 0 <= options["manualSeed"] < 2**32
     run(words + f" --manualSeed {options['manualSeed']}", output=tmp_path / "again", **places)
     assert log(tmp_path / "run") == log(tmp_path / "again")
 
 
 # ---- going on --------------------------------------------------------------------------------------------------------
+
 
 def test_the_same_command_goes_on_as_if_never_interrupted(places, tmp_path, monkeypatch):
     run(QUICK, output=tmp_path / "whole", **places)
@@ -189,6 +277,7 @@ def test_the_same_command_goes_on_as_if_never_interrupted(places, tmp_path, monk
         if arguments[-1] == "epoch 1":
             raise KeyboardInterrupt
         return train(*arguments, **more)
+
     train = program.train_one_epoch
     monkeypatch.setattr(program, "train_one_epoch", interrupted)
     with pytest.raises(SystemExit) as stop:
@@ -217,12 +306,15 @@ def test_a_finished_run_is_not_run_again_and_may_grow(places, tmp_path, capsys):
 def test_resume_goes_on_in_another_folder(places, tmp_path):
     run(QUICK, output=tmp_path / "whole", **places)
     run(f"{QUICK} --nepoch 1", output=tmp_path / "start", **places)
-    run(f"--resume {tmp_path / 'start' / 'last.safetensors'} --nepoch 3 --device cpu", output=tmp_path / "rest")
+    run(
+        f"--resume {tmp_path / 'start' / 'last.safetensors'} --nepoch 3 --device cpu",
+        output=tmp_path / "rest",
+    )
     assert log(tmp_path / "rest") == log(tmp_path / "whole")[1:]
 
 
 def test_a_name_gets_a_number_when_a_run_with_other_options_has_it(places, tmp_path, monkeypatch):
-    monkeypatch.setattr("runs.REPOSITORY", tmp_path)
+    monkeypatch.setattr("runs.folder.REPOSITORY", tmp_path)
     for more in ("", "", "--xe 2", "--xe 2"):
         run(f"{QUICK} --nepoch 1 --name mine {more}", **places)
     assert sorted(folder.name for folder in (tmp_path / "runs").iterdir()) == ["mine", "mine-2"]
@@ -230,35 +322,53 @@ def test_a_name_gets_a_number_when_a_run_with_other_options_has_it(places, tmp_p
 
 # ---- wrong use -------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("words, message", [
-    ("--nepochs 3", "unrecognized arguments: --nepochs 3"),
-    ("--ways 0", "--ways: expected a whole number at least 1, found '0'"),
-    ("--ways 2.5", "--ways: expected a whole number at least 1"),
-    ("--classifier_lr nan", "--classifier_lr: expected a number above 0, found 'nan'"),
-    ("--sel_res all", "--sel_res: invalid choice"),
-    ("--device gpu", "--device gpu cannot be used here"),
-    ("--eval", "--eval needs --resume"),
-    ("--eval --resume nowhere.safetensors", "nowhere.safetensors is not a readable checkpoint"),
-    ("--random_id 7", "has no train_zsl_loc_7"),
-    ("--image_embedding 99", f"no such file: .*99_images.mat. {DATA_HELP[:30]}"),
-    ("--ways 10", "--ways 10 is larger than the number of seen classes, 9"),
-    ("--shots 6", "--shots 6 is larger than the class"),
-    ("--clip nowhere", "no CLIP checkpoint: .*nowhere.config.json does not exist"),
-])
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        ("--nepochs 3", "unrecognized arguments: --nepochs 3"),
+        ("--ways 0", "--ways: expected a whole number at least 1, found '0'"),
+        ("--ways 2.5", "--ways: expected a whole number at least 1"),
+        ("--classifier_lr nan", "--classifier_lr: expected a number above 0, found 'nan'"),
+        ("--sel_res all", "--sel_res: invalid choice"),
+        ("--device gpu", "--device gpu cannot be used here"),
+        ("--eval", "--eval needs --resume"),
+        ("--eval --resume nowhere.safetensors", "nowhere.safetensors is not a readable checkpoint"),
+        ("--random_id 7", "has no train_zsl_loc_7"),
+        ("--image_embedding 99", f"no such file: .*99_images.mat. {DATA_HELP[:30]}"),
+        ("--ways 10", "--ways 10 is larger than the number of seen classes, 9"),
+        ("--shots 6", "--shots 6 is larger than the class"),
+        ("--clip nowhere", "no CLIP checkpoint: .*nowhere.config.json does not exist"),
+    ],
+)
 def test_wrong_use_is_one_line(places, tmp_path, capsys, words, message):
-    assert re.search(message, fails(capsys, f"{QUICK} {words}" if "--clip" in words else f"{QUICK} --clip {places['clip']} {words}",
-                                    root=places["root"], output=tmp_path / "run"))
+    assert re.search(
+        message,
+        fails(
+            capsys,
+            f"{QUICK} {words}" if "--clip" in words else f"{QUICK} --clip {places['clip']} {words}",
+            root=places["root"],
+            output=tmp_path / "run",
+        ),
+    )
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("version, folder", [(1, "clip-rsicd"), (2, "clip-rsicd-v2")])
 def test_version_names_the_checkpoint_that_is_missing(root, tmp_path, capsys, version, folder):
-    error = fails(capsys, f"{QUICK} --version {version}", root=root, clip_root=tmp_path, output=tmp_path / "run")
-    assert f"{tmp_path / folder / 'config.json'} does not exist" in error and "flax-community/clip-rsicd-v2" in error
+    error = fails(
+        capsys, f"{QUICK} --version {version}", root=root, clip_root=tmp_path, output=tmp_path / "run"
+    )
+    assert (
+        f"{tmp_path / folder / 'config.json'} does not exist" in error
+        and "flax-community/clip-rsicd-v2" in error
+    )
 
 
 def test_other_options_in_the_same_folder_are_refused(finished, places, capsys):
-    assert "holds a run with other options (--attri 0.01, now 3.0" in fails(capsys, f"{QUICK} --attri 3", output=finished, **places)
+    assert "holds a run with other options (--attri 0.01, now 3.0" in fails(
+        capsys, f"{QUICK} --attri 3", output=finished, **places
+    )
 
 
 def test_a_folder_that_is_no_run_is_refused(places, tmp_path, capsys):
@@ -269,14 +379,22 @@ def test_a_folder_that_is_no_run_is_refused(places, tmp_path, capsys):
 def test_a_checkpoint_of_another_dataset_does_not_fit(finished, tmp_path, capsys):
     write_dataset(tmp_path, att=torch.zeros(5, 12).numpy())
     (tmp_path / "RSSDIVCS" / "files" / "attri_group_3.json").write_text('{"one": [0, 1, 2, 3, 4]}')
-    assert "does not fit: linear.bias is (6,), expected (5,)" in fails(capsys, "--eval", resume=finished / "last.safetensors", root=tmp_path)
+    assert "does not fit: linear.bias is (6,), expected (5,)" in fails(
+        capsys, "--eval", resume=finished / "last.safetensors", root=tmp_path
+    )
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_corrupt_image_is_one_line_from_any_worker(tmp_path, capsys, workers):
     write_dataset(tmp_path)
     (tmp_path / "RSSDIVCS" / "Class1" / "image_5.png").write_bytes(b"no image")
-    error = fails(capsys, f"{QUICK} --workers {workers}", root=tmp_path, clip=write_clip(tmp_path / "clip"), output=tmp_path / "run")
+    error = fails(
+        capsys,
+        f"{QUICK} --workers {workers}",
+        root=tmp_path,
+        clip=write_clip(tmp_path / "clip"),
+        output=tmp_path / "run",
+    )
     assert "cannot read the image" in error and "image_5.png" in error
 
 

@@ -1,4 +1,5 @@
 """The demo generator: deterministic, exact about its attributes, in the published format, silent about classes."""
+
 import json
 import re
 import subprocess
@@ -23,18 +24,26 @@ PER_CLASS, UNSEEN, DIVISIONS = 6, 6, 3
 
 def make(*args):
     """Run the program; its exit code and what it said on stderr."""
-    done = subprocess.run([sys.executable, str(ROOT / "make_demo.py"), *map(str, args)], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "make_demo.py"), *map(str, args)], capture_output=True, text=True
+    )
     return done.returncode, done.stderr
 
 
 def content(folder):
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
     out = tmp_path_factory.mktemp("demo") / "out"
-    assert make("--out", out, "--per_class", PER_CLASS, "--divisions", DIVISIONS, "--unseen", UNSEEN, "--size", 112) == (0, "")
+    assert make(
+        "--out", out, "--per_class", PER_CLASS, "--divisions", DIVISIONS, "--unseen", UNSEEN, "--size", 112
+    ) == (0, "")
     return out
 
 
@@ -64,11 +73,15 @@ def told(tmp_path_factory):
     """Random compositions: the folder, and the captions of every image."""
     out = tmp_path_factory.mktemp("random") / "out"
     assert make("--random", 60, "--out", out, "--size", 112) == (0, "")
-    parts = [[json.loads(line) for line in (out / f"captions_{part}.jsonl").read_text().splitlines()] for part in ("train", "test")]
+    parts = [
+        [json.loads(line) for line in (out / f"captions_{part}.jsonl").read_text().splitlines()]
+        for part in ("train", "test")
+    ]
     return out, parts
 
 
 # determinism and resuming
+
 
 def test_files_are_the_same_on_any_number_of_workers_and_after_an_interruption(tmp_path):
     for name, workers in (("one", 1), ("two", 2)):
@@ -100,6 +113,7 @@ def test_captions_and_compositions_are_deterministic(tmp_path):
 
 # attributes and masks
 
+
 def test_there_are_enough_classes_and_attributes_in_the_published_groups(demo):
     assert len(CLASSES) >= 24 and len(ATTRIBUTES) >= 28 and len(set(ATTRIBUTES)) == len(ATTRIBUTES)
     groups = json.loads((demo / "files" / "attri_group_3.json").read_text())
@@ -109,11 +123,20 @@ def test_there_are_enough_classes_and_attributes_in_the_published_groups(demo):
 
 def test_masks_come_back_as_they_were_packed(tmp_path):
     label = np.array([[0, 1], [2, 1]], np.uint8)
-    (tmp_path / "m.npz").write_bytes(pack_masks(label, [("water", "rippled"), ("sand",), ("runway", ATTRIBUTES[-1])]))
+    (tmp_path / "m.npz").write_bytes(
+        pack_masks(label, [("water", "rippled"), ("sand",), ("runway", ATTRIBUTES[-1])])
+    )
     masks = read_masks(tmp_path / "m.npz")
     assert masks.shape == (len(ATTRIBUTES), 2, 2) and masks.dtype == bool
     expected = np.zeros_like(masks)
-    for name, y, x in (("water", 0, 0), ("rippled", 0, 0), ("sand", 0, 1), ("sand", 1, 1), ("runway", 1, 0), (ATTRIBUTES[-1], 1, 0)):
+    for name, y, x in (
+        ("water", 0, 0),
+        ("rippled", 0, 0),
+        ("sand", 0, 1),
+        ("sand", 1, 1),
+        ("runway", 1, 0),
+        (ATTRIBUTES[-1], 1, 0),
+    ):
         expected[INDEX[name], y, x] = True
     assert (masks == expected).all()
 
@@ -121,10 +144,14 @@ def test_masks_come_back_as_they_were_packed(tmp_path):
 def test_what_is_drawn_later_hides_what_lay_there_in_picture_and_mask():
     scene = Scene(np.random.default_rng(0))
     scene.polygon(np.array([(0, 0), (448, 0), (448, 448), (0, 448)]), (10, 20, 200), ("water",))
-    scene.polygon(np.array([(100, 100), (300, 100), (300, 300), (100, 300)]), (240, 10, 10), ("sand", "shiny"))
+    scene.polygon(
+        np.array([(100, 100), (300, 100), (300, 300), (100, 300)]), (240, 10, 10), ("sand", "shiny")
+    )
     label, rgb = np.asarray(scene.label), np.asarray(scene.rgb)
     sand = label == scene.kind(("sand", "shiny"))
-    assert sand.sum() == 201 * 201 and (rgb[sand] == (240, 10, 10)).all() and (rgb[~sand] == (10, 20, 200)).all()
+    assert (
+        sand.sum() == 201 * 201 and (rgb[sand] == (240, 10, 10)).all() and (rgb[~sand] == (10, 20, 200)).all()
+    )
     assert (label[~sand] == scene.kind(("water",))).all()
 
 
@@ -141,6 +168,7 @@ def test_true_attributes_are_the_share_of_images_that_show_them(images, splits, 
 
 # the published format
 
+
 def test_images_are_listed_class_by_class_with_1_based_labels(images, paths):
     assert images["labels"].ravel().tolist() == [c + 1 for c in range(len(CLASSES)) for _ in range(PER_CLASS)]
     assert all(str(name).startswith("RSSDIVCS/") for name in images["image_files"])
@@ -151,7 +179,7 @@ def test_images_are_listed_class_by_class_with_1_based_labels(images, paths):
 
 def test_class_attributes_are_standardised_then_of_unit_norm(splits):
     true, matrix = splits["att_true"], splits["att"]
-    assert matrix.shape == (len(ATTRIBUTES), len(CLASSES)) and np.allclose((matrix ** 2).sum(0), 1)
+    assert matrix.shape == (len(ATTRIBUTES), len(CLASSES)) and np.allclose((matrix**2).sum(0), 1)
     standard = (true - true.mean(1, keepdims=True)) / true.std(1, keepdims=True)
     assert np.allclose(matrix, standard / np.linalg.norm(standard, axis=0))
     assert [str(cell[0][0]) for cell in splits["allclasses_names"]] == list(CLASSES)
@@ -160,9 +188,13 @@ def test_class_attributes_are_standardised_then_of_unit_norm(splits):
 
 @pytest.mark.parametrize("k", range(DIVISIONS))
 def test_a_division_parts_the_images_as_published(splits, images, k):
-    zsl, train, seen, unseen = (set(splits[f"{name}_{k}"].ravel().tolist())
-                                for name in ("train_zsl_loc", "train_gzsl_loc", "test_seen_loc", "test_unseen_loc"))
-    assert train == zsl and not train & seen and not (train | seen) & unseen  # no test image is trained on, in ZSL or GZSL
+    zsl, train, seen, unseen = (
+        set(splits[f"{name}_{k}"].ravel().tolist())
+        for name in ("train_zsl_loc", "train_gzsl_loc", "test_seen_loc", "test_unseen_loc")
+    )
+    assert (
+        train == zsl and not train & seen and not (train | seen) & unseen
+    )  # no test image is trained on, in ZSL or GZSL
     described = set(range(1, len(CLASSES) * PER_CLASS + 1)) - train - seen - unseen
     assert len(described) == UNSEEN * round(PER_CLASS * DESCRIBED)  # these stand for the unseen classes
     assert len(train) == (len(CLASSES) - UNSEEN) * round(0.8 * PER_CLASS)
@@ -175,11 +207,18 @@ def test_a_division_parts_the_images_as_published(splits, images, k):
 @pytest.mark.parametrize("k", range(DIVISIONS))
 def test_validation_divides_the_training_images_once_more(demo, splits, images, k):
     held_out, labels = loadmat(demo / "files" / "ann_attr_demo_val_splits.mat"), images["labels"].ravel()
-    train, seen, unseen = (set(held_out[f"{name}_{k}"].ravel().tolist()) for name in ("train_zsl_loc", "test_seen_loc", "test_unseen_loc"))
+    train, seen, unseen = (
+        set(held_out[f"{name}_{k}"].ravel().tolist())
+        for name in ("train_zsl_loc", "test_seen_loc", "test_unseen_loc")
+    )
     everything = set(splits[f"train_zsl_loc_{k}"].ravel().tolist())
     described = everything - train - seen - unseen
-    assert train | seen | unseen < everything and {labels[i - 1] for i in described} <= {labels[i - 1] for i in unseen}
-    assert len({labels[i - 1] for i in unseen}) == UNSEEN and not {labels[i - 1] for i in unseen} & {labels[i - 1] for i in train | seen}
+    assert train | seen | unseen < everything and {labels[i - 1] for i in described} <= {
+        labels[i - 1] for i in unseen
+    }
+    assert len({labels[i - 1] for i in unseen}) == UNSEEN and not {labels[i - 1] for i in unseen} & {
+        labels[i - 1] for i in train | seen
+    }
 
 
 @pytest.mark.parametrize("k", range(DIVISIONS))
@@ -192,17 +231,21 @@ def test_unseen_classes_share_their_attributes_with_seen_ones(splits, k):
 
 # mean colour tells little
 
+
 def test_classes_are_not_told_apart_by_mean_colour(paths):
-    colour = np.array([np.asarray(Image.open(path)).mean((0, 1)) for path in paths]).reshape(len(CLASSES), PER_CLASS, 3)
+    colour = np.array([np.asarray(Image.open(path)).mean((0, 1)) for path in paths]).reshape(
+        len(CLASSES), PER_CLASS, 3
+    )
     means = colour.mean(1)
     nearest = ((colour[:, :, None] - means) ** 2).sum(-1).argmin(-1)
     assert (nearest == np.arange(len(CLASSES))[:, None]).mean() < 0.3
     within = np.mean([np.cov(c.T) for c in colour], axis=0)
     apart = np.array([[np.sqrt((a - b) @ np.linalg.solve(within, a - b)) for a in means] for b in means])
-    assert apart.max() < 4            # deviations; a Gaussian pair 3.76 apart is split with 0.97 accuracy
+    assert apart.max() < 4  # deviations; a Gaussian pair 3.76 apart is split with 0.97 accuracy
 
 
 # captions
+
 
 def test_captions_never_name_a_class(told):
     _, parts = told
@@ -243,21 +286,34 @@ def test_compositions_show_every_attribute(told):
 
 def test_parts_of_compositions_are_told_by_themselves(tmp_path):
     assert make("--out", tmp_path, "--random", 4, "--held_out", 0.5, "--size", 128, "--parts", 2) == (0, "")
-    lines = [[json.loads(line) for line in (tmp_path / f"parts_{split}.jsonl").read_text().splitlines()] for split in ("train", "test")]
+    lines = [
+        [json.loads(line) for line in (tmp_path / f"parts_{split}.jsonl").read_text().splitlines()]
+        for split in ("train", "test")
+    ]
     assert [len(part) for part in lines] == [8, 8]
     whole = np.asarray(Image.open(tmp_path / "images" / "000" / "000001.jpg")).astype(int)
     part = np.asarray(Image.open(tmp_path / "parts" / "000" / "000001_2.jpg")).astype(int)
-    assert part.shape == (64, 64, 3) and np.abs(part - whole[64:, :64]).mean() < 4                # below, left
+    assert part.shape == (64, 64, 3) and np.abs(part - whole[64:, :64]).mean() < 4  # below, left
     shares = read_masks(tmp_path / "masks" / "images" / "000" / "000001.npz")[:, 64:, :64].mean((1, 2))
     assert lines[0][6]["image"] == "parts/000/000001_2.jpg"
-    assert lines[0][6]["captions"][2:] == [name for name, share in zip(ATTRIBUTES, shares) if share >= NOTABLE]
+    assert lines[0][6]["captions"][2:] == [
+        name for name, share in zip(ATTRIBUTES, shares) if share >= NOTABLE
+    ]
 
 
 # mistakes
 
-@pytest.mark.parametrize("args, says", [
-    (("--size", "30"), "--size must be between"), (("--unseen", "99"), "--unseen must be between"), (("--per_class", "x"), "invalid int"),
-    (("--nonsense",), "unrecognized"), (("--workers", "0"), "--workers must be between")])
+
+@pytest.mark.parametrize(
+    "args, says",
+    [
+        (("--size", "30"), "--size must be between"),
+        (("--unseen", "99"), "--unseen must be between"),
+        (("--per_class", "x"), "invalid int"),
+        (("--nonsense",), "unrecognized"),
+        (("--workers", "0"), "--workers must be between"),
+    ],
+)
 def test_a_bad_option_is_one_line_and_exit_code_2(tmp_path, args, says):
     code, said = make("--out", tmp_path / "out", *args)
     assert code == 2 and says in said and said.count("\n") == 1
@@ -281,9 +337,24 @@ def test_a_folder_of_someone_else_is_never_touched(tmp_path):
 
 # pictures
 
+
 def test_contact_sheet_and_gallery(demo, tmp_path):
     sheet, gallery = tmp_path / "sheet.png", tmp_path / "gallery.png"
-    assert make("--out", demo, "--per_class", PER_CLASS, "--divisions", DIVISIONS, "--unseen", UNSEEN, "--size", 112,
-                "--contact_sheet", sheet, "--gallery", gallery) == (0, "")
+    assert make(
+        "--out",
+        demo,
+        "--per_class",
+        PER_CLASS,
+        "--divisions",
+        DIVISIONS,
+        "--unseen",
+        UNSEEN,
+        "--size",
+        112,
+        "--contact_sheet",
+        sheet,
+        "--gallery",
+        gallery,
+    ) == (0, "")
     assert Image.open(sheet).size == (PER_CLASS * 116, len(CLASSES) * 116)
     assert Image.open(gallery).size == (8 * 60, len(CLASSES) // 8 * 60)

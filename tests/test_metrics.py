@@ -1,12 +1,25 @@
 import numpy as np
 import pytest
 
-from metrics import area_under_curve, best_constant, calibrated_stacking, harmonic_mean, localization, per_class_accuracy, score_gzsl, score_zsl, seen_unseen_curve
+from dsva.metrics import (
+    area_under_curve,
+    best_constant,
+    calibrated_stacking,
+    harmonic_mean,
+    localization,
+    per_class_accuracy,
+    score_gzsl,
+    score_zsl,
+    seen_unseen_curve,
+)
 
 
 def test_every_class_counts_the_same():
     labels, named = np.array([0, 0, 0, 0, 1]), np.array([0, 0, 0, 1, 1])
-    assert per_class_accuracy(named, labels, np.array([0, 1])).tolist() == [0.75, 1.0]  # mean 0.875, though 4 of 5 are right
+    assert per_class_accuracy(named, labels, np.array([0, 1])).tolist() == [
+        0.75,
+        1.0,
+    ]  # mean 0.875, though 4 of 5 are right
 
 
 def test_a_class_without_images_has_no_accuracy():
@@ -45,7 +58,9 @@ def test_seen_unseen_curve_and_its_area():
     U, S, constants = seen_unseen_curve(SCORES, LABELS, SEEN, UNSEEN)
     np.testing.assert_allclose(U, [0, 0.5, 0.5, 1, 1])
     np.testing.assert_allclose(S, [1, 1, 0.5, 0.5, 0], atol=1e-12)
-    np.testing.assert_allclose(constants, [-0.7, -0.05, 0.2, 0.4, 1])  # half-way between the gaps, beyond the outer ones
+    np.testing.assert_allclose(
+        constants, [-0.7, -0.05, 0.2, 0.4, 1]
+    )  # half-way between the gaps, beyond the outer ones
     assert area_under_curve(U, S, constants) == pytest.approx(0.75)
 
 
@@ -53,7 +68,12 @@ def test_seen_unseen_curve_and_its_area():
 def drawn(request):
     """Scores, labels, seen and unseen classes. Eighths: many gaps are equal, and none only nearly so."""
     chance = np.random.default_rng(request.param)
-    return chance.integers(0, 9, (60, 5)) / 8, chance.integers(0, 5, 60), np.array([0, 1, 2]), np.array([3, 4])
+    return (
+        chance.integers(0, 9, (60, 5)) / 8,
+        chance.integers(0, 5, 60),
+        np.array([0, 1, 2]),
+        np.array([3, 4]),
+    )
 
 
 CALIBRATIONS = np.arange(-17, 18, 2) / 16  # between any two gaps, and beyond them
@@ -74,25 +94,33 @@ def test_each_constant_of_the_curve_gives_its_point(drawn):
 
 
 def test_no_constant_is_better_than_the_best_one(drawn):
-    H = {constant: score_gzsl(*drawn, constant)[0]["H"] for constant in (best_constant(*drawn), *CALIBRATIONS)}
+    H = {
+        constant: score_gzsl(*drawn, constant)[0]["H"] for constant in (best_constant(*drawn), *CALIBRATIONS)
+    }
     best = next(iter(H.values()))
-    assert best == pytest.approx(max(H.values())) and best > score_gzsl(*drawn, 0.0)[0]["H"] - 1e-9 and len(set(H.values())) > 5
+    assert (
+        best == pytest.approx(max(H.values()))
+        and best > score_gzsl(*drawn, 0.0)[0]["H"] - 1e-9
+        and len(set(H.values())) > 5
+    )
 
 
 def test_accuracy_among_unseen_classes_alone_is_that_of_zero_shot_learning(drawn):
     scores, labels, seen, unseen = drawn
     images = np.isin(labels, unseen)
     alone, _ = score_zsl(scores[images][:, unseen], np.searchsorted(unseen, labels[images]))
-    for constant in (-1, 0, 1):     # no calibration changes it
+    for constant in (-1, 0, 1):  # no calibration changes it
         assert score_gzsl(*drawn, constant)[0]["ZSL"] == pytest.approx(alone["accuracy"])
 
 
 def test_localization_by_hand():
-    maps = np.array([[[0, 9], [0, 0]], [[9, 0], [0, 0]], [[1, 9], [2, 3]]], float)  # peaks above right, above left, above right
+    maps = np.array(
+        [[[0, 9], [0, 0]], [[9, 0], [0, 0]], [[1, 9], [2, 3]]], float
+    )  # peaks above right, above left, above right
     masks = np.zeros((3, 4, 4), bool)
-    masks[0, :2, 2:] = True                               # a quarter of the image, under its peak
-    masks[1, 3, 3] = True                                 # elsewhere
-    masks[2, :2] = True                                   # the upper half, of which the map has the right part among its eight highest
+    masks[0, :2, 2:] = True  # a quarter of the image, under its peak
+    masks[1, 3, 3] = True  # elsewhere
+    masks[2, :2] = True  # the upper half, of which the map has the right part among its eight highest
     found = localization(maps, masks)
     assert found["hit"].tolist() == [1, 0, 1] and found["area"].tolist() == [1 / 4, 1 / 16, 1 / 2]
     assert found["iou"][:2].tolist() == [1, 0] and 1 / 3 <= found["iou"][2] < 1
@@ -102,5 +130,5 @@ def test_localization_by_hand():
 def test_localization_leaves_out_what_is_absent_or_everywhere():
     masks = np.zeros((3, 40, 40), bool)
     masks[1] = True
-    masks[2, 0, 0] = True                                 # 0.06 % of the image
+    masks[2, 0, 0] = True  # 0.06 % of the image
     assert all(np.isnan(values).all() for values in localization(np.zeros((3, 2, 2)), masks).values())

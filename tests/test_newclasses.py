@@ -1,4 +1,5 @@
 """New classes: a column from words, pictures or values lies where the same class lies if the run knows it."""
+
 import json
 from argparse import Namespace
 
@@ -8,13 +9,22 @@ import scipy.io
 import torch
 
 import annotate
-import newclasses
-from build import build_data
 from conftest import write_dataset
-from discriminant import Discriminant
-from errors import InputError
-from newclasses import NewClass, Turn, as_loud, check_names, columns_by_clip, columns_by_hand, known_classes, parse
-from options import find_files
+from data.benchmark import find_files
+from dsva.discriminant import Discriminant
+from inference import new_classes
+from inference.new_classes import (
+    NewClass,
+    Turning,
+    check_names,
+    columns_by_clip,
+    columns_by_hand,
+    known_classes,
+    match_loudness,
+    parse,
+)
+from runs.build import build_data
+from support.errors import InputError
 from test_annotate import NAMES, VOCABULARY, FakeClip, vector
 
 
@@ -22,17 +32,43 @@ from test_annotate import NAMES, VOCABULARY, FakeClip, vector
 def place(tmp_path, monkeypatch):
     """A dataset to be described with `annotated`, by a CLIP whose embeddings are drawn from words and file names."""
     monkeypatch.setattr(annotate, "Clip", FakeClip)
-    monkeypatch.setattr(newclasses, "Clip", FakeClip)
+    monkeypatch.setattr(new_classes, "Clip", FakeClip)
     (tmp_path / "words.json").write_text(json.dumps(VOCABULARY))
     return write_dataset(tmp_path, seen=3, unseen=2, per_class=3)
 
 
 def annotated(place, source, *words):
     """Options and data of a run whose classes were described in this way."""
-    annotate.main(["--root", str(place), "--vocabulary", str(place / "words.json"), "--clip", "fake", "--workers", "0", "--device", "cpu",
-                   "--output", str(place / "RSSDIVCS/files/mine_splits.mat"), "--group_file", "mine", "--from", source, *words])
-    run = Namespace(root=str(place), dataset="RSSDIVCS", image_embedding="61", class_embedding="mine", group_file="mine",
-                    image_root=None, random_id=0)
+    annotate.main(
+        [
+            "--root",
+            str(place),
+            "--vocabulary",
+            str(place / "words.json"),
+            "--clip",
+            "fake",
+            "--workers",
+            "0",
+            "--device",
+            "cpu",
+            "--output",
+            str(place / "RSSDIVCS/files/mine_splits.mat"),
+            "--group_file",
+            "mine",
+            "--from",
+            source,
+            *words,
+        ]
+    )
+    run = Namespace(
+        root=str(place),
+        dataset="RSSDIVCS",
+        image_embedding="61",
+        class_embedding="mine",
+        group_file="mine",
+        image_root=None,
+        random_id=0,
+    )
     return run, build_data(run, torch.device("cpu"))
 
 
@@ -42,7 +78,9 @@ def all_of(data) -> np.ndarray:
 
 def column(place, source, new: NewClass, *words) -> tuple:
     run, data = annotated(place, source, *words)
-    return columns_by_clip([new], all_of(data), run, data, None, torch.device("cpu"))[:, 0], data.class_attributes.numpy()
+    return columns_by_clip([new], all_of(data), run, data, None, torch.device("cpu"))[
+        :, 0
+    ], data.class_attributes.numpy()
 
 
 def direction(column) -> np.ndarray:
@@ -55,6 +93,7 @@ def own_pictures(place, c) -> tuple:
 
 # ---- from words and pictures -----------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("c", range(5))
 def test_the_pictures_of_a_known_class_lead_to_its_own_column(place, c):
     new, known = column(place, "images", NewClass("new", "new", own_pictures(place, c)))
@@ -65,12 +104,16 @@ def test_a_class_that_is_left_out_has_no_part_in_the_columns_of_new_ones(place):
     run, data = annotated(place, "images")
     new, others = NewClass("new", "new", own_pictures(place, 2)), known_classes(data.class_names, ["class 2"])
     before = columns_by_clip([new], others, run, data, None, torch.device("cpu"))
-    assert others.tolist() == [0, 1, 3, 4] and not np.allclose(before, data.class_attributes[:, 2:3].numpy(), atol=1e-3)
+    assert others.tolist() == [0, 1, 3, 4] and not np.allclose(
+        before, data.class_attributes[:, 2:3].numpy(), atol=1e-3
+    )
     file = place / "RSSDIVCS/files/mine_splits.mat"
     table = {key: value for key, value in scipy.io.loadmat(file).items() if not key.startswith("__")}
     table["similarity_images"][:, 2] = 9
     scipy.io.savemat(file, table)
-    np.testing.assert_array_equal(columns_by_clip([new], others, run, data, None, torch.device("cpu")), before)
+    np.testing.assert_array_equal(
+        columns_by_clip([new], others, run, data, None, torch.device("cpu")), before
+    )
     with pytest.raises(InputError, match="--without Clas3: no class of the run; did you mean 'Class3'"):
         known_classes(data.class_names, ["Clas3"])
 
@@ -78,28 +121,41 @@ def test_a_class_that_is_left_out_has_no_part_in_the_columns_of_new_ones(place):
 @pytest.mark.parametrize("source", ["images", "names"])
 def test_a_name_gives_images_the_class_scores_that_clip_gives_them(place, source, monkeypatch):
     """With so many attributes that they tell all that an embedding can be."""
-    monkeypatch.setattr(newclasses, "RIDGE", 1e-9)
+    monkeypatch.setattr(new_classes, "RIDGE", 1e-9)
     run, data = annotated(place, source)
-    turn = Turn(fitted(len(data.attribute_names)))
-    new = columns_by_clip([NewClass("new", "dunes")], all_of(data), run, data, None, torch.device("cpu"), turn)
-    embedded, attributes = np.array([vector(f"image {n}") for n in range(50)]), np.array([vector(attribute) for attribute in NAMES])
-    similarity = newclasses.recorded(find_files(run)["splits_mat"])[source == "images"]
+    turn = Turning(fitted(len(data.attribute_names)))
+    new = columns_by_clip(
+        [NewClass("new", "dunes")], all_of(data), run, data, None, torch.device("cpu"), turn
+    )
+    embedded, attributes = (
+        np.array([vector(f"image {n}") for n in range(50)]),
+        np.array([vector(attribute) for attribute in NAMES]),
+    )
+    similarity = new_classes.recorded(find_files(run)["splits_mat"])[source == "images"]
     scores = embedded @ attributes.T / similarity.std(axis=0) @ turn(new)
-    wanted = embedded @ (np.array(vector("dunes")) - attributes.mean(axis=0))       # all that is left out is the mean attribute
+    wanted = embedded @ (
+        np.array(vector("dunes")) - attributes.mean(axis=0)
+    )  # all that is left out is the mean attribute
     np.testing.assert_allclose(np.corrcoef(scores[:, 0], wanted), 1, atol=1e-6)
 
 
 def fitted(attributes) -> Discriminant:
     discriminant, draw = Discriminant(attributes), torch.Generator().manual_seed(0)
-    discriminant.fit(torch.randn(40, attributes, generator=draw) @ torch.randn(attributes, attributes, generator=draw), torch.arange(40) % 3, 0.9)
+    discriminant.fit(
+        torch.randn(40, attributes, generator=draw) @ torch.randn(attributes, attributes, generator=draw),
+        torch.arange(40) % 3,
+        0.9,
+    )
     return discriminant
 
 
 @pytest.mark.parametrize("discriminant", [None, fitted(5)])
 def test_the_way_back_leads_to_columns_that_turn_to_the_directions(discriminant):
-    turn, directions = Turn(discriminant), np.random.default_rng(0).normal(size=(5, 3))
+    turn, directions = Turning(discriminant), np.random.default_rng(0).normal(size=(5, 3))
     turned = turn(turn.back(directions))
-    np.testing.assert_allclose(turned / np.linalg.norm(turned, axis=0), directions / np.linalg.norm(directions, axis=0), atol=1e-4)
+    np.testing.assert_allclose(
+        turned / np.linalg.norm(turned, axis=0), directions / np.linalg.norm(directions, axis=0), atol=1e-4
+    )
     if discriminant:
         covariance = np.linalg.inv(discriminant.precision.double().numpy())
         back = turn.back(directions)
@@ -108,8 +164,15 @@ def test_the_way_back_leads_to_columns_that_turn_to_the_directions(discriminant)
 
 def test_the_phrases_of_a_description_count_the_same(place):
     run, data = annotated(place, "images")
-    new = [NewClass("both", "sand, stripes;"), NewClass("same", "stripes, sand"), NewClass("one", "sand,"), NewClass("other", "stripes, stripes")]
-    both, same, one, other = map(direction, columns_by_clip(new, all_of(data), run, data, None, torch.device("cpu")).T)
+    new = [
+        NewClass("both", "sand, stripes;"),
+        NewClass("same", "stripes, sand"),
+        NewClass("one", "sand,"),
+        NewClass("other", "stripes, stripes"),
+    ]
+    both, same, one, other = map(
+        direction, columns_by_clip(new, all_of(data), run, data, None, torch.device("cpu")).T
+    )
     np.testing.assert_allclose(both, same, atol=1e-9)
     np.testing.assert_allclose(both, direction(one + other), atol=1e-9)
 
@@ -117,32 +180,53 @@ def test_the_phrases_of_a_description_count_the_same(place):
 def test_a_new_class_is_as_loud_as_the_known_ones_on_average():
     known = np.array([[3.0, 4.0, 0.0], [0.0, 0.0, 1.0]])
     quiet, louder = np.array([0.0, 0.1]), np.array([2.0, 0.0])
-    scaled = as_loud(np.stack([quiet, louder], axis=1), known)
-    np.testing.assert_allclose(np.linalg.norm(known.T @ scaled, axis=0), np.linalg.norm(known.T @ known, axis=0).mean())
+    scaled = match_loudness(np.stack([quiet, louder], axis=1), known)
+    np.testing.assert_allclose(
+        np.linalg.norm(known.T @ scaled, axis=0), np.linalg.norm(known.T @ known, axis=0).mean()
+    )
     np.testing.assert_allclose(direction(scaled[:, 0]), [0, 1])
-    assert not as_loud(np.zeros((2, 1)), known).any()  # nothing is said of it
+    assert not match_loudness(np.zeros((2, 1)), known).any()  # nothing is said of it
 
 
 def test_new_classes_do_not_move_one_another(place):
     run, data = annotated(place, "seen")
-    several = [NewClass("a", "class9"), NewClass("b", "b", own_pictures(place, 2)), NewClass("c", "ships and sand")]
+    several = [
+        NewClass("a", "class9"),
+        NewClass("b", "b", own_pictures(place, 2)),
+        NewClass("c", "ships and sand"),
+    ]
     together = columns_by_clip(several, all_of(data), run, data, None, torch.device("cpu"))
-    alone = [columns_by_clip([new], all_of(data), run, data, None, torch.device("cpu"))[:, 0] for new in several]
+    alone = [
+        columns_by_clip([new], all_of(data), run, data, None, torch.device("cpu"))[:, 0] for new in several
+    ]
     np.testing.assert_allclose(together, np.stack(alone, axis=1), atol=1e-6)
 
 
 def test_words_are_put_in_the_sentences_that_the_run_was_described_with(place, monkeypatch):
     asked, embed = {}, FakeClip.embed_words
-    monkeypatch.setattr(FakeClip, "embed_words", lambda self, words, prompts: asked.update({words[0]: prompts}) or embed(self, words, prompts))
+    monkeypatch.setattr(
+        FakeClip,
+        "embed_words",
+        lambda self, words, prompts: asked.update({words[0]: prompts}) or embed(self, words, prompts),
+    )
     run, data = annotated(place, "names", "--prompts", "{} below")
     data.provenance["class_prompts"] = ["our {}"]
     asked.clear()
-    columns_by_clip([parse("wind farm"), parse("wind farm: turbines on grass")], all_of(data), run, data, None, torch.device("cpu"))
+    columns_by_clip(
+        [parse("wind farm"), parse("wind farm: turbines on grass")],
+        all_of(data),
+        run,
+        data,
+        None,
+        torch.device("cpu"),
+    )
     assert asked == {"runways": ["{} below"], "wind farm": ["our {}"], "turbines on grass": ["{} below"]}
 
 
 def test_pictures_need_a_run_that_was_described_by_pictures(place):
-    with pytest.raises(InputError, match="--add_class new: the run's classes were described by their names alone"):
+    with pytest.raises(
+        InputError, match="--add_class new: the run's classes were described by their names alone"
+    ):
         column(place, "names", NewClass("new", "new", own_pictures(place, 2)))
 
 
@@ -166,9 +250,15 @@ def test_another_clip_is_told(place, monkeypatch, capsys):
 
 # ---- what the user says ----------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("text, name, words", [
-    ("wind farm", "wind farm", "wind farm"), ("WindFarm", "WindFarm", "wind farm"),
-    (" tank farm : round tanks, 50 = many", "tank farm", "round tanks, 50 = many")])
+
+@pytest.mark.parametrize(
+    "text, name, words",
+    [
+        ("wind farm", "wind farm", "wind farm"),
+        ("WindFarm", "WindFarm", "wind farm"),
+        (" tank farm : round tanks, 50 = many", "tank farm", "round tanks, 50 = many"),
+    ],
+)
 def test_a_class_by_its_name_or_a_description(text, name, words):
     assert parse(text) == NewClass(name, words)
 
@@ -177,19 +267,40 @@ def test_a_class_by_pictures_in_a_file_a_folder_or_a_pattern(place):
     folder = place / "RSSDIVCS" / "Class3"
     (folder / "notes.txt").touch()
     all_three = own_pictures(place, 3)
-    assert parse(f"x={folder}").pictures == parse(f"x= {folder}/*.png").pictures == parse(f"x={folder.parent}/*3").pictures == all_three
+    assert (
+        parse(f"x={folder}").pictures
+        == parse(f"x= {folder}/*.png").pictures
+        == parse(f"x={folder.parent}/*3").pictures
+        == all_three
+    )
     assert parse(f"x={all_three[1]}").pictures == all_three[1:2]
 
 
-@pytest.mark.parametrize("text, message", [("", "expected"), (" : turbines", "expected"), ("=pictures/", "expected"), ("x=", "expected"),
-                                           ("x:", "expected"), ("x=nowhere/*.png", "no picture is found by nowhere")])
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("", "expected"),
+        (" : turbines", "expected"),
+        ("=pictures/", "expected"),
+        ("x=", "expected"),
+        ("x:", "expected"),
+        ("x=nowhere/*.png", "no picture is found by nowhere"),
+    ],
+)
 def test_a_class_without_name_words_or_pictures_is_refused(text, message):
     with pytest.raises(InputError, match=message):
         parse(text)
 
 
-@pytest.mark.parametrize("new, message", [(["tank farm"], "TankFarm is a class of the run"), (["Tankfarm"], "TankFarm is a class of the run"),
-                                          (["dunes", "harbor", "Dunes"], "dunes is named twice"), (["-"], "is no name")])
+@pytest.mark.parametrize(
+    "new, message",
+    [
+        (["tank farm"], "TankFarm is a class of the run"),
+        (["Tankfarm"], "TankFarm is a class of the run"),
+        (["dunes", "harbor", "Dunes"], "dunes is named twice"),
+        (["-"], "is no name"),
+    ],
+)
 def test_no_two_classes_have_one_name(new, message):
     with pytest.raises(InputError, match=message):
         check_names(new, ["TankFarm", "River"])
@@ -198,21 +309,36 @@ def test_no_two_classes_have_one_name(new, message):
 
 # ---- values by hand --------------------------------------------------------------------------------------------------
 
+
 def test_values_by_hand_become_columns_as_loud_as_the_known_ones(tmp_path):
     (tmp_path / "values.json").write_text('{"dunes": {"sand": 3, "ships": -4.0}, "port": {"ships": 0.1}}')
     columns = columns_by_hand(tmp_path / "values.json", NAMES, np.eye(5))
     assert list(columns) == ["dunes", "port"]
-    assert columns["dunes"].tolist() == pytest.approx([0, -0.8, 0.6, 0, 0]) and columns["port"].tolist() == pytest.approx([0, 1, 0, 0, 0])
-    assert columns_by_hand(tmp_path / "values.json", NAMES, 2 * np.eye(5))["port"].tolist() == pytest.approx([0, 2, 0, 0, 0])
+    assert columns["dunes"].tolist() == pytest.approx([0, -0.8, 0.6, 0, 0]) and columns[
+        "port"
+    ].tolist() == pytest.approx([0, 1, 0, 0, 0])
+    assert columns_by_hand(tmp_path / "values.json", NAMES, 2 * np.eye(5))["port"].tolist() == pytest.approx(
+        [0, 2, 0, 0, 0]
+    )
 
 
-@pytest.mark.parametrize("text, message", [
-    ('{"dunes": {"sands": 1}}', "dunes has an unknown attribute 'sands'; did you mean 'sand'"),
-    ('{"dunes": {"xyz": 1}}', "there are runways, ships, sand, stripes, circles"),
-    ('{"dunes": {"sand": 0, "ships": 0}}', "all values of dunes are 0"), ('{"dunes": {}}', "all values of dunes are 0"),
-    ('{"dunes": {"sand": "much"}}', "should be a number .* and is 'much'"), ('{"dunes": {"sand": NaN}}', "should be a number"),
-    ('{"dunes": {"sand": true}}', "should be a number"), ('{"dunes": {"sand": Infinity}}', "should be a number"),
-    ('{"dunes": [1, 2]}', "expected"), ("[]", "expected"), ("{}", "expected"), ("{", "not readable JSON")])
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ('{"dunes": {"sands": 1}}', "dunes has an unknown attribute 'sands'; did you mean 'sand'"),
+        ('{"dunes": {"xyz": 1}}', "there are runways, ships, sand, stripes, circles"),
+        ('{"dunes": {"sand": 0, "ships": 0}}', "all values of dunes are 0"),
+        ('{"dunes": {}}', "all values of dunes are 0"),
+        ('{"dunes": {"sand": "much"}}', "should be a number .* and is 'much'"),
+        ('{"dunes": {"sand": NaN}}', "should be a number"),
+        ('{"dunes": {"sand": true}}', "should be a number"),
+        ('{"dunes": {"sand": Infinity}}', "should be a number"),
+        ('{"dunes": [1, 2]}', "expected"),
+        ("[]", "expected"),
+        ("{}", "expected"),
+        ("{", "not readable JSON"),
+    ],
+)
 def test_values_that_are_none_are_refused(tmp_path, text, message):
     (tmp_path / "values.json").write_text(text)
     with pytest.raises(InputError, match=message):

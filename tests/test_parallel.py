@@ -1,4 +1,5 @@
 """Two processes, started by torchrun, do what one does: the same losses, exactly the same evaluation, one that writes and prints."""
+
 import json
 import os
 import shlex
@@ -25,19 +26,38 @@ WORDS = f"{QUICK} --nepoch 2 --sel_res main --cpt 1e-3 --use_group --regular 1e-
 
 
 def torchrun(words: str, count=2, program="main", **places) -> subprocess.Popen:
-    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(count), REPOSITORY / "model" / f"{program}.py", *shlex.split(words)]
-    return subprocess.Popen([*map(str, command), *(str(word) for name, value in places.items() for word in (f"--{name}", value))], text=True, start_new_session=True,
-                            env={**os.environ, "OMP_NUM_THREADS": "1"}, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--standalone",
+        "--nproc_per_node",
+        str(count),
+        REPOSITORY / "model" / f"{program}.py",
+        *shlex.split(words),
+    ]
+    return subprocess.Popen(
+        [*map(str, command), *(str(word) for name, value in places.items() for word in (f"--{name}", value))],
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
 
 
 def alone(program: str, words: str) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, REPOSITORY / "model" / f"{program}.py", *shlex.split(words)], env={**os.environ, "OMP_NUM_THREADS": "1"},
-                          capture_output=True, text=True)
+    return subprocess.run(
+        [sys.executable, REPOSITORY / "model" / f"{program}.py", *shlex.split(words)],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+        capture_output=True,
+        text=True,
+    )
 
 
 def own(said: str) -> list:
     """What our program says is wrong. torchrun adds a report of its own, with its own traceback."""
-    assert f"{REPOSITORY / 'model'}{os.sep}main.py\", line" not in said, said
+    assert f'{REPOSITORY / "model"}{os.sep}main.py", line' not in said, said
     return [line for line in said.splitlines() if line.startswith(("error: ", "interrupted: "))]
 
 
@@ -46,17 +66,26 @@ def places(root, clip):
     return {"root": root, "clip": clip}
 
 
-@pytest.mark.parametrize("words", ["--n_batch 3 --ways 5 --shots 1", "--train_mode random --gzsl --protocol clean --batch_size 8"])
+@pytest.mark.parametrize(
+    "words", ["--n_batch 3 --ways 5 --shots 1", "--train_mode random --gzsl --protocol clean --batch_size 8"]
+)
 def test_two_processes_have_the_losses_and_scores_of_one(places, tmp_path, words):
     """In parts of 3 and 2 images, and of 4 and 4 or fewer."""
     run(f"{WORDS} {words}", output=tmp_path / "one", **places)
     process = torchrun(f"{WORDS} {words}", output=tmp_path / "two", **places)
     printed, error = process.communicate()
     assert process.returncode == 0, error
-    assert printed.count("epoch  1  full") == (2 if "clean" in words else 1) and printed.count("results in") == 1
+    assert (
+        printed.count("epoch  1  full") == (2 if "clean" in words else 1) and printed.count("results in") == 1
+    )
     for one, two in zip(log(tmp_path / "one"), log(tmp_path / "two")):
-        assert two["losses"] == pytest.approx(one["losses"], rel=1e-5, abs=1e-7) and two["scores"] == one["scores"]
-    assert {file.name for file in (tmp_path / "two").iterdir()} == {file.name for file in (tmp_path / "one").iterdir()}
+        assert (
+            two["losses"] == pytest.approx(one["losses"], rel=1e-5, abs=1e-7)
+            and two["scores"] == one["scores"]
+        )
+    assert {file.name for file in (tmp_path / "two").iterdir()} == {
+        file.name for file in (tmp_path / "one").iterdir()
+    }
     assert json.loads((tmp_path / "two" / "results.json").read_text())["device"].startswith("2 x ")
 
 
@@ -68,8 +97,14 @@ def test_the_evaluation_is_exactly_that_of_one_process(places, tmp_path, capsys)
     assert torchrun(words, 3).communicate()[0] == capsys.readouterr().out
 
 
-@pytest.mark.parametrize("words, message", [("--nepoch none", "argument --nepoch: expected a whole number"), ("--root /nowhere", "no such file: /nowhere"),
-                                            ("--ways 1 --shots 1", "a batch of 1 images cannot be divided among 2 processes")])
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        ("--nepoch none", "argument --nepoch: expected a whole number"),
+        ("--root /nowhere", "no such file: /nowhere"),
+        ("--ways 1 --shots 1", "a batch of 1 images cannot be divided among 2 processes"),
+    ],
+)
 def test_what_all_find_wrong_is_said_once(places, tmp_path, words, message):
     process = torchrun(f"{WORDS} {words}", output=tmp_path / "run", **({} if "root" in words else places))
     (line,) = own(process.communicate()[1])
@@ -78,11 +113,17 @@ def test_what_all_find_wrong_is_said_once(places, tmp_path, words, message):
 
 def test_what_one_finds_wrong_ends_all_with_one_line(clip, tmp_path):
     write_dataset(tmp_path)
-    (tmp_path / "RSSDIVCS" / "Class1" / "image_7.png").write_bytes(b"no image")  # in the second test batch: the second process reads it
+    (tmp_path / "RSSDIVCS" / "Class1" / "image_7.png").write_bytes(
+        b"no image"
+    )  # in the second test batch: the second process reads it
     started = time.monotonic()
     process = torchrun(WORDS, output=tmp_path / "run", root=tmp_path, clip=clip)
     (line,) = own(process.communicate()[1])
-    assert process.returncode != 0 and line.startswith("error: cannot read the image ") and time.monotonic() - started < 100
+    assert (
+        process.returncode != 0
+        and line.startswith("error: cannot read the image ")
+        and time.monotonic() - started < 100
+    )
 
 
 def test_stopped_they_say_so_once_and_go_on(places, tmp_path):
@@ -96,7 +137,9 @@ def test_stopped_they_say_so_once_and_go_on(places, tmp_path):
     assert process.returncode != 0 and len(own(said)) == 1, said
     process = torchrun(words, output=tmp_path / "two", **places)
     process.communicate()
-    assert process.returncode == 0 and [line["scores"] for line in log(tmp_path / "two")] == [line["scores"] for line in log(tmp_path / "one")]
+    assert process.returncode == 0 and [line["scores"] for line in log(tmp_path / "two")] == [
+        line["scores"] for line in log(tmp_path / "one")
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -106,18 +149,29 @@ def captioned(tmp_path_factory):
     write_dataset(folder)
     images = sorted((folder / "RSSDIVCS").glob("Class*/*.png"))[:22]
     names = [str(image.relative_to(folder)) for image in images]
-    lines = [{"image": name, "captions": [f"a picture of {number}", f"number {number % 5} again"]} for number, name in enumerate(names)]
+    lines = [
+        {"image": name, "captions": [f"a picture of {number}", f"number {number % 5} again"]}
+        for number, name in enumerate(names)
+    ]
     (folder / "captions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     chance = np.random.default_rng(0)
     sentences = [caption for line in lines for caption in line["captions"]]
     for name, of in (("images", names), ("sentences", sorted(set(sentences)))):
-        np.savez(folder / f"{name}.npz", names=np.array(of), vectors=chance.standard_normal((len(of), 6), np.float32))
-    return f"--images {folder} --captions {folder / 'captions.jsonl'} --test_captions {folder / 'captions.jsonl'} " \
-           f"--image_teacher {folder / 'images.npz'} --text_teacher {folder / 'sentences.npz'}"
+        np.savez(
+            folder / f"{name}.npz",
+            names=np.array(of),
+            vectors=chance.standard_normal((len(of), 6), np.float32),
+        )
+    return (
+        f"--images {folder} --captions {folder / 'captions.jsonl'} --test_captions {folder / 'captions.jsonl'} "
+        f"--image_teacher {folder / 'images.npz'} --text_teacher {folder / 'sentences.npz'}"
+    )
 
 
-FINETUNE = ("--image_size 16 --patch_size 8 --width 16 --layers 1 --heads 2 --text_width 16 --text_layers 1 --text_heads 2 --projection 8 --vocab_size 600 "
-            "--context 16 --batch_size 8 --captions_per_image 2 --device cpu --workers 0 --precision fp32")
+FINETUNE = (
+    "--image_size 16 --patch_size 8 --width 16 --layers 1 --heads 2 --text_width 16 --text_layers 1 --text_heads 2 --projection 8 --vocab_size 600 "
+    "--context 16 --batch_size 8 --captions_per_image 2 --device cpu --workers 0 --precision fp32"
+)
 
 
 @pytest.mark.parametrize("words", ["--patch_drop 0.5 --whole_epochs 1", "--cache_gb 0"])
@@ -130,10 +184,14 @@ def test_a_clip_learns_the_same_from_two_processes(captioned, tmp_path, words):
     printed, error = process.communicate()
     assert process.returncode == 0 and printed.count("epoch   2/2") == 1, error
     for one, two in zip(log(tmp_path / "one"), log(tmp_path / "two")):
-        assert two["loss"] == pytest.approx(one["loss"], rel=1e-5) and two["temperature"] == pytest.approx(one["temperature"], rel=1e-5)
+        assert two["loss"] == pytest.approx(one["loss"], rel=1e-5) and two["temperature"] == pytest.approx(
+            one["temperature"], rel=1e-5
+        )
     one, two = (load_file(tmp_path / folder / "model.safetensors") for folder in ("one", "two"))
     torch.testing.assert_close(two, one, rtol=1e-3, atol=1e-4)
-    assert {file.name for file in (tmp_path / "two").iterdir()} == {file.name for file in (tmp_path / "one").iterdir()}
+    assert {file.name for file in (tmp_path / "two").iterdir()} == {
+        file.name for file in (tmp_path / "one").iterdir()
+    }
 
 
 def test_predictions_are_exactly_those_of_one_process_and_go_on(places, tmp_path):
@@ -155,16 +213,25 @@ def test_predictions_are_exactly_those_of_one_process_and_go_on(places, tmp_path
         if lines.is_file():
             whole = lines.read_text()
             lines.write_text("".join(whole.splitlines(keepends=True)[:12]))
-            assert torchrun(f"{words} {what} --output {tmp_path / 'two'}", program="predict").wait() == 0 and lines.read_text() == whole
+            assert (
+                torchrun(f"{words} {what} --output {tmp_path / 'two'}", program="predict").wait() == 0
+                and lines.read_text() == whole
+            )
         for file in (tmp_path / "one").iterdir():
-            assert file.name == "options.json" or file.read_bytes() == (tmp_path / "two" / file.name).read_bytes()
+            assert (
+                file.name == "options.json"
+                or file.read_bytes() == (tmp_path / "two" / file.name).read_bytes()
+            )
         shutil.rmtree(tmp_path / "one"), shutil.rmtree(tmp_path / "two")
 
 
 def test_annotation_and_baselines_are_exactly_those_of_one_process(root, tmp_path):
     write_whole_clip(tmp_path / "clip")
     where = f"--root {root} --clip {tmp_path / 'clip'} --device cpu --workers 0 --batch_size 7"
-    for name, words in (("annotate", f"--from images --group_file mine --output {tmp_path / '{}' / 'mine_splits.mat'}"), ("zero_shot_clip", f"--gzsl --output {tmp_path / '{}'}")):
+    for name, words in (
+        ("annotate", f"--from images --group_file mine --output {tmp_path / '{}' / 'mine_splits.mat'}"),
+        ("zero_shot_clip", f"--gzsl --output {tmp_path / '{}'}"),
+    ):
         one = alone(name, f"{where} {words}".replace("{}", "one"))
         two = torchrun(f"{where} {words}".replace("{}", "two"), program=name).communicate()[0]
         assert one.returncode == 0 and two == one.stdout.replace("/one", "/two"), one.stderr

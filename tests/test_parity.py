@@ -1,4 +1,5 @@
 """Our network, losses and updates give the numbers of the original implementation."""
+
 import json
 from pathlib import Path
 

@@ -1,4 +1,5 @@
 """Prediction as a user runs it: a folder of a few pictures, a tiny run, and what is in the files that come out."""
+
 import csv
 import json
 import os
@@ -14,15 +15,15 @@ from PIL import Image
 from torch.utils.data import DataLoader, Subset
 
 import annotate
-import images
 import main as training
 import predict
-import stream
-from build import load_saved
 from conftest import write_dataset
-from dataset import SceneImages, load_image, normalize
-from engine import evaluate
-from runs import checkpoint_metadata, save_checkpoint
+from data import images
+from data.pipeline import SceneImages, load_image, normalize
+from dsva.engine import evaluate
+from inference import predictions as stream
+from runs.build import load_saved
+from runs.checkpoint import checkpoint_metadata, save_checkpoint
 from test_annotate import NAMES, VOCABULARY, write_whole_clip
 
 CLASSES = [f"Class{c}" for c in range(5)]  # the first two are unseen
@@ -34,10 +35,40 @@ def place(tmp_path_factory) -> Path:
     root = write_dataset(tmp_path_factory.mktemp("place"), seen=3, unseen=2, per_class=3)
     (root / "words.json").write_text(json.dumps(VOCABULARY))
     clip = write_whole_clip(root / "clip")
-    common = ["--root", str(root), "--clip", str(clip), "--group_file", "mine", "--device", "cpu", "--workers", "0"]
-    annotate.main([*common, "--vocabulary", str(root / "words.json"), "--output", str(root / "RSSDIVCS/files/mine_splits.mat")])
-    training.main([*common, "--class_embedding", "mine", "--output", str(root / "run"), "--manualSeed", "0", "--gzsl",
-                   *"--nepoch 1 --n_batch 1 --ways 2 --shots 2 --calibrated_stacking 0.1 --pretrain_lr 1e-2".split()])
+    common = [
+        "--root",
+        str(root),
+        "--clip",
+        str(clip),
+        "--group_file",
+        "mine",
+        "--device",
+        "cpu",
+        "--workers",
+        "0",
+    ]
+    annotate.main(
+        [
+            *common,
+            "--vocabulary",
+            str(root / "words.json"),
+            "--output",
+            str(root / "RSSDIVCS/files/mine_splits.mat"),
+        ]
+    )
+    training.main(
+        [
+            *common,
+            "--class_embedding",
+            "mine",
+            "--output",
+            str(root / "run"),
+            "--manualSeed",
+            "0",
+            "--gzsl",
+            *"--nepoch 1 --n_batch 1 --ways 2 --shots 2 --calibrated_stacking 0.1 --pretrain_lr 1e-2".split(),
+        ]
+    )
     return root
 
 
@@ -56,7 +87,19 @@ def photos(place) -> Path:
 
 
 def run(place, *words):
-    predict.main(["--resume", str(place / "run" / "last.safetensors"), "--device", "cpu", "--workers", "0", "--batch_size", "3", *map(str, words)])
+    predict.main(
+        [
+            "--resume",
+            str(place / "run" / "last.safetensors"),
+            "--device",
+            "cpu",
+            "--workers",
+            "0",
+            "--batch_size",
+            "3",
+            *map(str, words),
+        ]
+    )
 
 
 def fails(capsys, place, *words) -> str:
@@ -84,19 +127,37 @@ def finished(place, photos) -> Path:
 
 # ---- the numbers -----------------------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("sel_res", ["layer", "main", "pro"])
 def test_probabilities_are_those_that_evaluation_sees(place, tmp_path, sel_res):
     saved = checkpoint_metadata(place / "run" / "last.safetensors")
     options, data, model = load_saved(place / "run" / "last.safetensors", torch.device("cpu"))
-    save_checkpoint(tmp_path / "other.safetensors", model, saved["epoch"], {**saved["options"], "sel_res": sel_res})
+    save_checkpoint(
+        tmp_path / "other.safetensors", model, saved["epoch"], {**saved["options"], "sel_res": sel_res}
+    )
     classes, images = data.candidates(True), data.test_images(True)
     loader = DataLoader(Subset(SceneImages(data, 32), images.tolist()), batch_size=64)
     expected, _ = evaluate(model, loader, data.class_attributes, classes, "imagenet", sel_res != "layer", "")
-    run(place, "--resume", tmp_path / "other.safetensors", "--classes", "all", "--top", 5, "--output", tmp_path / "out",
-        *(data.image_paths[i] for i in images))
-    found = [{entry["class"]: entry["probability"] for entry in line["classes"]} for line in lines(tmp_path / "out")]
+    run(
+        place,
+        "--resume",
+        tmp_path / "other.safetensors",
+        "--classes",
+        "all",
+        "--top",
+        5,
+        "--output",
+        tmp_path / "out",
+        *(data.image_paths[i] for i in images),
+    )
+    found = [
+        {entry["class"]: entry["probability"] for entry in line["classes"]}
+        for line in lines(tmp_path / "out")
+    ]
     branch = {"layer": "attention", "main": "final", "pro": "window"}[sel_res]
-    np.testing.assert_allclose([[line[name] for name in CLASSES] for line in found], expected[branch], rtol=1e-5)
+    np.testing.assert_allclose(
+        [[line[name] for name in CLASSES] for line in found], expected[branch], rtol=1e-5
+    )
 
 
 def test_contributions_are_shares_of_score_times_class_value(place, photos, tmp_path):
@@ -104,20 +165,40 @@ def test_contributions_are_shares_of_score_times_class_value(place, photos, tmp_
     options, data, model = load_saved(place / "run" / "last.safetensors", torch.device("cpu"))
     for line in lines(tmp_path):
         with torch.inference_mode():
-            scores = model(normalize(load_image(Path(line["image"]), 32)[None], "imagenet"), data.class_attributes).attributes_attention[0]
+            scores = model(
+                normalize(load_image(Path(line["image"]), 32)[None], "imagenet"), data.class_attributes
+            ).attributes_attention[0]
         worth = data.class_attributes[:, CLASSES.index(line["classes"][0]["class"])]
         shares = scores * worth / (scores * worth).abs().sum()
-        expected = sorted(((float(shares[a]), NAMES[a]) for a in range(len(NAMES)) if worth[a] > 0), reverse=True)
+        expected = sorted(
+            ((float(shares[a]), NAMES[a]) for a in range(len(NAMES)) if worth[a] > 0), reverse=True
+        )
         assert [entry["attribute"] for entry in line["attributes"]] == [name for _, name in expected]
-        assert [entry["contribution"] for entry in line["attributes"]] == pytest.approx([share for share, _ in expected], abs=1e-5)
+        assert [entry["contribution"] for entry in line["attributes"]] == pytest.approx(
+            [share for share, _ in expected], abs=1e-5
+        )
 
 
 @pytest.mark.parametrize("constant, allowed", [("10", CLASSES[:2]), ("-10", CLASSES[2:])])
-def test_calibrated_stacking_ranks_but_leaves_probabilities_as_they_are(place, photos, tmp_path, constant, allowed):
+def test_calibrated_stacking_ranks_but_leaves_probabilities_as_they_are(
+    place, photos, tmp_path, constant, allowed
+):
     for name, value in (("plain", "0"), ("calibrated", constant)):
-        run(place, photos / "b", "--classes", "all", "--top", 5, f"--calibrated_stacking={value}", "--output", tmp_path / name)
+        run(
+            place,
+            photos / "b",
+            "--classes",
+            "all",
+            "--top",
+            5,
+            f"--calibrated_stacking={value}",
+            "--output",
+            tmp_path / name,
+        )
     for plain, calibrated in zip(lines(tmp_path / "plain"), lines(tmp_path / "calibrated")):
-        assert [entry["class"] for entry in calibrated["classes"][:len(allowed)]] == [e["class"] for e in plain["classes"] if e["class"] in allowed]
+        assert [entry["class"] for entry in calibrated["classes"][: len(allowed)]] == [
+            e["class"] for e in plain["classes"] if e["class"] in allowed
+        ]
         assert sorted(map(str, calibrated["classes"])) == sorted(map(str, plain["classes"]))
 
 
@@ -132,18 +213,44 @@ def test_the_constant_is_the_runs_own_where_none_is_given(place, photos, tmp_pat
 
 def test_a_new_class_competes_with_the_others(place, photos, tmp_path, capsys):
     (tmp_path / "values.json").write_text('{"dunes": {"sand": 2, "ships": -1}}')
-    run(place, photos, "--add_class", f"our own={place}/RSSDIVCS/Class3", "--add_class", "quay: ships in a row",
-        "--class_values", tmp_path / "values.json", "--top", 9, "--output", tmp_path / "out")
+    run(
+        place,
+        photos,
+        "--add_class",
+        f"our own={place}/RSSDIVCS/Class3",
+        "--add_class",
+        "quay: ships in a row",
+        "--class_values",
+        tmp_path / "values.json",
+        "--top",
+        9,
+        "--output",
+        tmp_path / "out",
+    )
     named = {entry["class"] for line in lines(tmp_path / "out") for entry in line.get("classes", [])}
     assert named == {"Class0", "Class1", "our own", "quay", "dunes"}
     assert json.loads((tmp_path / "out" / "options.json").read_text())["classes"] == {
-        "Class0": "unseen", "Class1": "unseen", "our own": "3 pictures", "quay": "description", "dunes": "values"}
+        "Class0": "unseen",
+        "Class1": "unseen",
+        "our own": "3 pictures",
+        "quay": "description",
+        "dunes": "values",
+    }
     assert "dunes                    by values: sand\n" in capsys.readouterr().out
 
 
 def test_only_added_classes(place, photos, tmp_path):
     (tmp_path / "values.json").write_text('{"dunes": {"sand": 2}, "port": {"ships": 1}}')
-    run(place, photos / "b", "--classes", "none", "--class_values", tmp_path / "values.json", "--output", tmp_path / "out")
+    run(
+        place,
+        photos / "b",
+        "--classes",
+        "none",
+        "--class_values",
+        tmp_path / "values.json",
+        "--output",
+        tmp_path / "out",
+    )
     for line in lines(tmp_path / "out"):
         assert {entry["class"] for entry in line["classes"]} == {"dunes", "port"}
         assert sum(entry["probability"] for entry in line["classes"]) == pytest.approx(1, abs=1e-5)
@@ -151,10 +258,25 @@ def test_only_added_classes(place, photos, tmp_path):
 
 # ---- the files -------------------------------------------------------------------------------------------------------
 
+
 def test_a_class_can_be_left_out_and_come_back_under_its_name(place, photos, tmp_path, capsys):
-    run(place, photos, "--without", "class 0", "Class1", "--add_class", f"Class0={place / 'RSSDIVCS' / 'Class0'}", "--output", tmp_path / "out")
-    assert {entry["class"] for line in lines(tmp_path / "out") for entry in line.get("classes", [])} == {"Class0"}
-    assert "no candidate class is left" in fails(capsys, place, photos, "--without", "Class0", "Class1", "--output", tmp_path / "none")
+    run(
+        place,
+        photos,
+        "--without",
+        "class 0",
+        "Class1",
+        "--add_class",
+        f"Class0={place / 'RSSDIVCS' / 'Class0'}",
+        "--output",
+        tmp_path / "out",
+    )
+    assert {entry["class"] for line in lines(tmp_path / "out") for entry in line.get("classes", [])} == {
+        "Class0"
+    }
+    assert "no candidate class is left" in fails(
+        capsys, place, photos, "--without", "Class0", "Class1", "--output", tmp_path / "none"
+    )
 
 
 def test_images_keep_the_order_of_their_names_with_any_number_of_workers(place, photos, finished, tmp_path):
@@ -172,18 +294,38 @@ def test_the_table_holds_what_the_lines_hold(finished):
     for row, line in zip(rows, lines(finished)):
         assert row["image"] == line["image"] and row["error"] == line.get("error", "")
         for place, entry in enumerate(line.get("classes", []), 1):
-            assert (row[f"class_{place}"], float(row[f"probability_{place}"])) == (entry["class"], entry["probability"])
+            assert (row[f"class_{place}"], float(row[f"probability_{place}"])) == (
+                entry["class"],
+                entry["probability"],
+            )
         for place, entry in enumerate(line.get("attributes", []), 1):
-            assert (row[f"attribute_{place}"], float(row[f"contribution_{place}"])) == (entry["attribute"], entry["contribution"])
+            assert (row[f"attribute_{place}"], float(row[f"contribution_{place}"])) == (
+                entry["attribute"],
+                entry["contribution"],
+            )
     assert len(rows) == len(lines(finished)) and list(rows[0]) == [
-        "image", "class_1", "probability_1", "class_2", "probability_2", "attribute_1", "contribution_1", "attribute_2", "contribution_2",
-        "attribute_3", "contribution_3", "error"]
+        "image",
+        "class_1",
+        "probability_1",
+        "class_2",
+        "probability_2",
+        "attribute_1",
+        "contribution_1",
+        "attribute_2",
+        "contribution_2",
+        "attribute_3",
+        "contribution_3",
+        "error",
+    ]
 
 
 def test_unreadable_images_are_listed_and_counted(place, photos, tmp_path, capsys):
     run(place, photos, "--output", tmp_path / "out")
     printed = capsys.readouterr().out
-    assert "9 images, 1 of them unreadable" in printed and f"cannot read the image {photos / 'broken.png'}" in printed
+    assert (
+        "9 images, 1 of them unreadable" in printed
+        and f"cannot read the image {photos / 'broken.png'}" in printed
+    )
     (broken,) = (line for line in lines(tmp_path / "out") if "error" in line)
     assert broken["image"] == str(photos / "broken.png") and "classes" not in broken
 
@@ -194,39 +336,55 @@ def test_strict_makes_an_error_of_them_once_all_others_are_done(place, photos, f
 
 
 def test_no_readable_image_is_an_error(place, photos, tmp_path, capsys):
-    assert "1 of 1 images could not be read" in fails(capsys, place, photos / "broken.png", "--output", tmp_path)
+    assert "1 of 1 images could not be read" in fails(
+        capsys, place, photos / "broken.png", "--output", tmp_path
+    )
 
 
 def test_any_bytes_are_a_file_name(place, photos, tmp_path):
-    name = os.fsencode(tmp_path / "in") + b"/\xff, \n\"\xc3\xa9.png"
+    name = os.fsencode(tmp_path / "in") + b'/\xff, \n"\xc3\xa9.png'
     (tmp_path / "in").mkdir()
     shutil.copy(photos / "b" / "1.png", name)
     run(place, tmp_path / "in", "--output", tmp_path / "out")
     run(place, tmp_path / "in", "--output", tmp_path / "out")
-    assert os.fsencode(lines(tmp_path / "out")[0]["image"]) == name and name.replace(b'"', b'""') in contents(tmp_path / "out")[1]
+    assert (
+        os.fsencode(lines(tmp_path / "out")[0]["image"]) == name
+        and name.replace(b'"', b'""') in contents(tmp_path / "out")[1]
+    )
 
 
 # ---- going on --------------------------------------------------------------------------------------------------------
 
+
 @pytest.mark.parametrize("torn_off", [1, 300, 1100, 1800, 0.9999, 1.0])
-def test_a_torn_output_is_gone_on_with_to_the_same_bytes(place, photos, finished, tmp_path, torn_off, monkeypatch):
+def test_a_torn_output_is_gone_on_with_to_the_same_bytes(
+    place, photos, finished, tmp_path, torn_off, monkeypatch
+):
     shutil.copytree(finished, tmp_path / "out")
     size = len(contents(finished)[0])
-    os.truncate(tmp_path / "out" / "predictions.jsonl", int(size * (1 - torn_off)) if isinstance(torn_off, float) else size - torn_off)
+    os.truncate(
+        tmp_path / "out" / "predictions.jsonl",
+        int(size * (1 - torn_off)) if isinstance(torn_off, float) else size - torn_off,
+    )
     os.truncate(tmp_path / "out" / "predictions.csv", 77)
     decoded = []
-    monkeypatch.setattr(stream, "load_image", lambda file, size: decoded.append(file) or load_image(file, size))
+    monkeypatch.setattr(
+        stream, "load_image", lambda file, size: decoded.append(file) or load_image(file, size)
+    )
     run(place, photos, "--output", tmp_path / "out")
     assert contents(tmp_path / "out") == contents(finished)
     assert len(decoded) in (3, 6, 9)  # whole batches, of what was not there
 
 
-def test_interrupted_it_leaves_whole_files_and_goes_on(place, photos, finished, tmp_path, capsys, monkeypatch):
+def test_interrupted_it_leaves_whole_files_and_goes_on(
+    place, photos, finished, tmp_path, capsys, monkeypatch
+):
     write = stream.Predictions.write
 
     def write_one_batch(self, batch):
         write(self, batch)
         raise KeyboardInterrupt
+
     monkeypatch.setattr(stream.Predictions, "write", write_one_batch)
     with pytest.raises(SystemExit) as stop:
         run(place, photos, "--output", tmp_path)
@@ -243,7 +401,10 @@ def test_a_finished_one_says_so_and_takes_new_images_at_its_end(place, photos, t
     run(place, tmp_path / "in", "--output", tmp_path / "out")
     before = contents(tmp_path / "out")
     run(place, tmp_path / "in", "--output", tmp_path / "out")
-    assert "note: 9 of 9 images are there already" in capsys.readouterr().out and contents(tmp_path / "out") == before
+    assert (
+        "note: 9 of 9 images are there already" in capsys.readouterr().out
+        and contents(tmp_path / "out") == before
+    )
     shutil.copy(photos / "b" / "1.png", tmp_path / "in" / "z.png")
     run(place, tmp_path / "in", "--output", tmp_path / "out")
     assert contents(tmp_path / "out")[0].startswith(before[0]) and len(lines(tmp_path / "out")) == 10
@@ -256,8 +417,13 @@ def test_images_that_are_no_longer_the_first_ones_are_refused(place, photos, fin
     assert contents(tmp_path / "out") == contents(finished)
 
 
-@pytest.mark.parametrize("words, message", [(["--top", "1"], "--top 3, now 1"), (["--classes", "all"], "--classes unseen, now all")])
-def test_another_prediction_in_the_folder_is_refused_with_the_difference(place, photos, finished, capsys, words, message):
+@pytest.mark.parametrize(
+    "words, message",
+    [(["--top", "1"], "--top 3, now 1"), (["--classes", "all"], "--classes unseen, now all")],
+)
+def test_another_prediction_in_the_folder_is_refused_with_the_difference(
+    place, photos, finished, capsys, words, message
+):
     before = contents(finished)
     assert message in fails(capsys, place, photos, "--output", finished, *words)
     assert contents(finished) == before
@@ -283,7 +449,7 @@ def test_the_walk_makes_no_list(tmp_path):
 
 def test_only_the_next_batches_are_ever_taken(photos):
     taken = []
-    files = (taken.append(n) or str(photos / "b" / "1.png") for n in range(10 ** 9))
+    files = (taken.append(n) or str(photos / "b" / "1.png") for n in range(10**9))
     for workers in (0, 1):
         taken.clear()
         batches = list(islice(stream.decode(files, 8, 2, workers, False), 3))
@@ -292,25 +458,36 @@ def test_only_the_next_batches_are_ever_taken(photos):
 
 # ---- wrong use -------------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("words, message", [
-    (["nowhere.png"], "no such file or folder: .*nowhere.png"),
-    (["{empty}"], "no image in"),
-    (["{photos}", "--resume", "{photos}/broken.png"], "not a readable checkpoint"),
-    (["{photos}", "--resume", "nowhere.safetensors"], "not a readable checkpoint"),
-    (["{photos}", "--classes", "none"], "needs --add_class or --class_values"),
-    (["{photos}", "--stride", "8"], "--stride needs --tile"),
-    (["{photos}", "--tile", "8", "--stride", "9"], "there would be gaps"),
-    (["{photos}", "--add_class", "class 3"], "Class3 is a class of the run"),
-    (["{photos}", "--add_class", "x=nowhere/*.png"], "no picture is found by nowhere"),
-    (["{photos}", "--add_class", "x", "--clip", "nowhere"], "no CLIP checkpoint"),
-    (["{photos}", "--class_values", "nowhere.json"], "not readable JSON"),
-    (["{photos}", "--devise", "cpu"], "unrecognized arguments: --devise"),
-    (["{photos}", "--output", "{photos}"], "no prediction's folder"),
-    (["{photos}", "--output", "{photos}/../run"], "no prediction's folder")])
-def test_wrong_use_is_one_line_and_writes_nothing(place, photos, tmp_path, capsys, monkeypatch, words, message):
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["nowhere.png"], "no such file or folder: .*nowhere.png"),
+        (["{empty}"], "no image in"),
+        (["{photos}", "--resume", "{photos}/broken.png"], "not a readable checkpoint"),
+        (["{photos}", "--resume", "nowhere.safetensors"], "not a readable checkpoint"),
+        (["{photos}", "--classes", "none"], "needs --add_class or --class_values"),
+        (["{photos}", "--stride", "8"], "--stride needs --tile"),
+        (["{photos}", "--tile", "8", "--stride", "9"], "there would be gaps"),
+        (["{photos}", "--add_class", "class 3"], "Class3 is a class of the run"),
+        (["{photos}", "--add_class", "x=nowhere/*.png"], "no picture is found by nowhere"),
+        (["{photos}", "--add_class", "x", "--clip", "nowhere"], "no CLIP checkpoint"),
+        (["{photos}", "--class_values", "nowhere.json"], "not readable JSON"),
+        (["{photos}", "--devise", "cpu"], "unrecognized arguments: --devise"),
+        (["{photos}", "--output", "{photos}"], "no prediction's folder"),
+        (["{photos}", "--output", "{photos}/../run"], "no prediction's folder"),
+    ],
+)
+def test_wrong_use_is_one_line_and_writes_nothing(
+    place, photos, tmp_path, capsys, monkeypatch, words, message
+):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").mkdir()
-    error = fails(capsys, place, *(["--output", tmp_path / "out"] if "--output" not in words else []),
-                  *(word.format(photos=photos, empty=tmp_path / "empty") for word in words))
+    error = fails(
+        capsys,
+        place,
+        *(["--output", tmp_path / "out"] if "--output" not in words else []),
+        *(word.format(photos=photos, empty=tmp_path / "empty") for word in words),
+    )
     assert re.search(message, error), error
     assert [file.name for file in tmp_path.iterdir()] == ["empty"]

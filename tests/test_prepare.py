@@ -1,4 +1,5 @@
 """A folder of class folders to the published format, and from there through the other programs."""
+
 import json
 import shutil
 
@@ -10,8 +11,8 @@ from PIL import Image
 import annotate
 import main as program
 import prepare
-from captions import read_captions
-from dataset import load_benchmark
+from clip.captions import read_captions
+from data.benchmark import load_benchmark
 from test_annotate import write_whole_clip
 
 CLASSES = {"BaseballField": 10, "dense_residential": 8, "Airport": 6, "river": 5, "Port": 4}
@@ -37,7 +38,10 @@ def run(photos, *words, name="mine"):
 
 
 def indices(splits, k) -> dict:
-    return {name: splits[f"{name}_{k}"].ravel() - 1 for name in ("train_zsl_loc", "train_gzsl_loc", "test_seen_loc", "test_unseen_loc")}
+    return {
+        name: splits[f"{name}_{k}"].ravel() - 1
+        for name in ("train_zsl_loc", "train_gzsl_loc", "test_seen_loc", "test_unseen_loc")
+    }
 
 
 def words(cells) -> list:
@@ -46,8 +50,16 @@ def words(cells) -> list:
 
 def test_images_are_listed_in_order_with_readable_class_names(photos):
     images, splits = run(photos)
-    assert words(splits["allclasses_names"]) == ["airport", "baseball field", "port", "dense residential", "river"]
-    assert images["labels"].ravel().tolist() == [c + 1 for c, name in enumerate(sorted(CLASSES)) for _ in range(CLASSES[name])]
+    assert words(splits["allclasses_names"]) == [
+        "airport",
+        "baseball field",
+        "port",
+        "dense residential",
+        "river",
+    ]
+    assert images["labels"].ravel().tolist() == [
+        c + 1 for c, name in enumerate(sorted(CLASSES)) for _ in range(CLASSES[name])
+    ]
     files = [file.strip() for file in images["image_files"]]
     assert files[0] == "RSSDIVCS/Airport/Airport1.png" and "RSSDIVCS/Airport/deeper/Airport0.png" in files
     assert files == [f"RSSDIVCS/{file}" for file in sorted(file[9:] for file in files)]
@@ -61,7 +73,9 @@ def test_divisions_part_classes_and_images(photos, capsys):
         names = [words(splits["allclasses_names"])[c] for c in labels]
         assert {names[i] for i in parts["test_unseen_loc"]} == unseen and len(unseen) == 2
         assert not unseen & {names[i] for i in [*parts["train_zsl_loc"], *parts["test_seen_loc"]]}
-        assert sorted([*parts["train_zsl_loc"], *parts["test_seen_loc"], *parts["test_unseen_loc"]]) == list(range(33))
+        assert sorted([*parts["train_zsl_loc"], *parts["test_seen_loc"], *parts["test_unseen_loc"]]) == list(
+            range(33)
+        )
         assert np.array_equal(parts["train_zsl_loc"], parts["train_gzsl_loc"])
         for c in set(labels[parts["train_zsl_loc"]]):
             assert (labels[parts["train_zsl_loc"]] == c).sum() == round((labels == c).sum() / 2)
@@ -77,7 +91,10 @@ def test_the_same_seed_gives_the_same_bytes_and_another_one_others(photos):
 
 def test_unseen_classes_by_name_as_the_folder_or_as_words(photos):
     _, splits = run(photos, "--unseen_classes", "Port", "dense residential")
-    assert words(splits["unseen_classes_0"]) == ["port", "dense residential"] and "unseen_classes_1" not in splits
+    assert (
+        words(splits["unseen_classes_0"]) == ["port", "dense residential"]
+        and "unseen_classes_1" not in splits
+    )
 
 
 def test_some_images_of_unseen_classes_can_be_kept_for_descriptions(photos):
@@ -87,14 +104,25 @@ def test_some_images_of_unseen_classes_can_be_kept_for_descriptions(photos):
 
 def test_validation_classes_are_seen_ones_and_their_images_training_images(photos):
     images, splits = run(photos, "--validation", 1)
-    held_out, labels = scipy.io.loadmat(photos.parent / "data/mine/files/mine_val_splits.mat"), images["labels"].ravel()
+    held_out, labels = (
+        scipy.io.loadmat(photos.parent / "data/mine/files/mine_val_splits.mat"),
+        images["labels"].ravel(),
+    )
     for k in range(3):
         parts, inner = indices(splits, k), indices(held_out, k)
         assert len(set(labels[inner["test_unseen_loc"]])) == 1
-        assert sorted(np.concatenate([inner[name] for name in ("train_zsl_loc", "test_seen_loc", "test_unseen_loc")])) == parts["train_zsl_loc"].tolist()
+        assert (
+            sorted(
+                np.concatenate(
+                    [inner[name] for name in ("train_zsl_loc", "test_seen_loc", "test_unseen_loc")]
+                )
+            )
+            == parts["train_zsl_loc"].tolist()
+        )
 
 
 # ---- which images are tested, which captions are read ----------------------------------------------------------------
+
 
 def listing(photos, first=2) -> dict:
     """Of each class the first images, all in its folder: {class folder: files}."""
@@ -117,29 +145,57 @@ def captioned(image, words="an image") -> str:
 def test_only_listed_images_are_tested_and_no_listed_one_is_trained_on(photos):
     listed = listing(photos)
     plain = write_list(photos, ["", *listed["Airport"], *listed["river"], "  "], "plain.txt")
-    captions = write_list(photos, [captioned(image) for name in listed if name not in ("Airport", "river") for image in listed[name]], "captions.jsonl")
+    captions = write_list(
+        photos,
+        [captioned(image) for name in listed if name not in ("Airport", "river") for image in listed[name]],
+        "captions.jsonl",
+    )
     images, splits = run(photos, "--test_images", plain, captions, "--divisions", 2)
     every = {file.strip().removeprefix("RSSDIVCS/") for file in images["image_files"]}
     for k in range(2):
-        parts, unseen = indices(splits, k), {name for name in CLASSES if annotate.readable(name) in words(splits[f"unseen_classes_{k}"])}
-        assert names_of(images, parts, "test_unseen_loc") == {image for name in unseen for image in listed[name]}
-        assert names_of(images, parts, "test_seen_loc") == {image for name in CLASSES if name not in unseen for image in listed[name]}
-        others = {image for image in every if image.split("/")[0] not in unseen} - {image for several in listed.values() for image in several}
+        parts, unseen = (
+            indices(splits, k),
+            {name for name in CLASSES if annotate.readable(name) in words(splits[f"unseen_classes_{k}"])},
+        )
+        assert names_of(images, parts, "test_unseen_loc") == {
+            image for name in unseen for image in listed[name]
+        }
+        assert names_of(images, parts, "test_seen_loc") == {
+            image for name in CLASSES if name not in unseen for image in listed[name]
+        }
+        others = {image for image in every if image.split("/")[0] not in unseen} - {
+            image for several in listed.values() for image in several
+        }
         assert names_of(images, parts, "train_zsl_loc") == names_of(images, parts, "train_gzsl_loc") == others
 
 
 def test_captions_of_a_division_are_those_of_its_training_images(photos):
     listed = [image for several in listing(photos).values() for image in several]
     every = sorted(str(file.relative_to(photos)) for file in photos.rglob("*.png"))
-    lines = [captioned(image, f"the {place} {image}") for image in every[::2] for place in ("first", "second")]     # half have captions, two lines each
-    images, splits = run(photos, "--test_images", write_list(photos, listed), "--captions", write_list(photos, lines, "captions.jsonl"), "--divisions", 2)
+    lines = [
+        captioned(image, f"the {place} {image}") for image in every[::2] for place in ("first", "second")
+    ]  # half have captions, two lines each
+    images, splits = run(
+        photos,
+        "--test_images",
+        write_list(photos, listed),
+        "--captions",
+        write_list(photos, lines, "captions.jsonl"),
+        "--divisions",
+        2,
+    )
     for k in range(2):
         file = photos.parent / "data" / "mine" / "files" / f"mine_captions_{k}.jsonl"
         train = names_of(images, indices(splits, k), "train_gzsl_loc")
         assert file.read_text().splitlines() == [line for line in lines if json.loads(line)["image"] in train]
         read = read_captions(file, photos, "train")
         assert read.keys() == train & set(every[::2]) and all(len(several) == 2 for several in read.values())
-        assert not any(image.startswith(name) for image in read for name in CLASSES if annotate.readable(name) in words(splits[f"unseen_classes_{k}"]))
+        assert not any(
+            image.startswith(name)
+            for image in read
+            for name in CLASSES
+            if annotate.readable(name) in words(splits[f"unseen_classes_{k}"])
+        )
 
 
 def test_an_unreadable_image_may_be_listed_if_it_may_be_left_out(photos):
@@ -152,23 +208,63 @@ def test_an_unreadable_image_may_be_listed_if_it_may_be_left_out(photos):
 def test_of_several_numbers_of_unseen_classes_the_smaller_are_parts_of_the_larger(photos):
     _, splits = run(photos, "--unseen", 1, 3, "--divisions", 2)
     unseen = [set(words(splits[f"unseen_classes_{k}"])) for k in range(4)]
-    assert [len(classes) for classes in unseen] == [1, 1, 3, 3] and unseen[0] < unseen[2] and unseen[1] < unseen[3]
+    assert (
+        [len(classes) for classes in unseen] == [1, 1, 3, 3]
+        and unseen[0] < unseen[2]
+        and unseen[1] < unseen[3]
+    )
 
 
 def test_from_a_folder_to_a_gzsl_result(photos, tmp_path):
     run(photos)
     clip = write_whole_clip(tmp_path / "clip")
-    where = ["--root", str(tmp_path / "data"), "--dataset", "mine", "--image_root", str(photos), "--image_embedding", "mine", "--clip", str(clip),
-             "--device", "cpu", "--workers", "0"]
-    annotate.main([*where, "--class_embedding", "mine", "--output", str(tmp_path / "data/mine/files/ann_attr_finetune_mine_splits.mat")])
-    program.main([*where, "--gzsl", "--output", str(tmp_path / "run"), *"--nepoch 1 --n_batch 1 --ways 2 --shots 2".split()])
+    where = [
+        "--root",
+        str(tmp_path / "data"),
+        "--dataset",
+        "mine",
+        "--image_root",
+        str(photos),
+        "--image_embedding",
+        "mine",
+        "--clip",
+        str(clip),
+        "--device",
+        "cpu",
+        "--workers",
+        "0",
+    ]
+    annotate.main(
+        [
+            *where,
+            "--class_embedding",
+            "mine",
+            "--output",
+            str(tmp_path / "data/mine/files/ann_attr_finetune_mine_splits.mat"),
+        ]
+    )
+    program.main(
+        [
+            *where,
+            "--gzsl",
+            "--output",
+            str(tmp_path / "run"),
+            *"--nepoch 1 --n_batch 1 --ways 2 --shots 2".split(),
+        ]
+    )
     assert (tmp_path / "run" / "results.json").is_file()
     files = tmp_path / "data" / "mine" / "files"
-    data = load_benchmark(files / "mine_images.mat", files / "ann_attr_finetune_mine_splits.mat", files / "attri_group_3.json", photos)
+    data = load_benchmark(
+        files / "mine_images.mat",
+        files / "ann_attr_finetune_mine_splits.mat",
+        files / "attri_group_3.json",
+        photos,
+    )
     assert data.class_attributes.shape == (98, 5)
 
 
 # ---- bad input -------------------------------------------------------------------------------------------------------
+
 
 def fails(photos, capsys, *words) -> str:
     with pytest.raises(SystemExit) as stop:
@@ -217,11 +313,21 @@ def flat(photos):
     Image.new("RGB", (9, 9)).save(photos / "x.png")
 
 
-@pytest.mark.parametrize("spoil, words, message", [
-    (empty, "", "the class Empty has no image"), (lonely, "", "the class lonely has 1 readable image: expected at least 2"),
-    (twice, "", "both called 'port'"), (flat, "", "has 0 folders"), (shutil.rmtree, "", "no such folder"),
-    (None, "--unseen 5", "5 unseen of 5 classes leave 0 seen ones"), (None, "--unseen 3 --validation 2", "expected at least 3"),
-    (None, "--unseen_classes Prot", "there is no class Prot"), (None, "--train_share 1", "--train_share"), (None, "--divisions 0", "--divisions")])
+@pytest.mark.parametrize(
+    "spoil, words, message",
+    [
+        (empty, "", "the class Empty has no image"),
+        (lonely, "", "the class lonely has 1 readable image: expected at least 2"),
+        (twice, "", "both called 'port'"),
+        (flat, "", "has 0 folders"),
+        (shutil.rmtree, "", "no such folder"),
+        (None, "--unseen 5", "5 unseen of 5 classes leave 0 seen ones"),
+        (None, "--unseen 3 --validation 2", "expected at least 3"),
+        (None, "--unseen_classes Prot", "there is no class Prot"),
+        (None, "--train_share 1", "--train_share"),
+        (None, "--divisions 0", "--divisions"),
+    ],
+)
 def test_wrong_use_is_one_line_and_writes_nothing(photos, capsys, spoil, words, message):
     if spoil:
         spoil(photos)
@@ -229,14 +335,17 @@ def test_wrong_use_is_one_line_and_writes_nothing(photos, capsys, spoil, words, 
 
 
 @pytest.mark.parametrize("option", ["--test_images", "--captions"])
-@pytest.mark.parametrize("line, says", [
-    ("river/river9.png", "line 2: there is no image river/river9.png"),
-    (captioned("river/river9.png"), "line 2: there is no image river/river9.png"),
-    (captioned(["river/river1.png"]), "line 2: there is no image ["),
-    ("river1.png", "line 2: there is no image river1.png"),
-    ("{oops", "line 2: expected an image's path"),
-    ('{"images": []}', "line 2: expected an image's path"),
-])
+@pytest.mark.parametrize(
+    "line, says",
+    [
+        ("river/river9.png", "line 2: there is no image river/river9.png"),
+        (captioned("river/river9.png"), "line 2: there is no image river/river9.png"),
+        (captioned(["river/river1.png"]), "line 2: there is no image ["),
+        ("river1.png", "line 2: there is no image river1.png"),
+        ("{oops", "line 2: expected an image's path"),
+        ('{"images": []}', "line 2: expected an image's path"),
+    ],
+)
 def test_a_list_of_images_that_is_wrong_is_named_with_its_line(photos, capsys, option, line, says):
     file = write_list(photos, [captioned("river/river1.png"), line])
     error = fails(photos, capsys, option, file)
@@ -248,13 +357,27 @@ def test_a_list_of_images_that_is_wrong_is_named_with_its_line(photos, capsys, o
 def test_a_list_that_cannot_be_read_is_named(photos, capsys, option, content):
     if content:
         (photos.parent / "list.txt").write_bytes(content)
-    assert f"cannot read {photos.parent / 'list.txt'}" in fails(photos, capsys, option, photos.parent / "list.txt")
+    assert f"cannot read {photos.parent / 'list.txt'}" in fails(
+        photos, capsys, option, photos.parent / "list.txt"
+    )
 
 
-@pytest.mark.parametrize("change, says", [
-    (lambda listed: listed.pop("Port"), "--test_images names none of the images of port"),
-    (lambda listed: listed["Port"].extend(["Port/Port3.png", "Port/deeper/Port0.png"]), "--test_images names all of the images of port")])
+@pytest.mark.parametrize(
+    "change, says",
+    [
+        (lambda listed: listed.pop("Port"), "--test_images names none of the images of port"),
+        (
+            lambda listed: listed["Port"].extend(["Port/Port3.png", "Port/deeper/Port0.png"]),
+            "--test_images names all of the images of port",
+        ),
+    ],
+)
 def test_every_class_needs_images_that_are_tested_and_others(photos, capsys, change, says):
     listed = listing(photos)
     change(listed)
-    assert says in fails(photos, capsys, "--test_images", write_list(photos, [image for several in listed.values() for image in several]))
+    assert says in fails(
+        photos,
+        capsys,
+        "--test_images",
+        write_list(photos, [image for several in listed.values() for image in several]),
+    )

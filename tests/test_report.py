@@ -1,4 +1,5 @@
 """The page of a run, and of a folder of predictions: what is on it, and what it does with what is missing or damaged."""
+
 import csv
 import json
 import re
@@ -11,10 +12,12 @@ from PIL import Image
 
 import main as program
 import report
-from conftest import cells, write_clip, write_dataset
+from conftest import cell_array, write_clip, write_dataset
 
-QUICK = ("--nepoch 3 --n_batch 2 --ways 3 --shots 2 --pretrain_epoch 0 --pretrain_lr 1e-2 --classifier_lr 1e-3 --manualSeed 1 "
-         "--workers 0 --device cpu --use_group --regular 1e-3").split()
+QUICK = (
+    "--nepoch 3 --n_batch 2 --ways 3 --shots 2 --pretrain_epoch 0 --pretrain_lr 1e-2 --classifier_lr 1e-3 --manualSeed 1 "
+    "--workers 0 --device cpu --use_group --regular 1e-3"
+).split()
 SECTIONS = ["Scores", "Training", "Classes", "Confusion", "Attributes", "Attention", "Settings"]
 NASTY = '<b>&"x" Ω'
 VOID = {"meta", "link", "img", "input"}
@@ -26,7 +29,14 @@ class Page(HTMLParser):
     def __init__(self, file: Path):
         super().__init__()
         self.text = file.read_text(encoding="ascii")
-        self.open, self.elements, self.tables, self.sections, self.table, self.section = [], [], {}, {}, None, ""
+        self.open, self.elements, self.tables, self.sections, self.table, self.section = (
+            [],
+            [],
+            {},
+            {},
+            None,
+            "",
+        )
         self.feed(self.text)
         self.close()
         assert not self.open, f"not closed: {self.open}"
@@ -63,7 +73,11 @@ class Page(HTMLParser):
             self.sections[self.section] += words
 
     def of(self, tag: str, kind: str = "") -> list:
-        return [attributes for name, attributes in self.elements if name == tag and set(kind.split()) <= set(attributes.get("class", "").split())]
+        return [
+            attributes
+            for name, attributes in self.elements
+            if name == tag and set(kind.split()) <= set(attributes.get("class", "").split())
+        ]
 
 
 def write_report(folder: Path, *words) -> Page:
@@ -87,7 +101,9 @@ KINDS = {"clean": ["--gzsl", "--protocol", "clean"], "zsl": []}
 @pytest.fixture(scope="module", params=KINDS)
 def run(request, root, clip, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / request.param
-    program.main(["--root", str(root), "--clip", str(clip), "--output", str(folder), *QUICK, *KINDS[request.param]])
+    program.main(
+        ["--root", str(root), "--clip", str(clip), "--output", str(folder), *QUICK, *KINDS[request.param]]
+    )
     return folder
 
 
@@ -103,26 +119,37 @@ def copy(run, tmp_path) -> Path:
 
 # ---- a run -----------------------------------------------------------------------------------------------------------
 
+
 def test_the_page_is_whole_and_needs_nothing_else(page):
     assert list(page.sections) == SECTIONS and page.of("html")[0]["lang"] == "en" and page.of("title")
-    loads = [attributes[key] for _, attributes in page.elements for key in ("src", "href") if key in attributes]
+    loads = [
+        attributes[key] for _, attributes in page.elements for key in ("src", "href") if key in attributes
+    ]
     assert loads and all(re.match("data:|#", load) for load in loads)
     assert not re.search(r"url\(|@import|https?://", page.text)
     ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
     assert len(ids) == len(set(ids)) and {link["href"][1:] for link in page.of("a")} <= set(ids)
-    assert all(image["alt"] for image in page.of("img")) and all(svg["aria-label"] for svg in page.of("svg") if "class" in svg)
+    assert all(image["alt"] for image in page.of("img")) and all(
+        svg["aria-label"] for svg in page.of("svg") if "class" in svg
+    )
 
 
 def test_the_scores_are_those_of_results(run, page):
     results = json.loads((run / "results.json").read_text())
     head, *rows = page.tables["Scores"]
     epochs = [name for name in ("best", "clean", "last") if name in results]
-    expected = [[f"{name} epoch ({results[name]['epoch']})", branch, *(f"{value:.2f}" for value in values.values())]
-                for name in epochs for branch, values in results[name]["scores"].items()]
+    expected = [
+        [f"{name} epoch ({results[name]['epoch']})", branch, *(f"{value:.2f}" for value in values.values())]
+        for name in epochs
+        for branch, values in results[name]["scores"].items()
+    ]
     assert head[2:-1] == list(results["last"]["scores"]["final"]) and [row[:-1] for row in rows] == expected
     for name in epochs:
         counts = results[name]["scores"]["attention"]
-        assert f"{name} epoch ({results[name]['epoch']})</small><strong>{counts.get('H', counts.get('accuracy')):.1f}<i>" in page.text
+        assert (
+            f"{name} epoch ({results[name]['epoch']})</small><strong>{counts.get('H', counts.get('accuracy')):.1f}<i>"
+            in page.text
+        )
     assert f"<strong>{results['chance']:.1f}<i>" in page.text and ">finished<" in page.text
 
 
@@ -138,7 +165,8 @@ def test_every_epoch_is_marked_in_the_curves(run, page):
     charts = len(page.of("svg", "lines"))
     marks = re.findall(r'<text class="mark"[^>]*>([a-z ]+) (\d+)</text>', page.text)
     assert sorted((name, int(epoch)) for names, epoch in marks for name in names.split(" and ")) == sorted(
-        (name, results[name]["epoch"]) for name in report.EPOCHS if name in results for _ in range(charts))
+        (name, results[name]["epoch"]) for name in report.EPOCHS if name in results for _ in range(charts)
+    )
 
 
 def test_curves_have_every_epoch_and_its_numbers(run, page):
@@ -153,19 +181,31 @@ def test_curves_have_every_epoch_and_its_numbers(run, page):
 
 
 def test_classes_are_sorted_and_coloured(run, page):
-    rows = sorted(csv.DictReader((run / "per_class_last.csv").open()), key=lambda row: -float(row["attention"]))
+    rows = sorted(
+        csv.DictReader((run / "per_class_last.csv").open()), key=lambda row: -float(row["attention"])
+    )
     bars = [attributes["class"].split()[1] for attributes in page.of("g", "bar")]
-    shown = re.findall(r'<g class="bar \w+"><title>(.*?), (\w+)\n([\d.]+)% of (\d+) images</title>', page.text)
+    shown = re.findall(
+        r'<g class="bar \w+"><title>(.*?), (\w+)\n([\d.]+)% of (\d+) images</title>', page.text
+    )
     assert [float(value) for _, _, value, _ in shown] == [round(float(row["attention"]), 1) for row in rows]
-    assert {name: (subset, images) for name, subset, _, images in shown} == {row["class"]: (row["subset"], row["images"]) for row in rows}
+    assert {name: (subset, images) for name, subset, _, images in shown} == {
+        row["class"]: (row["subset"], row["images"]) for row in rows
+    }
     assert bars == [subset for _, subset, _, _ in shown]
 
 
 def test_confusion_is_the_table_of_the_run(run, page):
-    table = {row[0]: dict(zip(page.tables["Confusion"][0][1:], row[1:])) for row in page.tables["Confusion"][1:]}
+    table = {
+        row[0]: dict(zip(page.tables["Confusion"][0][1:], row[1:])) for row in page.tables["Confusion"][1:]
+    }
     rows = list(csv.DictReader((run / "confusion_last.csv").open()))
-    assert table == {row["class"]: {name: count for name, count in row.items() if name != "class"} for row in rows}
-    assert len(re.findall(r"of \d+ images, \d+%</title>", page.text)) == sum(count != "0" for row in table.values() for count in row.values())
+    assert table == {
+        row["class"]: {name: count for name, count in row.items() if name != "class"} for row in rows
+    }
+    assert len(re.findall(r"of \d+ images, \d+%</title>", page.text)) == sum(
+        count != "0" for row in table.values() for count in row.values()
+    )
     often = page.tables["Most frequent mistakes"][1:]
     assert all(table[true][guess] == images and true != guess for true, guess, images, _ in often)
 
@@ -173,13 +213,19 @@ def test_confusion_is_the_table_of_the_run(run, page):
 def test_class_attributes_are_those_of_the_dataset(root, run, page):
     data = report.load_saved(run / "last.safetensors", report.pick_device("cpu"))[1]
     head, *rows = page.tables["Class attributes"]
-    assert head[1:] == [data.class_names[c] for c in [*data.seen, *data.unseen]] and len(rows) == len(data.attribute_names)
+    assert head[1:] == [data.class_names[c] for c in [*data.seen, *data.unseen]] and len(rows) == len(
+        data.attribute_names
+    )
     assert rows[4][1] == f"{data.class_attributes[4, data.seen[0]]:+.3f}"
     assert "surface properties" in page.text  # the name of a group
 
 
 def test_panels_are_of_every_unseen_class(run, page, tmp_path):
-    assert [image["alt"].split(":")[1].split(",")[0].strip() for image in page.of("img")] == ["Class0", "Class1", "Class2"]
+    assert [image["alt"].split(":")[1].split(",")[0].strip() for image in page.of("img")] == [
+        "Class0",
+        "Class1",
+        "Class2",
+    ]
     report.main([str(run), "--device", "cpu", "--per_class", "2", "--output", str(tmp_path / "other.html")])
     assert len(Page(tmp_path / "other.html").of("img")) == 6
     assert all(image["src"].startswith("data:image/jpeg;base64,/9j/") for image in page.of("img"))
@@ -187,8 +233,14 @@ def test_panels_are_of_every_unseen_class(run, page, tmp_path):
 
 def test_settings_can_be_read_and_copied(run, page):
     facts = json.loads((run / "options.json").read_text())
-    assert dict(page.tables["Options"][1:])["classifier_lr"] == "0.001" and len(page.tables["Options"]) == len(facts["options"]) + 1
-    assert facts["command"] in page.sections["Settings"] and facts["versions"]["torch"] in page.sections["Settings"]
+    assert (
+        dict(page.tables["Options"][1:])["classifier_lr"] == "0.001"
+        and len(page.tables["Options"]) == len(facts["options"]) + 1
+    )
+    assert (
+        facts["command"] in page.sections["Settings"]
+        and facts["versions"]["torch"] in page.sections["Settings"]
+    )
     assert len(page.of("button", "copy")) == len(page.of("table")) + 1  # and the command
 
 
@@ -199,20 +251,35 @@ def test_the_other_epoch(copy):
 
 
 def test_the_clean_epoch_has_tables_and_weights_of_its_own(root, clip, tmp_path, monkeypatch):
-    monkeypatch.setattr(program, "choice", lambda *_: {"epoch": 1, "calibrated_stacking": 0.25, "score": 50.0, "classes": []})
-    program.main(["--root", str(root), "--clip", str(clip), "--output", str(tmp_path / "run"), *QUICK, *KINDS["clean"]])
+    monkeypatch.setattr(
+        program, "choice", lambda *_: {"epoch": 1, "calibrated_stacking": 0.25, "score": 50.0, "classes": []}
+    )
+    program.main(
+        ["--root", str(root), "--clip", str(clip), "--output", str(tmp_path / "run"), *QUICK, *KINDS["clean"]]
+    )
     page = write_report(tmp_path / "run", "--checkpoint", "clean")
-    table = {row[0]: dict(zip(page.tables["Confusion"][0][1:], row[1:])) for row in page.tables["Confusion"][1:]}
+    table = {
+        row[0]: dict(zip(page.tables["Confusion"][0][1:], row[1:])) for row in page.tables["Confusion"][1:]
+    }
     rows = list(csv.DictReader((tmp_path / "run" / "confusion_clean.csv").open()))
-    assert table == {row["class"]: {name: count for name, count in row.items() if name != "class"} for row in rows} and len(table) == 12
-    assert all("clean epoch (1)" in page.sections[name] for name in ("Classes", "Confusion", "Attention")) and len(page.of("img")) == 3
+    assert (
+        table
+        == {row["class"]: {name: count for name, count in row.items() if name != "class"} for row in rows}
+        and len(table) == 12
+    )
+    assert (
+        all("clean epoch (1)" in page.sections[name] for name in ("Classes", "Confusion", "Attention"))
+        and len(page.of("img")) == 3
+    )
     (tmp_path / "run" / "log.jsonl").unlink()
     assert write_report(tmp_path / "run").tables["Scores"] == page.tables["Scores"]
 
 
 def test_a_run_without_a_clean_epoch_has_none_to_show(copy, capsys):
     results = json.loads((copy / "results.json").read_text())
-    (copy / "results.json").write_text(json.dumps({key: value for key, value in results.items() if key != "clean"}))
+    (copy / "results.json").write_text(
+        json.dumps({key: value for key, value in results.items() if key != "clean"})
+    )
     with pytest.raises(SystemExit) as stop:
         report.main([str(copy), "--device", "cpu", "--checkpoint", "clean"])
     assert stop.value.code == 2 and "is no finished run of --protocol clean" in capsys.readouterr().err
@@ -220,13 +287,29 @@ def test_a_run_without_a_clean_epoch_has_none_to_show(copy, capsys):
 
 # ---- what is missing -------------------------------------------------------------------------------------------------
 
-@pytest.mark.parametrize("file, section", [("log.jsonl", "Training"), ("per_class_last.csv", "Classes"), ("confusion_last.csv", "Confusion"),
-                                           ("last.safetensors", "Attention"), ("last.safetensors", "Attributes")])
+
+@pytest.mark.parametrize(
+    "file, section",
+    [
+        ("log.jsonl", "Training"),
+        ("per_class_last.csv", "Classes"),
+        ("confusion_last.csv", "Confusion"),
+        ("last.safetensors", "Attention"),
+        ("last.safetensors", "Attributes"),
+    ],
+)
 def test_what_is_missing_is_left_out_with_a_line(copy, page, file, section):
     (copy / file).unlink()
     without = write_report(copy)
-    assert list(without.sections) == SECTIONS and without.sections[section].strip().startswith("Left out: ") and file in without.sections[section]
-    assert without.tables["Scores"] == page.tables["Scores"] and without.tables["Options"] == page.tables["Options"]
+    assert (
+        list(without.sections) == SECTIONS
+        and without.sections[section].strip().startswith("Left out: ")
+        and file in without.sections[section]
+    )
+    assert (
+        without.tables["Scores"] == page.tables["Scores"]
+        and without.tables["Options"] == page.tables["Options"]
+    )
 
 
 def test_results_are_enough(copy, page, tmp_path):
@@ -247,45 +330,83 @@ def test_a_run_that_is_not_finished(copy, torn):
 def test_epochs_that_are_one_have_one_mark(copy):
     (copy / "log.jsonl").write_text((copy / "log.jsonl").read_text().splitlines(keepends=True)[0])
     (copy / "results.json").unlink()
-    assert set(re.findall(r'<text class="mark"[^>]*>(.*?)</text>', write_report(copy).text)) == {"best and last 0"}
+    assert set(re.findall(r'<text class="mark"[^>]*>(.*?)</text>', write_report(copy).text)) == {
+        "best and last 0"
+    }
 
 
 def test_images_that_are_gone(tmp_path):
     write_dataset(tmp_path)
-    program.main(["--root", str(tmp_path), "--clip", str(write_clip(tmp_path / "clip")), "--output", str(tmp_path / "run"), *QUICK, "--nepoch", "1"])
+    program.main(
+        [
+            "--root",
+            str(tmp_path),
+            "--clip",
+            str(write_clip(tmp_path / "clip")),
+            "--output",
+            str(tmp_path / "run"),
+            *QUICK,
+            "--nepoch",
+            "1",
+        ]
+    )
     shutil.rmtree(tmp_path / "RSSDIVCS" / "Class4")
     page = write_report(tmp_path / "run")
-    assert all("Left out: 5 of 60 images are missing" in page.sections[name] for name in ("Attributes", "Attention"))
+    assert all(
+        "Left out: 5 of 60 images are missing" in page.sections[name] for name in ("Attributes", "Attention")
+    )
     assert len(page.tables["Accuracy by class, %"]) == 4
 
 
 def test_names_can_hold_anything(tmp_path):
     names = [NASTY, *(f"Class{c}" for c in range(1, 12))]
-    write_dataset(tmp_path, allclasses_names=cells(names))
+    write_dataset(tmp_path, allclasses_names=cell_array(names))
     folder = tmp_path / '<i>run&"'
-    program.main(["--root", str(tmp_path), "--clip", str(write_clip(tmp_path / "clip")), "--output", str(folder), *QUICK, "--nepoch", "1"])
+    program.main(
+        [
+            "--root",
+            str(tmp_path),
+            "--clip",
+            str(write_clip(tmp_path / "clip")),
+            "--output",
+            str(folder),
+            *QUICK,
+            "--nepoch",
+            "1",
+        ]
+    )
     page = write_report(folder)
-    assert "<b>&\"" not in page.text and "<i>run" not in page.text
-    assert NASTY in [row[0] for row in page.tables["Accuracy by class, %"]] and NASTY in page.tables["Confusion"][0]
+    assert '<b>&"' not in page.text and "<i>run" not in page.text
+    assert (
+        NASTY in [row[0] for row in page.tables["Accuracy by class, %"]]
+        and NASTY in page.tables["Confusion"][0]
+    )
     assert page.of("img")[0]["alt"].startswith(f"image_0.png: {NASTY}, named")
 
 
-@pytest.mark.parametrize("file, content, message", [
-    ("log.jsonl", "", "log.jsonl is empty"),
-    ("log.jsonl", "junk\n{}\n", "log.jsonl, line 1, is not JSON"),
-    ("log.jsonl", '{"epoch": 0}\n', "does not hold what main.py writes .KeyError"),
-    ("log.jsonl", "3\n", "does not hold what main.py writes"),
-    ("results.json", "{", "results.json is not readable JSON"),
-    ("results.json", "[1]", "does not hold what main.py writes"),
-    ("options.json", '{"options": 3}', "options.json: expected"),
-    ("options.json", "{}", "does not hold what main.py writes .KeyError"),
-    ("per_class_last.csv", "class,subset,images,attention\nA,seen,3\n", "per_class_last.csv is no table of main.py"),
-    ("per_class_last.csv", "class,subset,images,attention\nA,neither,3,50\n", "seen or unseen"),
-    ("per_class_best.csv", "class,subset,images,final\nA,seen,3,50\n", "images and attention"),
-    ("confusion_last.csv", "class,A,B\nA,1,x\nB,0,1\n", "confusion_last.csv is no table of main.py"),
-    ("confusion_last.csv", "class,A,B\nA,1,0\n", "one for each of the classes"),
-    ("confusion_last.csv", "\0", "confusion_last.csv is no table of main.py"),
-])
+@pytest.mark.parametrize(
+    "file, content, message",
+    [
+        ("log.jsonl", "", "log.jsonl is empty"),
+        ("log.jsonl", "junk\n{}\n", "log.jsonl, line 1, is not JSON"),
+        ("log.jsonl", '{"epoch": 0}\n', "does not hold what main.py writes .KeyError"),
+        ("log.jsonl", "3\n", "does not hold what main.py writes"),
+        ("results.json", "{", "results.json is not readable JSON"),
+        ("results.json", "[1]", "does not hold what main.py writes"),
+        ("options.json", '{"options": 3}', "options.json: expected"),
+        ("options.json", "{}", "does not hold what main.py writes .KeyError"),
+        (
+            "per_class_last.csv",
+            "class,subset,images,attention\nA,seen,3\n",
+            "per_class_last.csv is no table of main.py",
+        ),
+        ("per_class_last.csv", "class,subset,images,attention\nA,neither,3,50\n", "seen or unseen"),
+        ("per_class_best.csv", "class,subset,images,final\nA,seen,3,50\n", "images and attention"),
+        ("confusion_last.csv", "class,A,B\nA,1,x\nB,0,1\n", "confusion_last.csv is no table of main.py"),
+        ("confusion_last.csv", "class,A,B\nA,1,0\n", "one for each of the classes"),
+        ("confusion_last.csv", "\0", "confusion_last.csv is no table of main.py"),
+    ],
+)
 def test_a_damaged_file_is_one_line(copy, capsys, file, content, message):
     (copy / file).write_text(content)
     if file == "options.json" and content == "{}":
@@ -296,7 +417,11 @@ def test_a_damaged_file_is_one_line(copy, capsys, file, content, message):
 def test_a_device_that_is_not_there(run, tmp_path, capsys):
     with pytest.raises(SystemExit) as stop:
         report.main([str(run), "--device", "gpu", "--output", str(tmp_path / "page.html")])
-    assert stop.value.code == 2 and "--device gpu cannot be used" in capsys.readouterr().err and not (tmp_path / "page.html").exists()
+    assert (
+        stop.value.code == 2
+        and "--device gpu cannot be used" in capsys.readouterr().err
+        and not (tmp_path / "page.html").exists()
+    )
 
 
 def test_a_folder_of_neither_kind(tmp_path, capsys):
@@ -307,28 +432,60 @@ def test_a_folder_of_neither_kind(tmp_path, capsys):
 
 # ---- predictions -----------------------------------------------------------------------------------------------------
 
+
 @pytest.fixture
 def predictions(root, tmp_path) -> Path:
     """Six images named, one of them gone since; one that could not be read."""
     folder, images = tmp_path / "predictions", sorted((root / "RSSDIVCS").glob("Class[0-4]/image_*0.png"))[:3]
     images += sorted((root / "RSSDIVCS").glob("Class5/*.png"))[:2] + [tmp_path / f"gone {NASTY}.png"]
     guesses = ["harbour", "lake", "harbour", NASTY, "lake", "lake"]
-    lines = [{"image": str(image), "classes": [{"class": name, "probability": 0.5 + 0.05 * n}, {"class": "pier", "probability": 0.04}],
-              "attributes": [{"attribute": "water", "contribution": 0.41}, {"attribute": NASTY, "contribution": 0.1}]}
-             for n, (image, name) in enumerate(zip(images, guesses))]
+    lines = [
+        {
+            "image": str(image),
+            "classes": [
+                {"class": name, "probability": 0.5 + 0.05 * n},
+                {"class": "pier", "probability": 0.04},
+            ],
+            "attributes": [
+                {"attribute": "water", "contribution": 0.41},
+                {"attribute": NASTY, "contribution": 0.1},
+            ],
+        }
+        for n, (image, name) in enumerate(zip(images, guesses))
+    ]
     lines.insert(2, {"image": "/somewhere/broken.png", "error": f"cannot read {NASTY}"})
     folder.mkdir()
     (folder / "predictions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    (folder / "options.json").write_text(json.dumps({"options": {"top": 2}, "command": "predict.py here", "classes": {"harbour": "seen", "lake": "unseen"}}))
+    (folder / "options.json").write_text(
+        json.dumps(
+            {
+                "options": {"top": 2},
+                "command": "predict.py here",
+                "classes": {"harbour": "seen", "lake": "unseen"},
+            }
+        )
+    )
     return folder
 
 
 def test_every_image_is_in_the_gallery(predictions):
     page = write_report(predictions)
     assert list(page.sections) == ["Pictures", "Classes", "Table", "Unreadable", "Settings"]
-    chips = {button["value"]: name for button, name in zip(page.of("button")[:4], re.findall(r'aria-pressed="\w+">(.*?) <span>', page.text))}
+    chips = {
+        button["value"]: name
+        for button, name in zip(
+            page.of("button")[:4], re.findall(r'aria-pressed="\w+">(.*?) <span>', page.text)
+        )
+    }
     places = [li["data-class"] for li in page.of("li") if "data-class" in li]
-    assert [chips[place] for place in places] == ["harbour", "lake", "harbour", "&lt;b&gt;&amp;&quot;x&quot; &#937;", "lake", "lake"]
+    assert [chips[place] for place in places] == [
+        "harbour",
+        "lake",
+        "harbour",
+        "&lt;b&gt;&amp;&quot;x&quot; &#937;",
+        "lake",
+        "lake",
+    ]
     assert re.findall(r"<span>(\d+)</span></button>", page.text) == ["6", "3", "2", "1"]
     assert len(page.of("img")) == 5 and "the picture is not there any more" in page.sections["Pictures"]
     assert all(image["src"].startswith("data:image/jpeg") and image["alt"] for image in page.of("img"))
@@ -338,39 +495,69 @@ def test_every_image_is_in_the_gallery(predictions):
 def test_predictions_as_tables(predictions):
     page = write_report(predictions)
     assert page.tables["Predictions"][0] == ["image", "class 1", "probability 1", "class 2", "probability 2"]
-    assert page.tables["Predictions"][2][1:] == ["lake", "0.5500", "pier", "0.0400"] and len(page.tables["Predictions"]) == 7
-    assert page.tables["Images that could not be read"][1] == ["/somewhere/broken.png", f"cannot read {NASTY}"]
-    assert page.tables["Options"][1] == ["top", "2"] and "<b>&\"" not in page.text
+    assert (
+        page.tables["Predictions"][2][1:] == ["lake", "0.5500", "pier", "0.0400"]
+        and len(page.tables["Predictions"]) == 7
+    )
+    assert page.tables["Images that could not be read"][1] == [
+        "/somewhere/broken.png",
+        f"cannot read {NASTY}",
+    ]
+    assert page.tables["Options"][1] == ["top", "2"] and '<b>&"' not in page.text
 
 
 def test_classes_have_the_colour_of_their_kind(predictions):
     page = write_report(predictions)
     assert [bar["class"] for bar in page.of("g", "bar")] == ["bar unseen", "bar seen", "bar chosen"]
-    assert [h3["class"] for h3 in page.of("h3") if "class" in h3] == ["seen", "unseen", "seen", "chosen", "unseen", "unseen"]
+    assert [h3["class"] for h3 in page.of("h3") if "class" in h3] == [
+        "seen",
+        "unseen",
+        "seen",
+        "chosen",
+        "unseen",
+        "unseen",
+    ]
 
 
 def test_a_gallery_of_many_shows_some_and_says_so(predictions):
     page = write_report(predictions, "--images", 2)
     assert "2 of 6 images are shown" in page.sections["Pictures"] and len(page.tables["Predictions"]) == 3
-    assert [image["data-class"] for image in page.of("li") if "data-class" in image] == ["0", "1"]  # the first and the last
+    assert [image["data-class"] for image in page.of("li") if "data-class" in image] == [
+        "0",
+        "1",
+    ]  # the first and the last
 
 
 def test_predictions_without_options_or_readable_images(predictions):
     (predictions / "options.json").unlink()
     (predictions / "predictions.jsonl").write_text('{"image": "a.png", "error": "no"}\n')
     page = write_report(predictions)
-    assert list(page.sections) == ["Unreadable", "Settings"] and "no options.json" in page.sections["Settings"]
+    assert (
+        list(page.sections) == ["Unreadable", "Settings"] and "no options.json" in page.sections["Settings"]
+    )
 
 
 def test_a_file_may_have_any_bytes_for_a_name(predictions):
-    (predictions / "predictions.jsonl").write_text(json.dumps({"image": "/x/\udcff.png", "classes": [{"class": "lake", "probability": 1.0}], "attributes": []}) + "\n")
+    (predictions / "predictions.jsonl").write_text(
+        json.dumps(
+            {"image": "/x/\udcff.png", "classes": [{"class": "lake", "probability": 1.0}], "attributes": []}
+        )
+        + "\n"
+    )
     assert "56575" in write_report(predictions).text
 
 
-@pytest.mark.parametrize("line, message", [
-    ("", "predictions.jsonl is empty"), ("junk\n", "line 1, is not JSON"), ("[]\n", "line 1, is not what predict.py writes"),
-    ('{"image": "a.png"}\n', "neither classes nor an error"), ('{"classes": [{"class": "a", "probability": 1}]}\n', "KeyError"),
-    ('{"image": "a.png", "classes": [{"class": "a", "probability": "much"}]}\n', "line 1, is not what")])
+@pytest.mark.parametrize(
+    "line, message",
+    [
+        ("", "predictions.jsonl is empty"),
+        ("junk\n", "line 1, is not JSON"),
+        ("[]\n", "line 1, is not what predict.py writes"),
+        ('{"image": "a.png"}\n', "neither classes nor an error"),
+        ('{"classes": [{"class": "a", "probability": 1}]}\n', "KeyError"),
+        ('{"image": "a.png", "classes": [{"class": "a", "probability": "much"}]}\n', "line 1, is not what"),
+    ],
+)
 def test_a_damaged_prediction_is_one_line(predictions, capsys, line, message):
     (predictions / "predictions.jsonl").write_text(line)
     assert message in fails(capsys, predictions)
@@ -379,6 +566,9 @@ def test_a_damaged_prediction_is_one_line(predictions, capsys, line, message):
 @pytest.mark.parametrize("size", [(1200, 40), (30, 20)])
 def test_thumbnails_keep_their_shape(predictions, tmp_path, size):
     Image.new("RGB", size).save(tmp_path / "one.png")
-    (predictions / "predictions.jsonl").write_text(json.dumps({"image": str(tmp_path / "one.png"), "classes": [{"class": "a", "probability": 1.0}]}) + "\n")
+    (predictions / "predictions.jsonl").write_text(
+        json.dumps({"image": str(tmp_path / "one.png"), "classes": [{"class": "a", "probability": 1.0}]})
+        + "\n"
+    )
     image = write_report(predictions).of("img")[0]
     assert max(int(image["width"]), int(image["height"])) == min(176, max(size))

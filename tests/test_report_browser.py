@@ -1,4 +1,5 @@
 """The pages in a real browser, with nothing but the browser itself: each is opened in a frame of a given width, runs a script, and says what it found."""
+
 import json
 import re
 import shutil
@@ -21,7 +22,9 @@ LOOK = """
                  pictures: [...document.images].map(image => image.naturalWidth > 0),
                  flat: [...document.querySelectorAll("svg[class]")].filter(svg => !svg.closest("details") && !(svg.clientWidth && svg.clientHeight)).length};
 """
-RUN = LOOK + """
+RUN = (
+    LOOK
+    + """
   const bar = document.querySelector(".bars .bar rect");
   bar.dispatchEvent(new PointerEvent("pointerover", {bubbles: true}));
   found.tip = [tip.hidden, tip.textContent];
@@ -30,7 +33,10 @@ RUN = LOOK + """
   const cell = document.querySelector(".cells .plus rect"), colour = getComputedStyle(cell).fill;
   found.cell = colour !== getComputedStyle(document.querySelector(".cells .field")).fill && colour;
 """
-GALLERY = LOOK + """
+)
+GALLERY = (
+    LOOK
+    + """
   const there = () => [[...gallery.children].filter(card => card.offsetHeight).map(card => card.querySelector("h3").firstChild.data), shown.textContent];
   const type = text => { words.value = text; words.dispatchEvent(new Event("input")); };
   const chips = [...document.querySelectorAll(".chips button")];
@@ -40,6 +46,7 @@ GALLERY = LOOK + """
   chips[0].click(); found.word = there();
   type(""); found.again = there();
 """
+)
 
 
 def look(page: Path, script: str, width: int = 1280, dark: bool = False) -> dict:
@@ -48,12 +55,34 @@ def look(page: Path, script: str, width: int = 1280, dark: bool = False) -> dict
     script = f"<script>addEventListener('load', async () => {{{script}await new Promise(go => setTimeout(go, 50)); parent.postMessage(JSON.stringify(found), '*');}});</script>"
     tested.write_text(page.read_text().replace("</body>", script + "</body>"))
     frame = page.with_name("frame.html")
-    frame.write_text(f'<pre></pre><script>onmessage = message => document.querySelector("pre").textContent = message.data</script>'
-                     f'<iframe src="tested.html" style="width:{width}px;height:900px;border:0"></iframe>')
-    done = subprocess.run([CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-                           "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage", f"--user-data-dir={page.parent / 'browser'}",
-                           "--window-size=1400,1000", f"--blink-settings=preferredColorScheme={0 if dark else 1}", "--enable-logging=stderr",
-                           "--virtual-time-budget=20000", "--dump-dom", frame.as_uri()], capture_output=True, text=True, timeout=120)
+    frame.write_text(
+        f'<pre></pre><script>onmessage = message => document.querySelector("pre").textContent = message.data</script>'
+        f'<iframe src="tested.html" style="width:{width}px;height:900px;border:0"></iframe>'
+    )
+    done = subprocess.run(
+        [
+            CHROMIUM,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-quic",
+            "--no-first-run",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "--disable-sync",
+            "--disable-dev-shm-usage",
+            f"--user-data-dir={page.parent / 'browser'}",
+            "--window-size=1400,1000",
+            f"--blink-settings=preferredColorScheme={0 if dark else 1}",
+            "--enable-logging=stderr",
+            "--virtual-time-budget=20000",
+            "--dump-dom",
+            frame.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
     assert "CONSOLE" not in done.stderr, done.stderr
     return json.loads(unescape(re.search("<pre>(.+?)</pre>", done.stdout, re.DOTALL)[1]))
 
@@ -61,8 +90,22 @@ def look(page: Path, script: str, width: int = 1280, dark: bool = False) -> dict
 @pytest.fixture(scope="module")
 def run_page(root, clip, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "run"
-    program.main(["--root", str(root), "--clip", str(clip), "--output", str(folder), "--gzsl", "--manualSeed", "0", "--device", "cpu",
-                  *"--nepoch 2 --n_batch 1 --ways 2 --shots 2 --workers 0".split()])
+    program.main(
+        [
+            "--root",
+            str(root),
+            "--clip",
+            str(clip),
+            "--output",
+            str(folder),
+            "--gzsl",
+            "--manualSeed",
+            "0",
+            "--device",
+            "cpu",
+            *"--nepoch 2 --n_batch 1 --ways 2 --shots 2 --workers 0".split(),
+        ]
+    )
     report.main([str(folder), "--device", "cpu"])
     return folder / "report.html"
 
@@ -73,8 +116,19 @@ def gallery_page(tmp_path_factory) -> Path:
     names = ["lake", 'a "harbour" <b>', "lake", "lake", "forest"]
     for n in range(len(names)):
         Image.new("RGB", (40, 40), (50 * n, 90, 90)).save(folder / f"image_{n}.png")
-    (folder / "predictions.jsonl").write_text("".join(json.dumps(
-        {"image": str(folder / f"image_{n}.png"), "classes": [{"class": name, "probability": 0.5}], "attributes": []}) + "\n" for n, name in enumerate(names)))
+    (folder / "predictions.jsonl").write_text(
+        "".join(
+            json.dumps(
+                {
+                    "image": str(folder / f"image_{n}.png"),
+                    "classes": [{"class": name, "probability": 0.5}],
+                    "attributes": [],
+                }
+            )
+            + "\n"
+            for n, name in enumerate(names)
+        )
+    )
     report.main([str(folder)])
     return folder / "report.html"
 
@@ -84,8 +138,13 @@ def test_a_run(run_page, width, dark):
     found = look(run_page, RUN, width, dark)
     assert found["width"] == width and found["fits"], "the page scrolls sideways"
     assert found["pictures"] == [True] * 3 and found["flat"] == 0
-    assert found["tip"][0] is False and re.fullmatch(r"Class\d+, (un)?seen\n[\d.]+% of \d+ images", found["tip"][1])
-    assert found["copied"].startswith("epoch\tbranch\tU\tS\tH\tAUSUC\tZSL\t") and len(found["copied"].splitlines()) == 5
+    assert found["tip"][0] is False and re.fullmatch(
+        r"Class\d+, (un)?seen\n[\d.]+% of \d+ images", found["tip"][1]
+    )
+    assert (
+        found["copied"].startswith("epoch\tbranch\tU\tS\tH\tAUSUC\tZSL\t")
+        and len(found["copied"].splitlines()) == 5
+    )
     light = [sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in found["colours"]]
     assert (light[0] > light[1]) == dark and found["cell"]
 
@@ -95,5 +154,10 @@ def test_a_gallery(gallery_page, width):
     found = look(gallery_page, GALLERY, width)
     everything = [["lake", 'a "harbour" <b>', "lake", "lake", "forest"], "5 pictures"]
     assert found["fits"] and found["pictures"] == [True] * 5 and found["all"] == found["again"] == everything
-    assert found["first"] == [["lake"] * 3, "3 pictures"] and found["pressed"] == ["false", "true", "false", "false"]
+    assert found["first"] == [["lake"] * 3, "3 pictures"] and found["pressed"] == [
+        "false",
+        "true",
+        "false",
+        "false",
+    ]
     assert found["both"] == [[], "0 pictures"] and found["word"] == [['a "harbour" <b>'], "1 picture"]

@@ -1,4 +1,5 @@
 """Options that make it faster: what they change in the numbers, and what they do where they cannot be used."""
+
 import os
 import subprocess
 import sys
@@ -6,12 +7,13 @@ import sys
 import pytest
 import torch
 
-from build import build_data, build_model
-from dataset import normalize, statistics
-from engine import make_optimizer
-from losses import Criterion, peak_distance
-from options import REPOSITORY, get_options
-from windows import indices
+from data.pipeline import normalize, statistics
+from dsva.engine import make_optimizer
+from dsva.losses import Criterion, peak_distance
+from dsva.windows import indices
+from runs.build import build_data, build_model
+from runs.options import get_options
+from support.machine import REPOSITORY
 
 CPU = torch.device("cpu")
 
@@ -19,10 +21,12 @@ CPU = torch.device("cpu")
 @pytest.fixture
 def build(root, clip):
     """A function from words of the command line to the network."""
+
     def from_words(*words: str):
         opt = get_options(["--root", str(root), "--clip", str(clip), *words])
         torch.manual_seed(0)
         return build_model(opt, build_data(opt, CPU))
+
     yield from_words
     from_words()  # and TF32 is off again
 
@@ -43,6 +47,7 @@ def test_tokens_stay_close_and_in_full_precision(build, images, precision, close
 def test_tf32_is_used_where_it_is_asked_for_and_nowhere_else(build):
     def used():
         return torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+
     for precision, expected in {"tf32": True, "fp32": False, "bf16": False}.items():
         build("--precision", precision)
         assert used() == (expected, expected)
@@ -57,7 +62,9 @@ def test_a_compiled_network_learns_and_is_saved_under_the_same_names(build, imag
     torch.testing.assert_close(*tokens, rtol=1e-5, atol=1e-5)
     for several in tokens:
         several.sum().backward()
-    torch.testing.assert_close(*(model.tower.embeddings.patch_embedding.weight.grad for model in models), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(
+        *(model.tower.embeddings.patch_embedding.weight.grad for model in models), rtol=1e-4, atol=1e-4
+    )
 
 
 def test_without_a_compiler_a_line_says_so(build, images, monkeypatch, capsys):
@@ -65,14 +72,24 @@ def test_without_a_compiler_a_line_says_so(build, images, monkeypatch, capsys):
 
     def fail(*args, **kwargs):
         raise RuntimeError("no C++ compiler\nmore of it")
+
     monkeypatch.setattr(torch, "compile", fail)
     assert torch.equal(build("--compile").tokens(images), expected)
-    assert "note: --compile cannot be used here (no C++ compiler): the network runs as it is\n" in capsys.readouterr().out
+    assert (
+        "note: --compile cannot be used here (no C++ compiler): the network runs as it is\n"
+        in capsys.readouterr().out
+    )
 
 
 def test_a_cuda_toolkit_without_a_gpu_is_no_complaint(tmp_path):
-    compiles = "import torch, build; build.compile_tower(torch.nn.Linear(2, 2), torch.device('cpu'))"
-    ran = subprocess.run([sys.executable, "-c", compiles], cwd=REPOSITORY / "model", env={**os.environ, "CUDA_HOME": str(tmp_path), "CUDA_VISIBLE_DEVICES": ""}, capture_output=True, text=True)
+    compiles = "import torch; from clip import checkpoint; checkpoint.compile_tower(torch.nn.Linear(2, 2), torch.device('cpu'))"
+    ran = subprocess.run(
+        [sys.executable, "-c", compiles],
+        cwd=REPOSITORY / "model",
+        env={**os.environ, "CUDA_HOME": str(tmp_path), "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+    )
     assert (ran.returncode, ran.stderr) == (0, "")
 
 
@@ -83,6 +100,7 @@ def test_adam_without_its_fused_kernel_learns_the_same(build, images, monkeypatc
         if fused:
             raise RuntimeError("`fused=True` requires all the params to be CUDA, floating point Tensor")
         return adam(parameters, **options)
+
     optimizers = [make_optimizer(fused, True, 1e-3, (0.5, 0.999))]
     monkeypatch.setattr(torch.optim, "Adam", old_adam)
     optimizers.append(make_optimizer(plain, True, 1e-3, (0.5, 0.999)))
@@ -104,5 +122,7 @@ def test_what_a_test_has_left_on_the_device_can_be_learnt_with(build):
     with torch.inference_mode():
         criterion(model(normalize(pixels, "imagenet"), M, windows=True), labels, M, model, full=True)
     model.learn(everything=True)
-    sum(criterion(model(normalize(pixels, "imagenet"), M, windows=True), labels, M, model, full=True).values()).backward()
+    sum(
+        criterion(model(normalize(pixels, "imagenet"), M, windows=True), labels, M, model, full=True).values()
+    ).backward()
     assert model.prototypes.grad.isfinite().all()

@@ -18,8 +18,21 @@ from demo.attributes import INDEX, pack_masks  # noqa: E402
 @pytest.fixture(scope="module")
 def checkpoint(root, clip, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / "run"
-    program.main(["--root", str(root), "--clip", str(clip), "--output", str(folder), "--manualSeed", "0", "--device", "cpu",
-                  *"--nepoch 1 --n_batch 1 --ways 2 --shots 2 --workers 0".split()])
+    program.main(
+        [
+            "--root",
+            str(root),
+            "--clip",
+            str(clip),
+            "--output",
+            str(folder),
+            "--manualSeed",
+            "0",
+            "--device",
+            "cpu",
+            *"--nepoch 1 --n_batch 1 --ways 2 --shots 2 --workers 0".split(),
+        ]
+    )
     return folder / "last.safetensors"
 
 
@@ -30,8 +43,15 @@ def look(checkpoint: Path, *words):
 def test_a_panel_for_each_image_and_a_sheet_of_all(checkpoint, tmp_path):
     look(checkpoint, "--per_class", 2, "--top", 2, "--output", tmp_path)
     panels = sorted(file.name for file in tmp_path.iterdir())
-    assert panels == ["Class0_image_0.png", "Class0_image_1.png", "Class1_image_5.png", "Class1_image_6.png",
-                      "Class2_image_10.png", "Class2_image_11.png", "contact_sheet.png"]
+    assert panels == [
+        "Class0_image_0.png",
+        "Class0_image_1.png",
+        "Class1_image_5.png",
+        "Class1_image_6.png",
+        "Class2_image_10.png",
+        "Class2_image_11.png",
+        "contact_sheet.png",
+    ]
     panel, sheet = Image.open(tmp_path / panels[0]), Image.open(tmp_path / "contact_sheet.png")
     assert sheet.size == (2 * panel.width, 3 * panel.height)
     assert panel.width > panel.height and np.asarray(panel).std() > 10
@@ -39,7 +59,12 @@ def test_a_panel_for_each_image_and_a_sheet_of_all(checkpoint, tmp_path):
 
 def test_images_are_of_every_class_in_turn(checkpoint, tmp_path):
     look(checkpoint, "--per_class", 2, "--draw", 3, "--output", tmp_path)
-    assert {file.name for file in tmp_path.iterdir()} == {"Class0_image_0.png", "Class1_image_5.png", "Class2_image_10.png", "contact_sheet.png"}
+    assert {file.name for file in tmp_path.iterdir()} == {
+        "Class0_image_0.png",
+        "Class1_image_5.png",
+        "Class2_image_10.png",
+        "contact_sheet.png",
+    }
 
 
 def test_own_images(checkpoint, root, tmp_path):
@@ -67,12 +92,25 @@ def test_localization_is_printed_and_saved(checkpoint, root, tmp_path, monkeypat
     monkeypatch.setattr(visualize, "load_masks", lambda *_: masks)
     look(checkpoint, "--masks", tmp_path, "--output", tmp_path / "out", "--draw", 1)
     result = json.loads((tmp_path / "out" / "localization.json").read_text())
-    assert [row["attribute"] for row in result["attributes"]] == ["attribute 1"]  # the other covers more than half of the image
-    assert result["area"] == pytest.approx(1 / 16) and result["iou_chance"] == pytest.approx(1 / 31) and "times chance" in capsys.readouterr().out
+    assert [row["attribute"] for row in result["attributes"]] == [
+        "attribute 1"
+    ]  # the other covers more than half of the image
+    assert (
+        result["area"] == pytest.approx(1 / 16)
+        and result["iou_chance"] == pytest.approx(1 / 31)
+        and "times chance" in capsys.readouterr().out
+    )
 
 
-@pytest.mark.parametrize("words, message", [(["--images", "nowhere/x.png"], "cannot read the image"), (["--images", "."], "no image in"),
-                                            (["--masks", "nowhere"], "no masks for .*Class0"), (["--per_class", "0"], "--per_class")])
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["--images", "nowhere/x.png"], "cannot read the image"),
+        (["--images", "."], "no image in"),
+        (["--masks", "nowhere"], "no masks for .*Class0"),
+        (["--per_class", "0"], "--per_class"),
+    ],
+)
 def test_wrong_use_is_one_line(checkpoint, tmp_path, capsys, monkeypatch, words, message):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as stop:

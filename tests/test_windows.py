@@ -1,7 +1,7 @@
 import torch
 import torch.nn.functional as F
 
-from windows import concentration, crop_windows, window_boxes
+from dsva.windows import concentration, crop_windows, window_boxes
 
 
 def test_strongest_attribute_of_each_group_chooses_the_window():
@@ -21,7 +21,9 @@ def test_concentration_is_the_mean_of_scaled_enlarged_maps():
     for image, chosen in enumerate([(1, 2), (0, 3)]):
         scaled = []
         for attribute in chosen:
-            big = F.interpolate(maps[image, attribute][None, None], size=(9, 9), mode="bilinear", align_corners=True)[0, 0]
+            big = F.interpolate(
+                maps[image, attribute][None, None], size=(9, 9), mode="bilinear", align_corners=True
+            )[0, 0]
             scaled.append((big - big.min()) / (big.max() - big.min()))
         expected.append(sum(scaled) / 2)
     torch.testing.assert_close(concentration(maps, scores, [[0, 1], [2, 3]], 9), torch.stack(expected))
@@ -29,12 +31,17 @@ def test_concentration_is_the_mean_of_scaled_enlarged_maps():
 
 def test_a_higher_threshold_gives_a_smaller_window():
     ramp = torch.arange(16.0).view(1, 1, 4, 4)
-    areas = [window_boxes(ramp, torch.zeros(1, 1), [[0]], 16, threshold)[0, 2:].prod().item() for threshold in (0.5, 1.0, 1.5)]
+    areas = [
+        window_boxes(ramp, torch.zeros(1, 1), [[0]], 16, threshold)[0, 2:].prod().item()
+        for threshold in (0.5, 1.0, 1.5)
+    ]
     assert areas[0] > areas[1] > areas[2]
 
 
 def test_constant_maps_give_the_whole_image():
-    assert window_boxes(torch.ones(1, 2, 3, 3), torch.zeros(1, 2), [[0], [1]], 6, 1.0).tolist() == [[0, 0, 6, 6]]
+    assert window_boxes(torch.ones(1, 2, 3, 3), torch.zeros(1, 2), [[0], [1]], 6, 1.0).tolist() == [
+        [0, 0, 6, 6]
+    ]
 
 
 def test_crops_are_those_of_interpolate():
@@ -42,5 +49,10 @@ def test_crops_are_those_of_interpolate():
     images = torch.rand(4, 3, 20, 20)
     boxes = torch.tensor([[0, 0, 20, 20], [3, 5, 7, 11], [19, 0, 1, 6], [4, 4, 1, 1]])
     for image, (top, left, height, width), crop in zip(images, boxes.tolist(), crop_windows(images, boxes)):
-        window = image[None, :, top:top + height, left:left + width]
-        torch.testing.assert_close(crop, F.interpolate(window, (20, 20), mode="bilinear", align_corners=True)[0], rtol=1e-5, atol=1e-5)
+        window = image[None, :, top : top + height, left : left + width]
+        torch.testing.assert_close(
+            crop,
+            F.interpolate(window, (20, 20), mode="bilinear", align_corners=True)[0],
+            rtol=1e-5,
+            atol=1e-5,
+        )

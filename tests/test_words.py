@@ -1,4 +1,5 @@
 """A start from words: at first both heads say what CLIP says, in units of the training images."""
+
 import json
 import shlex
 
@@ -7,12 +8,12 @@ import torch
 
 import annotate
 import main as program
-from attributes import load_clip
+from clip.checkpoint import load_clip
 from conftest import GROUPS, write_dataset
-from discriminant import Discriminant
-from dsva import DSVA
+from dsva.discriminant import Discriminant
+from dsva.network import DSVA
+from dsva.words import find_prototypes, start_from_words
 from test_annotate import write_whole_clip
-from words import find_prototypes, start_from_words
 
 QUICK = "--nepoch 2 --n_batch 2 --ways 3 --shots 2 --pretrain_epoch 0 --manualSeed 1 --workers 0 --device cpu"
 
@@ -26,7 +27,7 @@ def clip(tmp_path_factory):
 def words(clip):
     model, _ = load_clip(clip)
     torch.manual_seed(0)
-    for parameter in model.vision_model.post_layernorm.parameters():    # as if it had been trained
+    for parameter in model.vision_model.post_layernorm.parameters():  # as if it had been trained
         parameter.data += 0.3 * torch.randn_like(parameter)
     return model, torch.nn.functional.normalize(torch.randn(6, model.config.projection_dim), dim=1)
 
@@ -35,12 +36,25 @@ def test_the_projection_branch_starts_as_clips_similarities_standardised(words):
     model, sentences = words
     size = model.config.vision_config.image_size
     images = torch.randn(20, 3, size, size)
-    dsva = DSVA(getattr(model.vision_model, "vision_model", model.vision_model), 6, list(GROUPS.values()), class_token=True)
-    start_from_words(dsva, sentences @ model.visual_projection.weight.detach(), zip(images.split(8), torch.zeros(20).split(8)))
+    dsva = DSVA(
+        getattr(model.vision_model, "vision_model", model.vision_model),
+        6,
+        list(GROUPS.values()),
+        class_token=True,
+    )
+    start_from_words(
+        dsva,
+        sentences @ model.visual_projection.weight.detach(),
+        zip(images.split(8), torch.zeros(20).split(8)),
+    )
     with torch.no_grad():
         said = dsva(images, torch.eye(6)).attributes_projection
-        similarity = model.visual_projection(model.vision_model(pixel_values=images).pooler_output) @ sentences.T
-    torch.testing.assert_close(said, (similarity - similarity.mean(dim=0)) / similarity.std(dim=0), rtol=1e-3, atol=1e-3)
+        similarity = (
+            model.visual_projection(model.vision_model(pixel_values=images).pooler_output) @ sentences.T
+        )
+    torch.testing.assert_close(
+        said, (similarity - similarity.mean(dim=0)) / similarity.std(dim=0), rtol=1e-3, atol=1e-3
+    )
 
 
 @pytest.mark.parametrize("class_token", [False, True])
@@ -48,7 +62,12 @@ def test_both_branches_start_with_deviation_1_and_know_nothing_of_the_mean_token
     model, sentences = words
     size = model.config.vision_config.image_size
     images = torch.randn(20, 3, size, size)
-    dsva = DSVA(getattr(model.vision_model, "vision_model", model.vision_model), 6, list(GROUPS.values()), class_token=class_token)
+    dsva = DSVA(
+        getattr(model.vision_model, "vision_model", model.vision_model),
+        6,
+        list(GROUPS.values()),
+        class_token=class_token,
+    )
     start_from_words(dsva, sentences @ model.visual_projection.weight.detach(), [(images, torch.zeros(20))])
     with torch.no_grad():
         out, tokens = dsva(images, torch.eye(6)), dsva.tokens(images)
@@ -61,40 +80,83 @@ def test_both_branches_start_with_deviation_1_and_know_nothing_of_the_mean_token
 
 def test_prototypes_find_the_patches_that_an_attribute_lies_on():
     draw = torch.Generator().manual_seed(0)
-    directions, tokens = 2 * torch.nn.functional.normalize(torch.randn(3, 24, generator=draw), dim=1), torch.randn(300, 17, 24, generator=draw)
+    directions, tokens = (
+        2 * torch.nn.functional.normalize(torch.randn(3, 24, generator=draw), dim=1),
+        torch.randn(300, 17, 24, generator=draw),
+    )
     strength, places = 4 * torch.rand(300, 3, generator=draw), torch.randint(16, (300, 3), generator=draw)
-    for a in range(3):      # each attribute lies on a patch of every image, and scores tell how strongly, not where
+    for a in range(
+        3
+    ):  # each attribute lies on a patch of every image, and scores tell how strongly, not where
         tokens[torch.arange(300), 1 + places[:, a]] += strength[:, a, None] * directions[a]
-    prototypes = find_prototypes(tokens[:200], (strength[:200] - strength[:200].mean(dim=0)) / strength[:200].std(dim=0))
+    prototypes = find_prototypes(
+        tokens[:200], (strength[:200] - strength[:200].mean(dim=0)) / strength[:200].std(dim=0)
+    )
     found = (prototypes @ tokens[200:, 1:].transpose(1, 2)).argmax(dim=2) == places[200:]
-    assert found[strength[200:] > 2].float().mean() > 0.95      # chance: 1 / 16
+    assert found[strength[200:] > 2].float().mean() > 0.95  # chance: 1 / 16
 
 
 def test_images_that_are_all_alike_tell_no_place():
-    assert not find_prototypes(torch.ones(5, 17, 8), torch.randn(5, 3)).isfinite().any()   # training then ends with a line that says so
+    assert (
+        not find_prototypes(torch.ones(5, 17, 8), torch.randn(5, 3)).isfinite().any()
+    )  # training then ends with a line that says so
 
 
 def test_discriminants_start_from_the_attribute_scores_of_their_branches(words):
     model, sentences = words
     size = model.config.vision_config.image_size
     images, labels = torch.randn(60, 3, size, size), torch.arange(60) % 4
-    dsva = DSVA(getattr(model.vision_model, "vision_model", model.vision_model), 6, class_token=True, decorrelated=True)
+    dsva = DSVA(
+        getattr(model.vision_model, "vision_model", model.vision_model),
+        6,
+        class_token=True,
+        decorrelated=True,
+    )
     start_from_words(dsva, sentences @ model.visual_projection.weight.detach(), [(images, labels)], 0.9)
     with torch.no_grad():
         out = dsva(images, torch.randn(6, 3))
-    for branch, scores in (("projection", out.attributes_projection), ("attention", out.attributes_attention)):
+    for branch, scores in (
+        ("projection", out.attributes_projection),
+        ("attention", out.attributes_attention),
+    ):
         expected = Discriminant(6)
         expected.fit(scores, labels, 0.9)
-        torch.testing.assert_close(dsva.discriminants[branch].precision, expected.precision, rtol=1e-2, atol=1e-2)
+        torch.testing.assert_close(
+            dsva.discriminants[branch].precision, expected.precision, rtol=1e-2, atol=1e-2
+        )
         torch.testing.assert_close(dsva.discriminants[branch].centre, expected.centre, rtol=1e-3, atol=1e-3)
 
 
 @pytest.fixture
 def annotated(clip, tmp_path):
     root = write_dataset(tmp_path)
-    (tmp_path / "words.json").write_text(json.dumps({"functions": ["boats", "cars"], "materials": ["water", "sand"], "surface_properties": ["lines", "rows"]}))
-    annotate.main(["--root", str(root), "--clip", str(clip), "--vocabulary", str(tmp_path / "words.json"), "--group_file", "three", "--workers", "0",
-                   "--output", str(root / "RSSDIVCS" / "files" / "mine_splits.mat"), "--device", "cpu"])
+    (tmp_path / "words.json").write_text(
+        json.dumps(
+            {
+                "functions": ["boats", "cars"],
+                "materials": ["water", "sand"],
+                "surface_properties": ["lines", "rows"],
+            }
+        )
+    )
+    annotate.main(
+        [
+            "--root",
+            str(root),
+            "--clip",
+            str(clip),
+            "--vocabulary",
+            str(tmp_path / "words.json"),
+            "--group_file",
+            "three",
+            "--workers",
+            "0",
+            "--output",
+            str(root / "RSSDIVCS" / "files" / "mine_splits.mat"),
+            "--device",
+            "cpu",
+        ]
+    )
     return root
 
 
@@ -104,8 +166,19 @@ def run(words, root, clip, output):
 
 
 def test_the_recipe_sets_its_options_and_the_command_line_wins(annotated, clip, tmp_path):
-    options = run(f"{QUICK} --class_embedding mine --group_file three --recipe words --sel_res layer", annotated, clip, tmp_path / "run")["options"]
-    assert (options["start"], options["pool"], options["xe_on"], options["normalize"], options["sel_res"]) == ("words", "class", "logits", "clip", "layer")
+    options = run(
+        f"{QUICK} --class_embedding mine --group_file three --recipe words --sel_res layer",
+        annotated,
+        clip,
+        tmp_path / "run",
+    )["options"]
+    assert (
+        options["start"],
+        options["pool"],
+        options["xe_on"],
+        options["normalize"],
+        options["sel_res"],
+    ) == ("words", "class", "logits", "clip", "layer")
 
 
 def test_a_run_that_goes_on_does_not_start_again(annotated, clip, tmp_path):
@@ -117,7 +190,9 @@ def test_a_run_that_goes_on_does_not_start_again(annotated, clip, tmp_path):
 
 
 def test_a_saved_run_is_evaluated_with_its_pooling(annotated, clip, tmp_path, capsys):
-    last = run(f"{QUICK} --class_embedding mine --group_file three --recipe words", annotated, clip, tmp_path / "run")["last"]["scores"]["final"]["accuracy"]
+    last = run(
+        f"{QUICK} --class_embedding mine --group_file three --recipe words", annotated, clip, tmp_path / "run"
+    )["last"]["scores"]["final"]["accuracy"]
     program.main(["--eval", "--resume", str(tmp_path / "run" / "last.safetensors")])
     assert f"selected branch, final: {last:5.2f}" in capsys.readouterr().out
 

@@ -1,4 +1,5 @@
 """The baselines: scores against a computation by hand, and what the program writes."""
+
 import json
 import math
 import shlex
@@ -9,26 +10,43 @@ import pytest
 import torch
 
 import zero_shot_clip
-from conftest import ATTRIBUTES, cells, write_dataset
-from metrics import harmonic_mean
+from conftest import ATTRIBUTES, cell_array, write_dataset
+from dsva.metrics import harmonic_mean
 from test_annotate import FakeClip, change_splits, vector, write_whole_clip
 from zero_shot_clip import attribute_cosines
 
 NAMES = [f"attribute {a}" for a in range(ATTRIBUTES)]
-SEEN, UNSEEN, PER_CLASS = range(2, 6), range(2), 10  # classes; image i is of class i // PER_CLASS, every tenth one tests
+SEEN, UNSEEN, PER_CLASS = (
+    range(2, 6),
+    range(2),
+    10,
+)  # classes; image i is of class i // PER_CLASS, every tenth one tests
 
 
 @pytest.fixture
 def root(tmp_path):
     write_dataset(tmp_path, seen=len(SEEN), unseen=len(UNSEEN), per_class=PER_CLASS)
-    change_splits(tmp_path, attribute_names=cells(NAMES))
+    change_splits(tmp_path, attribute_names=cell_array(NAMES))
     return tmp_path
 
 
 def run(root, words="", clip="unused"):
     """zero_shot_clip.py in this process; returns the results it wrote."""
-    zero_shot_clip.main(["--root", str(root), "--clip", str(clip), "--device", "cpu", "--workers", "0", "--output", str(root / "out"),
-                         *shlex.split(words)])
+    zero_shot_clip.main(
+        [
+            "--root",
+            str(root),
+            "--clip",
+            str(clip),
+            "--device",
+            "cpu",
+            "--workers",
+            "0",
+            "--output",
+            str(root / "out"),
+            *shlex.split(words),
+        ]
+    )
     return json.loads((root / "out" / "results.json").read_text())
 
 
@@ -45,13 +63,19 @@ def by_attributes(i, classes, att):
     similarity = lambda i, a: dot(vector(f"image_{i}.png"), vector(a))
     train = [i for i in range(PER_CLASS * UNSEEN.stop, PER_CLASS * SEEN.stop) if i % PER_CLASS]
     known = [[similarity(i, a) for i in train] for a in NAMES]
-    image = [(similarity(i, a) - statistics.mean(values)) / statistics.pstdev(values) for a, values in zip(NAMES, known)]
+    image = [
+        (similarity(i, a) - statistics.mean(values)) / statistics.pstdev(values)
+        for a, values in zip(NAMES, known)
+    ]
     return [dot(image, att[:, c]) / math.hypot(*image) / math.hypot(*att[:, c]) for c in classes]
 
 
 def accuracy_by_hand(named, classes):
     """named: {image: class}. Percent, the mean of the classes."""
-    return statistics.mean(100 * statistics.mean(c == right for image, c in named.items() if image // PER_CLASS == right) for right in classes)
+    return statistics.mean(
+        100 * statistics.mean(c == right for image, c in named.items() if image // PER_CLASS == right)
+        for right in classes
+    )
 
 
 def probabilities(cosines):
@@ -71,13 +95,16 @@ def name_by_hand(scores, classes):
 def att(root, monkeypatch):
     """The class attributes [A, C], of which FakeClip knows the words."""
     monkeypatch.setattr(zero_shot_clip, "Clip", FakeClip)
-    return change_splits(root, attribute_names=cells(NAMES))["att"]
+    return change_splits(root, attribute_names=cell_array(NAMES))["att"]
 
 
 @pytest.mark.parametrize("baseline", ["names", "attributes"])
 def test_zero_shot_accuracy_is_that_computed_by_hand(root, att, baseline):
     results = run(root, "--attributes")
-    named = {i: name_by_hand(cosines_by_hand(baseline, i, UNSEEN, att), UNSEEN) for i in range(PER_CLASS * UNSEEN.stop)}
+    named = {
+        i: name_by_hand(cosines_by_hand(baseline, i, UNSEEN, att), UNSEEN)
+        for i in range(PER_CLASS * UNSEEN.stop)
+    }
     assert results["scores"][baseline] == {"accuracy": pytest.approx(accuracy_by_hand(named, UNSEEN))}
     assert results["chance"] == 50 and results["per_class"]["class"] == ["Class0", "Class1"]
 
@@ -92,7 +119,10 @@ def test_generalised_scores_are_those_computed_by_hand(root, att, baseline, cons
             p = probabilities(cosines_by_hand(baseline, i, classes, att))
             named[i] = name_by_hand([value - constant * (c in SEEN) for c, value in enumerate(p)], classes)
     U, S = accuracy_by_hand(named, UNSEEN), accuracy_by_hand(named, SEEN)
-    alone = {i: name_by_hand(cosines_by_hand(baseline, i, UNSEEN, att), UNSEEN) for i in range(PER_CLASS * UNSEEN.stop)}
+    alone = {
+        i: name_by_hand(cosines_by_hand(baseline, i, UNSEEN, att), UNSEEN)
+        for i in range(PER_CLASS * UNSEEN.stop)
+    }
     assert (scores["U"], scores["S"], scores["H"]) == pytest.approx((U, S, harmonic_mean(S, U)))
     assert scores["ZSL"] == pytest.approx(accuracy_by_hand(alone, UNSEEN))
     assert 0 <= scores["AUSUC"] <= 100
@@ -104,13 +134,21 @@ def test_without_attributes_no_training_image_is_touched(root, att):
 
 
 def test_a_class_without_images_is_no_candidate(root, att):
-    labels = np.minimum(np.repeat(np.arange(6), PER_CLASS) + 1, 5)      # those of the last class belong to the one before
+    labels = np.minimum(
+        np.repeat(np.arange(6), PER_CLASS) + 1, 5
+    )  # those of the last class belong to the one before
     write_dataset(root, seen=len(SEEN), unseen=len(UNSEEN), per_class=PER_CLASS, labels=labels[:, None])
     assert run(root, "--gzsl")["per_class"]["class"] == [f"Class{c}" for c in range(5)]
 
 
 def test_a_class_with_one_test_image_is_all_right_or_all_wrong(root, att):
-    write_dataset(root, seen=len(SEEN), unseen=len(UNSEEN), per_class=PER_CLASS, test_unseen_loc_0=np.array([[3], *([n] for n in range(11, 21))]))
+    write_dataset(
+        root,
+        seen=len(SEEN),
+        unseen=len(UNSEEN),
+        per_class=PER_CLASS,
+        test_unseen_loc_0=np.array([[3], *([n] for n in range(11, 21))]),
+    )
     right = name_by_hand(by_name(2, UNSEEN), UNSEEN) == 0
     other = accuracy_by_hand({i: name_by_hand(by_name(i, UNSEEN), UNSEEN) for i in range(10, 20)}, [1])
     results = run(root)
@@ -137,15 +175,27 @@ def without_tokenizer(root):
         (root / "nowhere" / file).unlink(missing_ok=True)
 
 
-@pytest.mark.parametrize("spoil, words, message", [
-    (lambda root: change_splits(root, attribute_names=cells(NAMES[1:])), "--attributes", "5 attribute names"),
-    (lambda root: write_dataset(root, seen=4, unseen=2), "--attributes", "does not name its attributes"),
-    (lambda root: next(root.glob("RSSDIVCS/Class0/*")).unlink(), "", "images are missing"),
-    (lambda root: None, "--random_id 9", "has no train_zsl_loc_9"),
-    (lambda root: write_dataset(root, seen=4, unseen=2, att=np.ones((ATTRIBUTES + 1, 6))), "", f"has {ATTRIBUTES + 1} attributes, but "),  # one is in no group
-    (lambda root: None, "", "no CLIP checkpoint"),
-    (without_tokenizer, "", "nowhere has no tokenizer"),
-    (lambda root: None, "--batch_size 0", "expected a whole number at least 1")])
+@pytest.mark.parametrize(
+    "spoil, words, message",
+    [
+        (
+            lambda root: change_splits(root, attribute_names=cell_array(NAMES[1:])),
+            "--attributes",
+            "5 attribute names",
+        ),
+        (lambda root: write_dataset(root, seen=4, unseen=2), "--attributes", "does not name its attributes"),
+        (lambda root: next(root.glob("RSSDIVCS/Class0/*")).unlink(), "", "images are missing"),
+        (lambda root: None, "--random_id 9", "has no train_zsl_loc_9"),
+        (
+            lambda root: write_dataset(root, seen=4, unseen=2, att=np.ones((ATTRIBUTES + 1, 6))),
+            "",
+            f"has {ATTRIBUTES + 1} attributes, but ",
+        ),  # one is in no group
+        (lambda root: None, "", "no CLIP checkpoint"),
+        (without_tokenizer, "", "nowhere has no tokenizer"),
+        (lambda root: None, "--batch_size 0", "expected a whole number at least 1"),
+    ],
+)
 def test_wrong_input_gives_one_line_and_writes_nothing(root, capsys, spoil, words, message):
     spoil(root)
     with pytest.raises(SystemExit) as stop:

@@ -1,4 +1,5 @@
 """The attributes of the demo, their groups, and the file that says where in an image each of them is."""
+
 import io
 from pathlib import Path
 from typing import Dict, Iterable, List, Tuple
@@ -7,17 +8,53 @@ import numpy as np
 
 GROUPS: Dict[str, Tuple[str, ...]] = {
     "functions": (
-        "runway", "aircraft", "cars", "ships", "pier", "sports field", "seating stands", "storage tanks",
-        "solar panels", "rail tracks", "trains", "houses", "large buildings", "roads", "elevated road",
-        "parking bays", "containers", "swimming pool"),
+        "runway",
+        "aircraft",
+        "cars",
+        "ships",
+        "pier",
+        "sports field",
+        "seating stands",
+        "storage tanks",
+        "solar panels",
+        "rail tracks",
+        "trains",
+        "houses",
+        "large buildings",
+        "roads",
+        "elevated road",
+        "parking bays",
+        "containers",
+        "swimming pool",
+    ),
     "materials": (
-        "water", "sand", "trees", "grass", "bare soil", "asphalt", "concrete", "tiled roof", "metal roof",
-        "snow", "crops", "rock"),
+        "water",
+        "sand",
+        "trees",
+        "grass",
+        "bare soil",
+        "asphalt",
+        "concrete",
+        "tiled roof",
+        "metal roof",
+        "snow",
+        "crops",
+        "rock",
+    ),
     "surface_properties": (
-        "striped", "gridded", "circular", "dense", "sparse", "curved", "straight", "shiny", "rippled"),
+        "striped",
+        "gridded",
+        "circular",
+        "dense",
+        "sparse",
+        "curved",
+        "straight",
+        "shiny",
+        "rippled",
+    ),
 }
 ATTRIBUTES: Tuple[str, ...] = sum(GROUPS.values(), ())
-NOTABLE = 0.002                   # share of an image from which on an attribute counts as present, and is worth a word
+NOTABLE = 0.002  # share of an image from which on an attribute counts as present, and is worth a word
 INDEX: Dict[str, int] = {name: i for i, name in enumerate(ATTRIBUTES)}
 
 
@@ -37,7 +74,9 @@ def pack_masks(label: np.ndarray, kinds: Iterable[Tuple[str, ...]]) -> bytes:
 def areas(label: np.ndarray, bits: np.ndarray) -> np.ndarray:
     """Share of the image that each attribute covers, [A]. label, bits: as in the file."""
     shares = np.bincount(label.ravel(), minlength=len(bits)) / label.size
-    return shares @ (bits[:, None] >> np.arange(len(ATTRIBUTES), dtype=np.uint64) & np.uint64(1)).astype(float)
+    return shares @ (bits[:, None] >> np.arange(len(ATTRIBUTES), dtype=np.uint64) & np.uint64(1)).astype(
+        float
+    )
 
 
 def read_masks(path: "str | Path | io.BytesIO") -> np.ndarray:

@@ -1,4 +1,5 @@
 """What people build, laid out as they lay it out: ways, yards, streets, sports grounds. Canvas pixels, radians."""
+
 from functools import partial
 from typing import Sequence
 
@@ -12,10 +13,15 @@ from .scene import SHADE, SIDE, Scene
 
 # ways
 
-def road(scene: Scene, points: np.ndarray, width: float = 26, traffic: float = 0.5, extra: Sequence[str] = ()) -> None:
+
+def road(
+    scene: Scene, points: np.ndarray, width: float = 26, traffic: float = 0.5, extra: Sequence[str] = ()
+) -> None:
     """A carriageway along a line; traffic: cars per 60 pixels of lane. Marked straight or curved as it is."""
     paved = "concrete" if scene.chance(0.25) else "asphalt"
-    paint = scene.pick(((172, 168, 160),) if paved == "concrete" else ((96, 97, 100), (112, 110, 108), (82, 84, 90)))
+    paint = scene.pick(
+        ((172, 168, 160),) if paved == "concrete" else ((96, 97, 100), (112, 110, 108), (82, 84, 90))
+    )
     shape = "straight" if len(points) == 2 else "curved"
     scene.line(points, scene.palette["grass"][1] * 0.5 + 80, width + 7, alpha=110)
     scene.line(points, paint, width, ("roads", paved, shape, *extra))
@@ -23,7 +29,7 @@ def road(scene: Scene, points: np.ndarray, width: float = 26, traffic: float = 0
     lane = width / lanes
     for i in range(lanes):
         middle = beside(points, (i + 0.5) * lane - width / 2)
-        scene.line(middle, paint * 0.82, lane * 0.45, alpha=70)                    # wear
+        scene.line(middle, paint * 0.82, lane * 0.45, alpha=70)  # wear
         if i not in (0, lanes // 2):
             for x, y, angle in walk(middle, 16):
                 scene.line(ray(*at((0, -lane / 2), x, y, angle), angle, 0, 7), WHITE, 1, alpha=170)
@@ -39,10 +45,17 @@ def traffic_along(scene: Scene, points: np.ndarray, density: float) -> None:
             (objects.truck if scene.chance(0.1) else objects.car)(scene, x, y, angle)
 
 
-def elevated_road(scene: Scene, points: np.ndarray, width: float = 34, height: float = 22, traffic: float = 0.5) -> None:
+def elevated_road(
+    scene: Scene, points: np.ndarray, width: float = 34, height: float = 22, traffic: float = 0.5
+) -> None:
     """A road on piers: its shadow runs beside it."""
     scene.line(points + scene.sun * height * scene.shadow_length, SHADE, width, alpha=135)
-    scene.line(points, (186, 182, 174), width + 5, ("elevated road", "concrete", "straight" if len(points) == 2 else "curved"))
+    scene.line(
+        points,
+        (186, 182, 174),
+        width + 5,
+        ("elevated road", "concrete", "straight" if len(points) == 2 else "curved"),
+    )
     road(scene, points, width, traffic, ("elevated road",))
     for side in (-1, 1):
         scene.line(beside(points, side * (width / 2 + 1)), (208, 205, 198), 2)
@@ -52,7 +65,10 @@ def ring_road(scene: Scene, x: float, y: float, radius: float, width: float, arm
     """A roundabout with straight arms."""
     for angle in arms:
         road(scene, ray(x, y, angle, 0, 700), width, 0.4)
-    attributes, paint = ("roads", "asphalt", "circular", "curved"), scene.pick(((100, 100, 103), (114, 112, 110)))
+    attributes, paint = (
+        ("roads", "asphalt", "circular", "curved"),
+        scene.pick(((100, 100, 103), (114, 112, 110))),
+    )
     scene.polygon(disc(x, y, radius + width / 2 + 3), paint * 1.4)
     scene.polygon(disc(x, y, radius + width / 2), paint, attributes)
     scene.outline(disc(x, y, radius), paint * 0.85, width * 0.3, alpha=90)
@@ -82,7 +98,7 @@ def runway(scene: Scene, x: float, y: float, angle: float, width: float = 46) ->
     paint = scene.pick(((176, 172, 164),) if paved == "concrete" else ((88, 89, 93), (104, 103, 104)))
     scene.line(ray(x, y, angle), paint * 0.5 + scene.palette["grass"][1] * 0.5, width + 16, alpha=150)
     scene.line(ray(x, y, angle), paint, width, ("runway", paved, "straight"))
-    for u in scene.rng.uniform(-0.12, 0.12, 5) * width:                            # rubber
+    for u in scene.rng.uniform(-0.12, 0.12, 5) * width:  # rubber
         scene.line(at([(-260, u), (260, u)], x, y, angle), (40, 40, 42), 3, alpha=36)
     for px, py, _ in walk(ray(x, y, angle), 34):
         scene.line(ray(px, py, angle, 0, 20), WHITE, 2, alpha=220)
@@ -94,16 +110,23 @@ def runway(scene: Scene, x: float, y: float, angle: float, width: float = 46) ->
         scene.line(beside(ray(x, y, angle), side * width), WHITE, 1, alpha=180)
 
 
-def apron(scene: Scene, x: float, y: float, angle: float, length: float, width: float, planes: int, size: float) -> None:
+def apron(
+    scene: Scene, x: float, y: float, angle: float, length: float, width: float, planes: int, size: float
+) -> None:
     """A paved stand with aircraft in a row, noses away from its front."""
     ground(scene, "concrete", rect(x, y, length, width, angle))
-    for i, (px, py) in enumerate(lattice(x, y, angle, length, width, 46, 46)):     # slabs
+    for i, (px, py) in enumerate(lattice(x, y, angle, length, width, 46, 46)):  # slabs
         scene.line(ray(px, py, angle + (i % 2) * np.pi / 2, -23, 23), (120, 118, 112), 1, alpha=70)
     for u in (np.arange(planes) - (planes - 1) / 2) * size * 1.12:
         stand = at((u, 0), x, y, angle)
         scene.line(ray(*stand, angle + np.pi / 2, -size * 0.7, size * 0.4), (214, 178, 60), 1, alpha=170)
         if scene.chance(0.85):
-            objects.aircraft(scene, *stand, angle + np.pi / 2 + scene.rng.normal(0, 0.03), size * scene.rng.uniform(0.8, 1.05))
+            objects.aircraft(
+                scene,
+                *stand,
+                angle + np.pi / 2 + scene.rng.normal(0, 0.03),
+                size * scene.rng.uniform(0.8, 1.05),
+            )
 
 
 def tracks(scene: Scene, points: np.ndarray, lines: int, trains: float = 0.3) -> None:
@@ -115,8 +138,8 @@ def tracks(scene: Scene, points: np.ndarray, lines: int, trains: float = 0.3) ->
         track = beside(points, (i - (lines - 1) / 2) * pitch)
         scene.line(track, (92, 80, 70), 10)
         sleepers = np.array([(x, y) for x, y, _ in walk(track, 4)])
-        ends = np.stack([beside(sleepers, -5), beside(sleepers, 5)], 1)            # [n, 2 ends, 2]
-        ends[::2] = ends[::2, ::-1]                          # to and fro: one stroke draws them all
+        ends = np.stack([beside(sleepers, -5), beside(sleepers, 5)], 1)  # [n, 2 ends, 2]
+        ends[::2] = ends[::2, ::-1]  # to and fro: one stroke draws them all
         scene.line(ends.reshape(-1, 2), (134, 124, 114), 1)
         for rail in (-3, 3):
             scene.line(beside(track, rail), (186, 180, 176), 1, alpha=230)
@@ -129,7 +152,10 @@ def tracks(scene: Scene, points: np.ndarray, lines: int, trains: float = 0.3) ->
 
 # yards
 
-def parking(scene: Scene, x: float, y: float, angle: float, length: float, width: float, filled: float = 0.7) -> None:
+
+def parking(
+    scene: Scene, x: float, y: float, angle: float, length: float, width: float, filled: float = 0.7
+) -> None:
     """Rows of bays either side of aisles, on asphalt; filled: 0..1."""
     attributes = ("parking bays", "gridded", "dense" if filled > 0.6 else "sparse")
     ground(scene, "asphalt", rect(x, y, length, width, angle), extra=attributes)
@@ -137,7 +163,12 @@ def parking(scene: Scene, x: float, y: float, angle: float, length: float, width
     for v in np.arange(-width / 2 + depth + 2, width / 2 - depth, 2 * depth + 15):
         for side in (-1, 1):
             for u in np.arange(-length / 2 + 10, length / 2 - 8, bay):
-                slot, *divider = at([(u, v + side * depth / 2), (u + bay / 2, v), (u + bay / 2, v + side * depth)], x, y, angle)
+                slot, *divider = at(
+                    [(u, v + side * depth / 2), (u + bay / 2, v), (u + bay / 2, v + side * depth)],
+                    x,
+                    y,
+                    angle,
+                )
                 scene.line(np.array(divider), WHITE, 1, alpha=130)
                 if scene.chance(filled):
                     objects.car(scene, *slot, angle + side * np.pi / 2 + scene.rng.normal(0, 0.03))
@@ -156,7 +187,7 @@ def solar_rows(scene: Scene, x: float, y: float, angle: float, length: float, wi
         scene.polygon(row + scene.sun * 4, SHADE, alpha=120)
         scene.polygon(row, paint, ("solar panels", "striped", "gridded", "shiny"))
         for u in np.arange(-length / 2, length / 2, 9):
-            shine = int(20 + 100 * np.exp(-((u - glint) / 70) ** 2))
+            shine = int(20 + 100 * np.exp(-(((u - glint) / 70) ** 2)))
             seam = at([(u, v - depth / 2), (u, v + depth / 2)], x, y, angle)
             cell = rect(*at((u + 4.5, v), x, y, angle), 8, depth - 2, angle)
             scene.polygon(cell, (170, 190, 220), alpha=shine)
@@ -164,7 +195,9 @@ def solar_rows(scene: Scene, x: float, y: float, angle: float, length: float, wi
         scene.line(at([(-length / 2, v), (length / 2, v)], x, y, angle), (150, 160, 176), 1, alpha=90)
 
 
-def tank_yard(scene: Scene, x: float, y: float, angle: float, columns: int, lines: int, radius: float) -> None:
+def tank_yard(
+    scene: Scene, x: float, y: float, angle: float, columns: int, lines: int, radius: float
+) -> None:
     """Tanks in bunds on gravel."""
     pitch = radius * 2.9
     for tx, ty in lattice(x, y, angle, columns * pitch, lines * pitch, pitch, pitch):
@@ -174,10 +207,14 @@ def tank_yard(scene: Scene, x: float, y: float, angle: float, columns: int, line
         if scene.chance(0.92):
             objects.tank(scene, tx, ty, radius * scene.rng.choice((1, 1, 0.8)))
     for v in (np.arange(lines + 1) - lines / 2) * pitch:
-        scene.line(at([(-columns * pitch / 2, v), (columns * pitch / 2, v)], x, y, angle), (150, 146, 142), 3)   # pipes
+        scene.line(
+            at([(-columns * pitch / 2, v), (columns * pitch / 2, v)], x, y, angle), (150, 146, 142), 3
+        )  # pipes
 
 
-def neighbourhood(scene: Scene, angle: float, plot: float, depth: float, house: float, street: float = 15) -> None:
+def neighbourhood(
+    scene: Scene, angle: float, plot: float, depth: float, house: float, street: float = 15
+) -> None:
     """Streets with a row of houses on either side, over the whole canvas; plot x depth is one home's ground."""
     rng = scene.rng
     pitch, shift = 2 * depth + street, rng.uniform(-40, 40)
@@ -189,8 +226,14 @@ def neighbourhood(scene: Scene, angle: float, plot: float, depth: float, house: 
     for v in centres:
         for side in (-1, 1):
             for u in np.arange(-360, 361, plot):
-                x, y = at((u + rng.normal(0, 2), v + side * (street / 2 + depth * 0.42)), MIDDLE, MIDDLE, angle)
-                if not scene.sees(x, y) or scene.chance(0.04) or abs(u - crossing) < house * 0.55 + street / 2:
+                x, y = at(
+                    (u + rng.normal(0, 2), v + side * (street / 2 + depth * 0.42)), MIDDLE, MIDDLE, angle
+                )
+                if (
+                    not scene.sees(x, y)
+                    or scene.chance(0.04)
+                    or abs(u - crossing) < house * 0.55 + street / 2
+                ):
                     continue
                 yard = at((rng.uniform(-0.4, 0.4) * plot, side * depth * 0.42), x, y, angle)
                 drive = at([(plot * 0.3, 0), (plot * 0.3, -side * depth * 0.4)], x, y, angle)
@@ -200,14 +243,30 @@ def neighbourhood(scene: Scene, angle: float, plot: float, depth: float, house: 
                 elif scene.chance(0.5):
                     objects.tree(scene, *yard, rng.uniform(5, 11))
                 if scene.chance(0.25):
-                    objects.tree(scene, *at((rng.uniform(-0.5, 0.5) * plot, -side * depth * 0.3), x, y, angle), rng.uniform(4, 9))
+                    objects.tree(
+                        scene,
+                        *at((rng.uniform(-0.5, 0.5) * plot, -side * depth * 0.3), x, y, angle),
+                        rng.uniform(4, 9),
+                    )
                 turn = angle + (np.pi / 2 if scene.chance(0.25) else 0) + rng.normal(0, 0.03)
-                objects.house(scene, x, y, turn, house * rng.uniform(0.85, 1.15), house * rng.uniform(0.6, 0.75), ("dense",))
+                objects.house(
+                    scene,
+                    x,
+                    y,
+                    turn,
+                    house * rng.uniform(0.85, 1.15),
+                    house * rng.uniform(0.6, 0.75),
+                    ("dense",),
+                )
 
 
 def homesteads(scene: Scene, road: np.ndarray, count: int) -> None:
     """Houses far apart, each with its yard and a drive to the road [n, 2]."""
-    places = [place for place in walk(road, 95, scene.rng.uniform(0, 95)) if 0 < place[0] < SIDE and 0 < place[1] < SIDE]
+    places = [
+        place
+        for place in walk(road, 95, scene.rng.uniform(0, 95))
+        if 0 < place[0] < SIDE and 0 < place[1] < SIDE
+    ]
     for i in range(count):
         x, y, along = places[i % len(places)]
         side = 1 if i < len(places) else -1
@@ -221,8 +280,16 @@ def homesteads(scene: Scene, road: np.ndarray, count: int) -> None:
         objects.house(scene, *home, along + scene.rng.normal(0, 0.2), 38, 25, ("sparse",))
 
 
-def piers(scene: Scene, x: float, y: float, angle: float, length: float, count: int, pitch: float,
-          boats: float = 0.8) -> None:
+def piers(
+    scene: Scene,
+    x: float,
+    y: float,
+    angle: float,
+    length: float,
+    count: int,
+    pitch: float,
+    boats: float = 0.8,
+) -> None:
     """Jetties side by side, each leading towards angle, boats moored on both sides."""
     size = scene.rng.uniform(22, 34)
     moored = ("dense",) if boats > 0.5 else ("sparse",)
@@ -240,19 +307,25 @@ def piers(scene: Scene, x: float, y: float, angle: float, length: float, count: 
 
 # sport
 
+
 def pitch(scene: Scene, x: float, y: float, angle: float, length: float) -> None:
     """A football field, mown in stripes."""
     width, stripes = length * 0.64, 12
     paint = scene.pick(((86, 126, 62), (76, 112, 60), (104, 132, 78)))
     for i in range(stripes):
         u = (i + 0.5) / stripes * length - length / 2
-        scene.polygon(rect(*at((u, 0), x, y, angle), length / stripes + 0.5, width, angle), paint * (0.92, 1.08)[i % 2],
-                      ("sports field", "grass", "striped"))
+        scene.polygon(
+            rect(*at((u, 0), x, y, angle), length / stripes + 0.5, width, angle),
+            paint * (0.92, 1.08)[i % 2],
+            ("sports field", "grass", "striped"),
+        )
     scene.outline(rect(x, y, length * 0.94, width * 0.92, angle), WHITE, 2)
     scene.line(ray(x, y, angle + np.pi / 2, -width * 0.46, width * 0.46), WHITE, 2, alpha=220)
     scene.outline(disc(x, y, length * 0.085), WHITE, 2)
     for end in (-1, 1):
-        scene.outline(rect(*at((end * length * 0.395, 0), x, y, angle), length * 0.15, width * 0.55, angle), WHITE, 2)
+        scene.outline(
+            rect(*at((end * length * 0.395, 0), x, y, angle), length * 0.15, width * 0.55, angle), WHITE, 2
+        )
 
 
 def running_track(scene: Scene, x: float, y: float, angle: float, length: float) -> None:
@@ -266,7 +339,9 @@ def running_track(scene: Scene, x: float, y: float, angle: float, length: float)
     ground(scene, "grass", disc(x, y, inner, 0.64, angle, 60, 2.7), extra=("sports field",))
 
 
-def stands(scene: Scene, x: float, y: float, angle: float, outer: float, inner: float, aspect: float, roofed: bool) -> None:
+def stands(
+    scene: Scene, x: float, y: float, angle: float, outer: float, inner: float, aspect: float, roofed: bool
+) -> None:
     """A ring of seats around an arena; radii along its length."""
     seats = scene.pick(((150, 154, 160), (92, 110, 150), (160, 92, 84), (178, 172, 160)))
     ring = partial(disc, x, y, aspect=aspect, angle=angle, corners=72, squareness=2.6)
@@ -274,10 +349,12 @@ def stands(scene: Scene, x: float, y: float, angle: float, outer: float, inner: 
     scene.polygon(ring(outer), seats * 0.75, ("seating stands", "concrete", "curved"))
     for i, r in enumerate(np.linspace(outer * 0.97, inner, 14)):
         scene.polygon(ring(r), seats * (0.86 + 0.28 * (i % 2)))
-    for a, b in zip(ring(outer)[::3], ring(inner)[::3]):                           # aisles
+    for a, b in zip(ring(outer)[::3], ring(inner)[::3]):  # aisles
         scene.line(np.stack([a, b]), seats * 0.6, 1, alpha=190)
     if roofed:
-        scene.polygon(ring(outer * 1.02), (222, 224, 226), ("seating stands", "metal roof", "curved", "shiny"))
+        scene.polygon(
+            ring(outer * 1.02), (222, 224, 226), ("seating stands", "metal roof", "curved", "shiny")
+        )
         for a, b in zip(ring(outer)[::2], ring(inner)[::2]):
             scene.line(np.stack([a, b]), (160, 164, 170), 1, alpha=160)
         middle = ring(outer - 0.62 * (outer - inner))
@@ -289,14 +366,19 @@ def stands(scene: Scene, x: float, y: float, angle: float, outer: float, inner: 
 def diamond(scene: Scene, x: float, y: float, angle: float, size: float) -> None:
     """A ball field: home plate at (x, y), its outfield towards angle."""
     fan = np.linspace(-np.pi / 4, np.pi / 4, 30)
-    sector = lambda r: at(np.concatenate([[(0, 0)], np.stack([r * np.cos(fan), r * np.sin(fan)], 1)]), x, y, angle)
+    sector = lambda r: at(
+        np.concatenate([[(0, 0)], np.stack([r * np.cos(fan), r * np.sin(fan)], 1)]), x, y, angle
+    )
     dirt = scene.pick(((172, 120, 84), (160, 122, 92), (186, 146, 108)))
     scene.polygon(sector(size * 1.06), dirt, ("sports field", "bare soil", "curved"))
     ground(scene, "grass", sector(size), extra=("sports field", "curved"))
     scene.polygon(sector(size * 0.5), dirt, ("sports field", "bare soil", "curved"))
     infield = size * 0.27
-    scene.polygon(rect(*at((infield * 0.92, 0), x, y, angle), infield * 1.05, infield * 1.05, angle + np.pi / 4),
-                  scene.palette["grass"].mean(0) * 1.05, ("sports field", "grass"))
+    scene.polygon(
+        rect(*at((infield * 0.92, 0), x, y, angle), infield * 1.05, infield * 1.05, angle + np.pi / 4),
+        scene.palette["grass"].mean(0) * 1.05,
+        ("sports field", "grass"),
+    )
     for mound, radius in ((at((infield * 0.9, 0), x, y, angle), 0.16 * infield), ((x, y), 0.3 * infield)):
         scene.polygon(disc(*mound, radius), dirt, ("sports field", "bare soil", "circular"))
     for side in (-np.pi / 4, np.pi / 4):
@@ -305,7 +387,9 @@ def diamond(scene: Scene, x: float, y: float, angle: float, size: float) -> None
 
 def court_colours(scene: Scene) -> np.ndarray:
     """Of the play area and of its surround, [2, 3]."""
-    return scene.pick((((52, 92, 140), (76, 122, 88)), ((150, 84, 66), (96, 128, 92)), ((86, 126, 96), (150, 96, 76))))
+    return scene.pick(
+        (((52, 92, 140), (76, 122, 88)), ((150, 84, 66), (96, 128, 92)), ((86, 126, 96), (150, 96, 76)))
+    )
 
 
 def court(scene: Scene, x: float, y: float, angle: float, length: float, colours: np.ndarray) -> None:

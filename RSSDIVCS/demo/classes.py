@@ -1,4 +1,5 @@
 """The scene classes by name, in alphabetical order."""
+
 from typing import Dict
 
 from . import scenes_land, scenes_town  # noqa: F401, they fill the register

@@ -1,4 +1,5 @@
 """Random compositions: any ground with any few elements at any place, following no class's recipe."""
+
 from functools import partial
 from typing import Callable, List
 
@@ -31,7 +32,7 @@ def compose(s: Scene) -> None:
     if s.chance(0.5):
         line = land.shore_distance(s, s.rng.uniform(0, 2 * np.pi), s.rng.uniform(-60, 60)) > 0
         lay(s, other, line if s.chance(0.5) else land.patches(s, s.rng.uniform(0.2, 0.5)))
-    for i in s.rng.permutation(len(ELEMENTS))[:s.rng.integers(1, 6)]:
+    for i in s.rng.permutation(len(ELEMENTS))[: s.rng.integers(1, 6)]:
         radius = s.rng.uniform(50, 150) * (2 if s.chance(0.15) else 1)
         ELEMENTS[i](s, *s.rng.uniform(70, SIDE - 70, 2), radius, s.rng.uniform(0, 2 * np.pi))
 
@@ -45,6 +46,7 @@ def lay(s: Scene, cover: str, where: Where) -> None:
 
 
 # grounds
+
 
 @element
 def pond(s, x, y, r, a):
@@ -115,6 +117,7 @@ def contour_fields(s, x, y, r, a):
 
 # ways
 
+
 @element
 def straight_road(s, x, y, r, a):
     built.road(s, ray(x, y, a), s.rng.uniform(16, 60), s.rng.uniform(0, 0.8))
@@ -127,12 +130,21 @@ def winding_road(s, x, y, r, a):
 
 @element
 def ring(s, x, y, r, a):
-    built.ring_road(s, x, y, 0.7 * min(r, 150), s.rng.uniform(24, 40), a + np.pi / 2 * s.rng.permutation(4)[:s.rng.integers(0, 5)])
+    built.ring_road(
+        s,
+        x,
+        y,
+        0.7 * min(r, 150),
+        s.rng.uniform(24, 40),
+        a + np.pi / 2 * s.rng.permutation(4)[: s.rng.integers(0, 5)],
+    )
 
 
 @element
 def raised_road(s, x, y, r, a):
-    built.elevated_road(s, ray(x, y, a) if s.chance(0.5) else bend(s.rng, x, y, a, 24, 700), s.rng.uniform(26, 46))
+    built.elevated_road(
+        s, ray(x, y, a) if s.chance(0.5) else bend(s.rng, x, y, a, 24, 700), s.rng.uniform(26, 46)
+    )
 
 
 @element
@@ -142,10 +154,13 @@ def airstrip(s, x, y, r, a):
 
 @element
 def rails(s, x, y, r, a):
-    built.tracks(s, ray(x, y, a) if s.chance(0.6) else bend(s.rng, x, y, a, 16, 900), int(s.rng.integers(2, 9)), 0.45)
+    built.tracks(
+        s, ray(x, y, a) if s.chance(0.6) else bend(s.rng, x, y, a, 16, 900), int(s.rng.integers(2, 9)), 0.45
+    )
 
 
 # things
+
 
 @element
 def planes(s, x, y, r, a):
@@ -173,8 +188,12 @@ def jetties(s, x, y, r, a):
 @element
 def dense_houses(s, x, y, r, a):
     length = s.rng.uniform(24, 34)
-    for hx, hy in lattice(x, y, a, 2.6 * r, 2 * r, length * s.rng.uniform(1.2, 1.5), length * s.rng.uniform(1.2, 2)):
-        objects.house(s, hx, hy, a + s.rng.normal(0, 0.04), length, length * s.rng.uniform(0.6, 0.75), ("dense",))
+    for hx, hy in lattice(
+        x, y, a, 2.6 * r, 2 * r, length * s.rng.uniform(1.2, 1.5), length * s.rng.uniform(1.2, 2)
+    ):
+        objects.house(
+            s, hx, hy, a + s.rng.normal(0, 0.04), length, length * s.rng.uniform(0.6, 0.75), ("dense",)
+        )
 
 
 @element

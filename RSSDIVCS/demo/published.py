@@ -1,4 +1,5 @@
 """The published RSSDIVCS format: image list, splits, class-attribute matrix, attribute groups."""
+
 import io
 import json
 import sys
@@ -11,11 +12,12 @@ from scipy.io import savemat
 from .attributes import ATTRIBUTES, GROUPS, group_indices
 
 sys.path.append(str(Path(__file__).resolve().parents[2] / "model"))
-from divisions import cells, columns, divide, one_based, validation  # noqa: E402
+from data.divisions import divide, validation  # noqa: E402
+from data.matlab import cell_array, split_columns, to_matlab  # noqa: E402
 
-COMMON = 0.3                      # an attribute belongs to a class if it shows in this share of its images
-TRAIN_SHARE = 0.8                 # of the images of a seen class; the rest tests generalised zero-shot learning
-DESCRIBED = 1 / 3                 # of the images of an unseen class: not tested, for annotate.py to describe the class by
+COMMON = 0.3  # an attribute belongs to a class if it shows in this share of its images
+TRAIN_SHARE = 0.8  # of the images of a seen class; the rest tests generalised zero-shot learning
+DESCRIBED = 1 / 3  # of the images of an unseen class: not tested, for annotate.py to describe the class by
 
 
 def class_attributes(frequency: np.ndarray) -> np.ndarray:
@@ -33,7 +35,9 @@ def choose_unseen(frequency: np.ndarray, count: int, rng: np.random.Generator) -
         seen = np.delete(common, unseen, 1)
         if (seen.any(1) | ~common[:, unseen].any(1)).all():
             return unseen
-    raise ValueError(f"no {count} classes share all their attributes with the other {common.shape[1] - count}; lower --unseen")
+    raise ValueError(
+        f"no {count} classes share all their attributes with the other {common.shape[1] - count}; lower --unseen"
+    )
 
 
 def mat(content: Dict[str, np.ndarray]) -> bytes:
@@ -43,20 +47,38 @@ def mat(content: Dict[str, np.ndarray]) -> bytes:
     return b"MATLAB 5.0 MAT-file, made by make_demo.py".ljust(116) + file.getvalue()[116:]
 
 
-def published_files(paths: List[str], labels: np.ndarray, classes: Sequence[str], present: np.ndarray, unseen: int,
-                    divisions: int, seed: int) -> Dict[str, bytes]:
+def published_files(
+    paths: List[str],
+    labels: np.ndarray,
+    classes: Sequence[str],
+    present: np.ndarray,
+    unseen: int,
+    divisions: int,
+    seed: int,
+) -> Dict[str, bytes]:
     """What goes into files/, by name. paths: of images, beside files/; labels: 0-based [images]; present: bool [images, A]."""
     frequency = np.stack([present[labels == c].mean(0) for c in range(len(classes))], 1)
-    table = {"att": class_attributes(frequency), "att_true": frequency, "allclasses_names": cells(classes),
-             "attribute_names": cells(ATTRIBUTES)}
+    table = {
+        "att": class_attributes(frequency),
+        "att_true": frequency,
+        "allclasses_names": cell_array(classes),
+        "attribute_names": cell_array(ATTRIBUTES),
+    }
     splits, held_out = dict(table), dict(table)
     for k in range(divisions):
         rng = np.random.default_rng([seed, k])
         chosen = choose_unseen(frequency, unseen, rng)
         parts = divide(labels, chosen, rng, TRAIN_SHARE, DESCRIBED)
-        splits.update(columns(parts, k))
-        splits[f"unseen_classes_{k}"] = cells([classes[c] for c in chosen])
-        held_out.update(columns(validation(labels, parts["train_zsl_loc"], unseen, rng, TRAIN_SHARE, DESCRIBED), k))
-    images = {"labels": one_based(labels), "image_files": np.array([f"RSSDIVCS/{path}" for path in paths])}
-    return {"demo_images.mat": mat(images), "ann_attr_demo_splits.mat": mat(splits), "ann_attr_demo_val_splits.mat": mat(held_out),
-            "attri_group_3.json": json.dumps(group_indices()).encode(), "attributes.json": json.dumps(GROUPS, indent=1).encode()}
+        splits.update(split_columns(parts, k))
+        splits[f"unseen_classes_{k}"] = cell_array([classes[c] for c in chosen])
+        held_out.update(
+            split_columns(validation(labels, parts["train_zsl_loc"], unseen, rng, TRAIN_SHARE, DESCRIBED), k)
+        )
+    images = {"labels": to_matlab(labels), "image_files": np.array([f"RSSDIVCS/{path}" for path in paths])}
+    return {
+        "demo_images.mat": mat(images),
+        "ann_attr_demo_splits.mat": mat(splits),
+        "ann_attr_demo_val_splits.mat": mat(held_out),
+        "attri_group_3.json": json.dumps(group_indices()).encode(),
+        "attributes.json": json.dumps(GROUPS, indent=1).encode(),
+    }

@@ -1,4 +1,5 @@
 """What all recipes share: the register of scene classes, and places chosen at random."""
+
 from typing import Callable, Dict, Tuple
 
 import numpy as np

@@ -1,4 +1,5 @@
 """Scene classes of land and water: each function draws one random scene of its class."""
+
 import numpy as np
 
 from . import built, land, objects, textures
@@ -11,7 +12,10 @@ from .scene import SHADE, SIDE, Scene
 @scene_class
 def beach(s: Scene) -> None:
     a, width = turn(s), s.rng.uniform(50, 120)
-    sea, inland = land.shore_distance(s, a, s.rng.uniform(-60, 60)), s.rng.choice(("scrub", "grass", "forest", "rock"))
+    sea, inland = (
+        land.shore_distance(s, a, s.rng.uniform(-60, 60)),
+        s.rng.choice(("scrub", "grass", "forest", "rock")),
+    )
     ground(s, inland)
     if inland in ("scrub", "grass"):
         land.bushes(s, 40)
@@ -20,10 +24,13 @@ def beach(s: Scene) -> None:
     land.water(s, sea > 0, s.rng.uniform(0.45, 1))
     land.shoal(s, sea, 40)
     land.surf(s, sea)
-    for x, y in scatter(s.rng, int(s.rng.integers(0, 60)), 9):              # parasols
+    for x, y in scatter(s.rng, int(s.rng.integers(0, 60)), 9):  # parasols
         if -width * 0.7 < sea[int(y), int(x)] < -14:
             s.polygon(disc(x, y, 3.2, corners=8) + s.sun * 3, SHADE, alpha=120)
-            s.polygon(disc(x, y, 3.2, corners=8), s.pick(((230, 230, 225), (190, 60, 50), (60, 110, 170), (230, 200, 90))))
+            s.polygon(
+                disc(x, y, 3.2, corners=8),
+                s.pick(((230, 230, 225), (190, 60, 50), (60, 110, 170), (230, 200, 90))),
+            )
 
 
 @scene_class
@@ -50,7 +57,12 @@ def desert(s: Scene) -> None:
 def forest(s: Scene) -> None:
     ground(s, "forest")
     if s.chance(0.7):
-        ground(s, s.rng.choice(("scrub", "soil", "snow", "snow", "rock")), land.patches(s, s.rng.uniform(0.05, 0.5)), soft=2)
+        ground(
+            s,
+            s.rng.choice(("scrub", "soil", "snow", "snow", "rock")),
+            land.patches(s, s.rng.uniform(0.05, 0.5)),
+            soft=2,
+        )
     if s.chance(0.3):
         built.road(s, bend(s.rng, *middle(s, 90), turn(s), 20), 12, 0.05)
 
@@ -60,7 +72,9 @@ def golf_course(s: Scene) -> None:
     ground(s, "scrub")
     ground(s, "forest", land.patches(s, s.rng.uniform(0.15, 0.4)), soft=1)
     for _ in range(s.rng.integers(2, 4)):
-        fairway = land.river_distance(s, bend(s.rng, *middle(s, 150), turn(s), 50, 700), s.rng.uniform(50, 80))
+        fairway = land.river_distance(
+            s, bend(s.rng, *middle(s, 150), turn(s), 50, 700), s.rng.uniform(50, 80)
+        )
         ground(s, "lawn", fairway > 0, soft=3, extra=("curved",))
     if s.chance(0.5):
         land.water(s, blob(s.rng, *middle(s, 150), s.rng.uniform(30, 60)), 0.2)
@@ -104,7 +118,7 @@ def lake(s: Scene) -> None:
 def meadow(s: Scene) -> None:
     ground(s, s.rng.choice(("grass", "scrub")))
     ground(s, s.rng.choice(("lawn", "scrub")), land.patches(s, s.rng.uniform(0.2, 0.6)), soft=6)
-    for side in s.rng.uniform(-40, 40, 2) * s.chance(0.5):                 # wheel tracks
+    for side in s.rng.uniform(-40, 40, 2) * s.chance(0.5):  # wheel tracks
         s.line(bend(s.rng, *middle(s, 90), turn(s), 20) + side, s.palette["sand"][0] * 0.9, 2, alpha=120)
     if s.chance(0.4):
         ground(s, s.rng.choice(("soil", "snow")), land.patches(s, s.rng.uniform(0.05, 0.25)), soft=4)
@@ -142,7 +156,12 @@ def river(s: Scene) -> None:
     land.countryside(s, 0.7, 0.1)
     line = bend(s.rng, *middle(s, 60), turn(s), s.rng.uniform(25, 70), s.rng.uniform(350, 700))
     flow = land.river_distance(s, line, s.rng.uniform(36, 110))
-    ground(s, s.rng.choice(("sand", "soil", "forest")), flow > -textures.noise(s.rng, X.shape, s64=9).clip(2), soft=2)
+    ground(
+        s,
+        s.rng.choice(("sand", "soil", "forest")),
+        flow > -textures.noise(s.rng, X.shape, s64=9).clip(2),
+        soft=2,
+    )
     land.water(s, flow > 0, s.rng.uniform(0, 0.7), glint=s.chance(0.2))
     land.shoal(s, flow, 7)
 

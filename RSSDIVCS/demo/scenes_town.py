@@ -1,4 +1,5 @@
 """Scene classes that people built: each function draws one random scene of its class."""
+
 import numpy as np
 
 from . import built, land, objects
@@ -15,7 +16,11 @@ def airport(s: Scene) -> None:
     size = s.rng.uniform(48, 78)
     built.runway(s, *to(s.rng.uniform(-150, 150), -125), a, s.rng.uniform(38, 56))
     paint = s.pick(((120, 120, 120), (160, 157, 150)))
-    for taxiway in ((to(-600, -45), to(600, -45)), (to(-160, -120), to(-100, -45)), (to(60, -120), to(120, -45))):
+    for taxiway in (
+        (to(-600, -45), to(600, -45)),
+        (to(-160, -120), to(-100, -45)),
+        (to(60, -120), to(120, -45)),
+    ):
         s.line(np.array(taxiway), paint, 20, ("concrete", "straight"))
         s.line(np.array(taxiway), (214, 180, 60), 1, alpha=200)
     built.apron(s, *to(0, 40), a, 700, 130, 8, size)
@@ -45,7 +50,7 @@ def bridge(s: Scene) -> None:
     a, to = frame(s, 15)
     river = land.river_distance(s, bend(s.rng, *to(0, 0), a, s.rng.uniform(4, 20)), s.rng.uniform(120, 260))
     land.water(s, river > 0, s.rng.uniform(0, 0.9))
-    for shift in s.rng.choice(((0, 0), (-30, 30)))[:s.rng.integers(1, 3)]:
+    for shift in s.rng.choice(((0, 0), (-30, 30)))[: s.rng.integers(1, 3)]:
         deck = ray(*to(shift, 0), a + np.pi / 2)
         built.elevated_road(s, deck, s.rng.uniform(24, 44), s.rng.uniform(14, 30), s.rng.uniform(0.2, 0.8))
     if s.chance(0.6):
@@ -65,10 +70,10 @@ def container_port(s: Scene) -> None:
         for v in np.arange(-300, 320, 124) + s.rng.uniform(-8, 8):
             if s.chance(0.9):
                 objects.containers(s, *to(u, v), across, 114, 46)
-    for u in (22, 6):                                                       # crane rails
+    for u in (22, 6):  # crane rails
         s.line(np.array([to(u, -500), to(u, 500)]), (90, 90, 90), 1)
     objects.ship(s, *to(72, s.rng.uniform(-60, 60)), across, s.rng.uniform(270, 340), laden=True)
-    for v in s.rng.uniform(-180, 180, 3):                                   # gantry cranes
+    for v in s.rng.uniform(-180, 180, 3):  # gantry cranes
         boom = np.array([to(0, v), to(100, v)])
         s.line(boom + s.sun * 24 * s.shadow_length, SHADE, 7, alpha=110)
         s.line(boom, s.pick(((60, 100, 160), (190, 70, 50), (220, 220, 216))), 6)
@@ -102,7 +107,9 @@ def harbor(s: Scene) -> None:
     quay = rect(*to(-480, 0), 800, 1600, a)
     s.shadow(quay, 4)
     ground(s, s.rng.choice(("concrete", "asphalt", "soil", "scrub")), quay)
-    built.piers(s, *to(-80, 0), a, s.rng.uniform(180, 320), 7, s.rng.uniform(86, 112), s.rng.uniform(0.55, 0.95))
+    built.piers(
+        s, *to(-80, 0), a, s.rng.uniform(180, 320), 7, s.rng.uniform(86, 112), s.rng.uniform(0.55, 0.95)
+    )
     built.road(s, np.array([to(-150, -600), to(-150, 600)]), 20)
     for v in np.arange(-270, 280, 90):
         if s.chance(0.7):
@@ -165,7 +172,7 @@ def overpass(s: Scene) -> None:
     land.countryside(s, 0.4)
     (x, y), a, width = middle(s), turn(s), s.rng.uniform(40, 56)
     built.road(s, ray(x, y, a), width, s.rng.uniform(0.3, 0.8))
-    for side in (-1, 1):                                                    # slip roads
+    for side in (-1, 1):  # slip roads
         built.road(s, bend(s.rng, *at((0, side * 120), x, y, a), a, 22, 700), 18, 0.2)
     across = a + np.pi / 2 + s.rng.normal(0, 0.25)
     built.elevated_road(s, ray(x, y, across), s.rng.uniform(30, 50), 24)
@@ -209,7 +216,7 @@ def roundabout(s: Scene) -> None:
         if s.chance(0.5):
             objects.building(s, *to(165 * u, 165 * v), a, s.rng.uniform(70, 120), s.rng.uniform(50, 100))
     arms = a + np.arange(4) * np.pi / 2 + s.rng.normal(0, 0.12, 4)
-    built.ring_road(s, *to(0, 0), s.rng.uniform(55, 95), s.rng.uniform(26, 36), arms[:s.rng.integers(3, 5)])
+    built.ring_road(s, *to(0, 0), s.rng.uniform(55, 95), s.rng.uniform(26, 36), arms[: s.rng.integers(3, 5)])
 
 
 @scene_class
@@ -271,5 +278,7 @@ def tennis_court(s: Scene) -> None:
     if s.chance(0.5):
         built.parking(s, *to(0, 190), a, 340, 80)
     colours = built.court_colours(s)
-    for x, y in lattice(*to(0, 0), a, length * s.rng.integers(1, 4), length * 0.5 * s.rng.integers(2, 6), length, length * 0.5):
+    for x, y in lattice(
+        *to(0, 0), a, length * s.rng.integers(1, 4), length * 0.5 * s.rng.integers(2, 6), length, length * 0.5
+    ):
         built.court(s, x, y, a, length, colours)

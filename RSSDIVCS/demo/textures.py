@@ -1,12 +1,16 @@
 """Ground covers as fractal noise. Each takes a scene and a shape (h, w) and returns colours, float [h, w, 3] in 0..255."""
+
 from functools import lru_cache, partial
 from typing import Callable, Dict, Tuple
 
 import numpy as np
 from scipy import fft
 
-BANK, CROWNS = 1024, 640          # texture is cut from large sheets made once: many times quicker than making it per image
-SCALES = (1, 2, 4, 8, 16, 32, 64, 128)   # size of the blobs, canvas pixels
+BANK, CROWNS = (
+    1024,
+    640,
+)  # texture is cut from large sheets made once: many times quicker than making it per image
+SCALES = (1, 2, 4, 8, 16, 32, 64, 128)  # size of the blobs, canvas pixels
 
 Colour = Tuple[float, float, float]
 Shape = Tuple[int, int]
@@ -21,7 +25,7 @@ def noise_sheets() -> Dict[int, np.ndarray]:
     sheets = {}
     for scale in SCALES:
         spectrum = fft.rfft2(rng.standard_normal((BANK, BANK)).astype(np.float32))
-        spectrum *= np.exp(-(1.8 * (scale - 1) * frequency) ** 2)
+        spectrum *= np.exp(-((1.8 * (scale - 1) * frequency) ** 2))
         spectrum[0, 0] = 0
         sheet = fft.irfft2(spectrum).astype(np.float32)
         sheets[scale] = sheet / sheet.std()
@@ -33,14 +37,14 @@ def crown_sheets(radius: int) -> np.ndarray:
     """A forest from above, float32 [CROWNS, CROWNS, 2]: height in pixels, and a tint 0..1 for each crown."""
     rng = np.random.default_rng(radius)
     sheet = np.zeros((CROWNS, CROWNS, 2), np.float32)
-    y, x = np.mgrid[-radius * 1.5:radius * 1.5 + 1, -radius * 1.5:radius * 1.5 + 1]
+    y, x = np.mgrid[-radius * 1.5 : radius * 1.5 + 1, -radius * 1.5 : radius * 1.5 + 1]
     steps = np.arange(2 * radius, CROWNS - 2 * radius, radius * 1.25)
     for cy, cx in rng.permutation(np.stack(np.meshgrid(steps, steps), -1).reshape(-1, 2)):
         r, stretch = radius * rng.uniform(0.65, 1.35), rng.uniform(0.8, 1.2)
         top = int(cy - radius * 1.5 + rng.uniform(-0.4, 0.4) * radius)
         left = int(cx - radius * 1.5 + rng.uniform(-0.4, 0.4) * radius)
         height = np.sqrt(np.maximum(r * r - (x * stretch) ** 2 - (y / stretch) ** 2, 0))
-        patch = sheet[top:top + len(x), left:left + len(x)]
+        patch = sheet[top : top + len(x), left : left + len(x)]
         higher = height > patch[..., 0]
         patch[higher] = np.stack([height[higher], np.full(higher.sum(), rng.random())], -1)
     return sheet
@@ -51,22 +55,24 @@ def cut(rng: np.random.Generator, sheet: np.ndarray, shape: Shape) -> np.ndarray
     (h, w), turn = shape, rng.integers(8)
     if turn & 1:
         h, w = w, h
-    margin = 32                   # crowns stop short of their sheet's edge
+    margin = 32  # crowns stop short of their sheet's edge
     top, left = rng.integers(margin, len(sheet) - margin + 1 - np.array((h, w)))
-    piece = sheet[top:top + h, left:left + w]
+    piece = sheet[top : top + h, left : left + w]
     piece = piece.swapaxes(0, 1) if turn & 1 else piece
-    return piece[::-1 if turn & 2 else 1, ::-1 if turn & 4 else 1]
+    return piece[:: -1 if turn & 2 else 1, :: -1 if turn & 4 else 1]
 
 
 def noise(rng: np.random.Generator, shape: Shape, **amplitudes: float) -> np.ndarray:
     """Sum of noises; noise(rng, shape, s4=0.1, s64=0.3) has blobs of 4 and of 64 pixels with these deviations."""
-    return sum(amplitude * cut(rng, noise_sheets()[int(scale[1:])], shape) for scale, amplitude in amplitudes.items())
+    return sum(
+        amplitude * cut(rng, noise_sheets()[int(scale[1:])], shape) for scale, amplitude in amplitudes.items()
+    )
 
 
 def mix(a: Colour, b: Colour, t: np.ndarray) -> np.ndarray:
     """Colour a where t [h, w] is 0, b where it is 1."""
     channels = [low + (high - low) * t for low, high in zip(np.float32(a), np.float32(b))]
-    return np.stack(channels, -1)     # ten times quicker than to broadcast t[..., None]
+    return np.stack(channels, -1)  # ten times quicker than to broadcast t[..., None]
 
 
 def relief(height: np.ndarray, sun: np.ndarray, strength: float) -> np.ndarray:
@@ -79,8 +85,10 @@ def relief(height: np.ndarray, sun: np.ndarray, strength: float) -> np.ndarray:
 
 def rows(shape: Shape, angle: float, spacing: float, wobble: "np.ndarray | float" = 0.0) -> np.ndarray:
     """Parallel waves, -1..1, [h, w]; angle in radians, spacing in pixels, wobble in pixels."""
-    y, x = np.ogrid[:shape[0], :shape[1]]
-    across = np.float32(np.cos(angle)) * x.astype(np.float32) + np.float32(np.sin(angle)) * y.astype(np.float32)
+    y, x = np.ogrid[: shape[0], : shape[1]]
+    across = np.float32(np.cos(angle)) * x.astype(np.float32) + np.float32(np.sin(angle)) * y.astype(
+        np.float32
+    )
     return np.sin((across + wobble) * np.float32(2 * np.pi / spacing))
 
 
@@ -91,7 +99,9 @@ def mottled(scene, shape: Shape, low: Colour, high: Colour, **amplitudes: float)
 
 
 soil = partial(mottled, low=(118, 92, 68), high=(172, 142, 110), s1=0.12, s4=0.14, s16=0.18, s64=0.3)
-concrete = partial(mottled, low=(148, 146, 138), high=(192, 190, 180), s1=0.05, s4=0.06, s16=0.08, s64=0.2, s128=0.25)
+concrete = partial(
+    mottled, low=(148, 146, 138), high=(192, 190, 180), s1=0.05, s4=0.06, s16=0.08, s64=0.2, s128=0.25
+)
 asphalt = partial(mottled, low=(78, 79, 82), high=(116, 115, 114), s1=0.07, s8=0.1, s64=0.3)
 
 
@@ -124,16 +134,22 @@ def dunes(scene, shape: Shape) -> np.ndarray:
     wobble = noise(rng, shape, s16=0.6, s32=spacing / 9, s64=spacing / 4, s128=spacing / 2)
     ridge = 1 - np.abs(rows(shape, scene.wind, 2 * spacing, wobble))
     ripple = rows(shape, scene.wind + 0.3, 6, 0.5 * wobble)
-    height = spacing * 0.45 * ridge ** 1.5 * (1 + noise(rng, shape, s64=0.5)).clip(0.15) + 0.22 * ripple
+    height = spacing * 0.45 * ridge**1.5 * (1 + noise(rng, shape, s64=0.5)).clip(0.15) + 0.22 * ripple
     return sand(scene, shape) * relief(height, scene.sun, 0.2)[..., None]
 
 
 def water(scene, shape: Shape, waves: float = 0.5) -> np.ndarray:
     """waves: 0 a mirror, 1 a windy sea."""
     rng = scene.rng
-    swell = sum(rows(shape, scene.wind + rng.normal(0, 0.35), rng.uniform(7, 22), noise(rng, shape, s16=3, s64=8))
-                for _ in range(3))
-    light = 1 + noise(rng, shape, s64=0.07, s128=0.12) + waves * (0.045 * swell + noise(rng, shape, s2=0.05, s4=0.05))
+    swell = sum(
+        rows(shape, scene.wind + rng.normal(0, 0.35), rng.uniform(7, 22), noise(rng, shape, s16=3, s64=8))
+        for _ in range(3)
+    )
+    light = (
+        1
+        + noise(rng, shape, s64=0.07, s128=0.12)
+        + waves * (0.045 * swell + noise(rng, shape, s2=0.05, s4=0.05))
+    )
     return mix((0, 0, 0), scene.palette["water"], light)
 
 
@@ -160,8 +176,10 @@ def crops(scene, shape: Shape, angle: float = 0.0, spacing: float = 5.0) -> np.n
 
 def mountain_height(rng: np.random.Generator, shape: Shape) -> np.ndarray:
     """Crests and spurs, about -1..1: each octave is sharp along its ridges."""
-    return sum(0.37 ** i * (0.8 - np.abs(cut(rng, noise_sheets()[scale], shape)))
-               for i, scale in enumerate((128, 64, 32, 16, 8, 4)))
+    return sum(
+        0.37**i * (0.8 - np.abs(cut(rng, noise_sheets()[scale], shape)))
+        for i, scale in enumerate((128, 64, 32, 16, 8, 4))
+    )
 
 
 def rock(scene, shape: Shape, height: "np.ndarray | None" = None) -> np.ndarray:
@@ -170,7 +188,9 @@ def rock(scene, shape: Shape, height: "np.ndarray | None" = None) -> np.ndarray:
     if height is None:
         height = mountain_height(rng, shape)
     low, high = scene.palette["rock"]
-    return mottled(scene, shape, low, high, s2=0.12, s8=0.15, s64=0.3) * relief(height, scene.sun, 45)[..., None]
+    return (
+        mottled(scene, shape, low, high, s2=0.12, s8=0.15, s64=0.3) * relief(height, scene.sun, 45)[..., None]
+    )
 
 
 def snow(scene, shape: Shape, height: "np.ndarray | None" = None) -> np.ndarray:
