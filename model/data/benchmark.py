@@ -1,12 +1,11 @@
 """One benchmark: images, classes, attributes and a division into seen and unseen classes, read and checked."""
 
-import argparse
 import os
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Dict, List, Sequence
+from typing import Dict, List, Optional, Sequence
 
 import numpy as np
 import torch
@@ -16,6 +15,17 @@ from data.images import is_below
 from data.matlab import DATA_HELP, from_matlab, read_mat, strings
 from support.errors import InputError
 from support.untrusted import are_words, parse_json
+
+
+@dataclass(frozen=True)
+class BenchmarkFiles:
+    """Where the parts of a benchmark lie, and which of its divisions is meant. `find_files` finds them."""
+
+    images_mat: Path
+    splits_mat: Path
+    groups_json: Path
+    image_root: Path
+    random_id: int = 0
 
 
 @dataclass
@@ -32,6 +42,10 @@ class Benchmark:
     splits: Dict[
         str, np.ndarray
     ]  # "train_zsl_loc", "train_gzsl_loc", "test_seen_loc", "test_unseen_loc" -> images
+
+    def to(self, device: torch.device) -> "Benchmark":
+        """The same, with the class attributes on a device."""
+        return replace(self, class_attributes=self.class_attributes.to(device))
 
     @cached_property
     def seen(self) -> np.ndarray:  # classes with training images, sorted
@@ -58,34 +72,33 @@ LARGEST = 1e9  # of an attribute's values: larger ones are no numbers any more o
 SPLITS = ("train_zsl_loc", "train_gzsl_loc", "test_seen_loc", "test_unseen_loc")
 
 
-def load_benchmark(
-    images_mat: Path, splits_mat: Path, groups_json: Path, image_root: Path, random_id: int = 0
-) -> Benchmark:
+def load_benchmark(files: BenchmarkFiles) -> Benchmark:
     """Read one benchmark and check that its parts fit together. Raises InputError that names the file and the key."""
+    images_mat, splits_mat, random_id = files.images_mat, files.splits_mat, files.random_id
     images = read_mat(images_mat, ["labels", "image_files"])  # `features`, half a gigabyte, is never needed
     table = read_mat(
         splits_mat,
         ["att", "allclasses_names"] + [f"{name}_{random_id}" for name in SPLITS],
         [*ATTRIBUTE_NAMES, "provenance"],
     )
-    files, names = strings(images["image_files"]), strings(table["allclasses_names"])
+    image_files, names = strings(images["image_files"]), strings(table["allclasses_names"])
     named = strings(next((table[key] for key in ATTRIBUTE_NAMES if key in table), np.array([])))
     benchmark = Benchmark(
-        image_paths=[image_path(name, image_root, images_mat) for name in files],
+        image_paths=[image_path(name, files.image_root, images_mat) for name in image_files],
         labels=from_matlab(images["labels"], len(names), f"labels in {images_mat}", "classes"),
         class_names=names,
         class_attributes=attribute_matrix(table["att"], len(names), splits_mat),
         attribute_names=named or [f"attribute {a}" for a in range(len(table["att"]))],
-        groups=read_groups(groups_json),
+        groups=read_groups(files.groups_json),
         provenance=read_provenance(table, splits_mat),
         splits={
             name: from_matlab(
-                table[f"{name}_{random_id}"], len(files), f"{name}_{random_id} in {splits_mat}", "images"
+                table[f"{name}_{random_id}"], len(image_files), f"{name}_{random_id} in {splits_mat}", "images"
             )
             for name in SPLITS
         },
     )
-    check_benchmark(benchmark, images_mat, splits_mat, groups_json, random_id)
+    check_benchmark(benchmark, images_mat, splits_mat, files.groups_json, random_id)
     return benchmark
 
 
@@ -210,32 +223,44 @@ def check_benchmark(
         )
 
 
-def find_files(opt: argparse.Namespace) -> dict:
-    """Where the dataset's files are: the arguments of `dataset.load_benchmark`."""
-    folder = Path(opt.root) / opt.dataset
-    described = (opt.class_embedding or f"ann_attr_finetune_{opt.image_embedding}").replace(
-        "{}", str(opt.random_id)
+def find_files(
+    root: str,
+    dataset: str,
+    image_embedding: str,
+    class_embedding: Optional[str],
+    group_file: str,
+    image_root: Optional[str],
+    random_id: int,
+) -> BenchmarkFiles:
+    """Where a dataset's files are. The arguments are the options of these names, see support/cli.py.
+
+    Files are named by a path, or by a name that is looked up in <root>/<dataset>/files and <root>/<dataset>.
+    """
+    folder = Path(root) / dataset
+    described = class_embedding or f"ann_attr_finetune_{image_embedding}"
+    images_mat = find(folder, image_embedding, "_images.mat")
+    return BenchmarkFiles(
+        images_mat=images_mat,
+        splits_mat=find(folder, described.replace("{}", str(random_id)), "_splits.mat"),
+        groups_json=find(folder, group_file, ".json", beside=images_mat.parent),
+        image_root=Path(image_root or folder),
+        random_id=random_id,
     )
-    return {
-        "images_mat": find(folder, opt.image_embedding, "_images.mat"),
-        "splits_mat": find(folder, described, "_splits.mat"),
-        "groups_json": find(folder, opt.group_file, ".json"),
-        "image_root": Path(opt.image_root or folder),
-        "random_id": opt.random_id,
-    }
 
 
-def find(folder: Path, name: str, ending: str) -> Path:
-    """A file by its path, or by its name with or without the ending, in the dataset's files/ or in the dataset's folder."""
-    places = [
-        Path(name),
-        *(
-            where / file
-            for where in (folder / "files", folder)
-            for file in (name + ending, name + ".mat", name)
-        ),
-    ]
-    return next((place for place in places if os.path.isfile(place)), places[1])
+def find(folder: Path, name: str, ending: str, beside: Optional[Path] = None) -> Path:
+    """A file by its path, or by its name with or without the ending: in files/ or in the folder itself.
+
+    beside: a folder that is looked into last.  A file that is nowhere is named as it is expected first.
+    """
+    places = [Path(name)]
+    for where in (folder / "files", folder, beside):
+        if where is not None:
+            places += [where / (name + ending), where / (name + ".mat"), where / name]
+    for place in places:
+        if os.path.isfile(place):  # Path.is_file raises on names that are too long
+            return place
+    return places[0] if Path(name).suffix == ".mat" else places[1]
 
 
 def readable(class_name: str) -> str:

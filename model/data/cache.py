@@ -22,7 +22,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from data.pipeline import decode, shorter_side
+from data.decoded import Decoded, map_file
+from data.pipeline import Preprocessing, decode
 from support.errors import InputError
 from support.files import hold, write_text
 from support.machine import free_memory
@@ -34,44 +35,8 @@ HELP = "make room, name another --cache_dir, or use --cache none"
 Stamp = Tuple[int, int]  # size and time of a file
 
 
-class Decoded:
-    """Images of any height and width in one array; `images[i]` is the i-th.
-
-    content:   uint8, of all of them: mapped from a file, in memory, or on a device
-    places:    int64 [n, 3], where each begins in it, its height and its width: 0 of a file that is no readable image
-    checksums: [n] of each, where `content` might have been damaged
-    file:      that `content` is mapped from
-    """
-
-    def __init__(
-        self,
-        content: Union[np.ndarray, Tensor],
-        places: np.ndarray,
-        checksums: Sequence[int] = (),
-        file: Optional[Path] = None,
-    ):
-        self.content, self.places, self.checksums, self.file = content, places, checksums, file
-        self.unchecked = np.ones(len(places), bool) if file else np.zeros(len(places), bool)
-
-    def __getitem__(self, index: int) -> Optional[Tensor]:
-        """uint8 [3, H, W], or None if the file cannot be read."""
-        _, height, width = self.places[index]
-        return torch.as_tensor(self.bytes(index)).view(3, height, width) if height else None
-
-    def bytes(self, index: int) -> np.ndarray:
-        first, height, width = self.places[index]
-        pixels = self.content[first : first + 3 * height * width]
-        if self.unchecked[index] and zlib.crc32(pixels) != self.checksums[index]:
-            raise InputError(f"{self.file} is damaged: delete it, and it is made anew")
-        self.unchecked[index] = False
-        return pixels
-
-    def __reduce__(self):  # a worker that is not forked maps the file itself
-        return mapped, (self.file, self.places, self.checksums)
-
-
 def open_cache(
-    kind: str, paths: Sequence[Path], size: int, folder: Optional[Path], workers: int, device: torch.device
+    kind: str, paths: Sequence[Path], how: Preprocessing, folder: Optional[Path], workers: int, device: torch.device
 ) -> Optional[Decoded]:
     """All images, decoded now if they were not before; None of the kind "none".
 
@@ -81,7 +46,7 @@ def open_cache(
     return (
         None
         if kind == "none"
-        else keep(kind, tuple(paths), tuple(map(stamp, paths)), size, folder, workers, device)
+        else keep(kind, tuple(paths), tuple(map(stamp, paths)), how, folder, workers, device)
     )
 
 
@@ -90,59 +55,52 @@ def keep(
     kind: str,
     paths: Sequence[Path],
     stamps: Sequence[Stamp],
-    size: int,
+    how: Preprocessing,
     folder: Optional[Path],
     workers: int,
     device: torch.device,
 ) -> Decoded:
     if folder:
-        images = on_disk(paths, stamps, size, folder, workers)
+        images = on_disk(paths, stamps, how, folder, workers)
         return (
             images
             if kind == "disk"
             else in_memory(
-                ((images.bytes(i), [images.places[i, 1:]]) for i in range(len(paths))),
+                ((images.pixels(i), [images.places[i, 1:]]) for i in range(len(paths))),
                 len(paths),
-                size,
+                how,
                 kind,
                 device,
             )
         )
     return in_memory(
-        ((pixels, shapes) for _, pixels, shapes, _ in decoded(paths, size, workers)),
+        ((pixels, shapes) for _, pixels, shapes, _ in decoded(paths, how, workers)),
         len(paths),
-        size,
+        how,
         kind,
         device,
     )
 
 
-def on_disk(paths: Sequence[Path], stamps: Sequence[Stamp], size: int, folder: Path, workers: int) -> Decoded:
+def on_disk(paths: Sequence[Path], stamps: Sequence[Stamp], how: Preprocessing, folder: Path, workers: int) -> Decoded:
     """From the file, once it holds all of them as they are now."""
-    store = Store(folder, size)
+    store = Store(folder, how)
     if store.missing(paths, stamps):
         with hold(folder, wait=True):
             store.read()  # another process may have filled it meanwhile
             store.fill(store.missing(paths, stamps), workers)
     known = np.array([store.images[str(path)][2:] for path in paths])
-    return mapped(store.pixels, known[:, :3], known[:, 3])
-
-
-def mapped(file: Path, places: np.ndarray, checksums: np.ndarray) -> Decoded:
-    content = (
-        np.memmap(file, mode="c") if file.stat().st_size else np.empty(0, np.uint8)
-    )  # c: torch complains of what cannot be written
-    return Decoded(content, places, checksums, file)
+    return map_file(store.pixels, known[:, :3], known[:, 3])
 
 
 def in_memory(
-    parts: Iterable[Tuple[np.ndarray, list]], count: int, size: int, kind: str, device: torch.device
+    parts: Iterable[Tuple[np.ndarray, list]], count: int, how: Preprocessing, kind: str, device: torch.device
 ) -> Decoded:
     """parts: the pixels of some images, and the height and width of each;  count: of all images"""
     on_device = kind == "device" and device.type == "cuda"
-    announce(count, size, "memory", free_memory())
+    announce(count, how, "memory", free_memory())
     if on_device:
-        announce(count, size, str(device), torch.cuda.mem_get_info(device)[0])
+        announce(count, how, str(device), torch.cuda.mem_get_info(device)[0])
     parts = deque(parts)
     shapes = [shape for _, several in parts for shape in several]
     *first, end = accumulate((3 * height * width for height, width in shapes), initial=0)
@@ -156,9 +114,9 @@ def in_memory(
     )
 
 
-def announce(count: int, size: int, where: str, free: Optional[int]):
+def announce(count: int, how: Preprocessing, where: str, free: Optional[int]):
     """Say how much it will be, or refuse it.  free: bytes, if they are known"""
-    needed = count * 3 * shorter_side(size) ** 2  # of square images
+    needed = count * 3 * how.shorter_side ** 2  # of square images
     if free is not None and needed > free:
         raise InputError(
             f"--cache: {count} decoded images take {needed / 1e9:.3g} GB, and {free / 1e9:.3g} GB are free in {where}: {HELP}"
@@ -169,10 +127,10 @@ def announce(count: int, size: int, where: str, free: Optional[int]):
 class Store:
     """The two files of a folder.  images: file -> [size, time, first byte, height, width, checksum]"""
 
-    def __init__(self, folder: Path, size: int):
-        self.folder, self.size = folder, size
+    def __init__(self, folder: Path, how: Preprocessing):
+        self.folder, self.how = folder, how
         self.pixels, self.index = (
-            folder / f"{shorter_side(size)}.{ending}" for ending in ("pixels", "jsonl")
+            folder / f"{how.shorter_side}.{ending}" for ending in ("pixels", "jsonl")
         )
         self.made_by = {
             "format": 1,
@@ -210,7 +168,7 @@ class Store:
 
     def fill(self, missing: Mapping[Path, Stamp], workers: int):
         """Add images at the end. For who holds the folder's lock."""
-        announce(len(missing), self.size, str(self.folder), shutil.disk_usage(self.folder).free)
+        announce(len(missing), self.how, str(self.folder), shutil.disk_usage(self.folder).free)
         try:
             if not self.images:
                 self.begin()
@@ -218,7 +176,7 @@ class Store:
                 first = pixels.seek(self.end())
                 index.truncate(index.read().rfind(b"\n") + 1)
                 index.seek(0, os.SEEK_END)
-                for files, content, shapes, checksums in decoded(list(missing), self.size, workers):
+                for files, content, shapes, checksums in decoded(list(missing), self.how, workers):
                     pixels.write(content)
                     pixels.flush()
                     os.fsync(pixels.fileno())  # before they are spoken of
@@ -257,8 +215,8 @@ def stamp(path: Path) -> Stamp:
 class BatchDecoder(Dataset):
     """A key is a list of files."""
 
-    def __init__(self, size: int):
-        self.size = size
+    def __init__(self, how: Preprocessing):
+        self.how = how
 
     def __getitem__(self, files: List[Path]) -> Tuple[List[Path], Tensor, list, List[int]]:
         """The files, uint8 pixels of one after another, the height and width of each, 0 of an unreadable one, and their checksums."""
@@ -272,16 +230,16 @@ class BatchDecoder(Dataset):
 
     def decode(self, file: Path) -> Tensor:
         try:
-            return decode(file, self.size)
+            return decode(file, self.how)
         except InputError:  # who needs this image is told so
             return torch.empty(3, 0, 0, dtype=torch.uint8)
 
 
-def decoded(paths: Sequence[Path], size: int, workers: int) -> Iterator[tuple]:
+def decoded(paths: Sequence[Path], how: Preprocessing, workers: int) -> Iterator[tuple]:
     """What `Decoder` makes of the next files, and the next, with numpy's pixels."""
     batches = [paths[first : first + AT_ONCE] for first in range(0, len(paths), AT_ONCE)]
     loader = DataLoader(
-        BatchDecoder(size),
+        BatchDecoder(how),
         batch_size=None,
         sampler=batches,
         num_workers=workers,

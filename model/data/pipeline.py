@@ -1,132 +1,225 @@
-"""From a picture file to a tensor."""
+"""From a picture file to what a network takes. Every program goes this way, with a `Preprocessing` of its own.
+
+    file -> decode (resize) -> cut (S x S) -> batch -> Normalize (on the device)
+
+Shapes: `B` images of `S x S` pixels; `H x W` pixels of a whole picture after its resize.
+"""
 
 import random
-from functools import cache
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, List, Optional, Tuple
+from typing import Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
-from torch import Tensor
+from PIL import Image
+from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
+from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as TF
 
-from data.benchmark import Benchmark
+from data.decoded import Decoded
 from data.images import read_image
 
-NORMALIZATIONS = {  # mean and deviation of R, G, B in [0, 1]
+NORMALIZATIONS = {  # mean and standard deviation of R, G, B in [0, 1]
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "clip": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
 }
+Key = Union[int, Tuple[int, int]]  # an image's index, or with a draw that decides a random crop
 
 
-class SceneImages(Dataset):
-    """Decoded images and their class, as uint8 so that little is copied; `normalize` does the rest on the device.
+@dataclass(frozen=True)
+class Preprocessing:
+    """How a network wants its pictures: everything in which networks differ.
 
-    A key is an image index (shorter side to S * 256/224, centre crop of S x S: test), or a pair (image index, draw) whose
-    second number decides a random crop and flip (train): the same draw gives the same crop in any worker.
+    size:         S, side of the square that the network sees, in pixels
+    shorter_side: of the whole picture, to which it is resized before a square is cut out
+    mean, std:    of R, G and B in [0, 1]
+    bicubic:      interpolation of the resize: bicubic as in CLIP, or bilinear as in DSVA
     """
 
-    def __init__(self, benchmark: Benchmark, size: int, kept: Any = None):
-        """kept: a cache.Decoded, images that are decoded already"""
-        self.paths, self.labels = benchmark.image_paths, benchmark.labels
-        self.size, self.kept = size, kept
+    size: int
+    shorter_side: int
+    mean: Tuple[float, float, float]
+    std: Tuple[float, float, float]
+    bicubic: bool = False
+
+
+def dsva_preprocessing(size: int, normalization: str) -> Preprocessing:
+    """As published for 224 pixels: shorter side 256. Other sizes in proportion.
+
+    normalization: "imagenet" (as published) or "clip"
+    """
+    mean, std = NORMALIZATIONS[normalization]
+    return Preprocessing(size, round(size * 256 / 224), mean, std)
+
+
+# ---- one picture -----------------------------------------------------------------------------------
+
+
+def load_image(path: Path, how: Preprocessing, draw: Optional[int] = None) -> Tensor:
+    """uint8 [3, S, S]: the centre of a picture, or the crop and flip that a draw decides.
+
+    Raises InputError if the file is no readable picture.
+    """
+    return cut(decode(path, how), how.size, draw)
+
+
+def decode(path: Path, how: Preprocessing) -> Tensor:
+    """uint8 [3, H, W]: a whole picture, resized."""
+    return resize(read_image(path), how, how.shorter_side)
+
+
+def squeeze(picture: Image.Image, how: Preprocessing) -> Tensor:
+    """uint8 [3, S, S]: all of a picture, whatever its shape; a tile of a larger one."""
+    return resize(picture, how, [how.size, how.size])
+
+
+def resize(picture: Image.Image, how: Preprocessing, size: Union[int, List[int]]) -> Tensor:
+    """uint8 [3, H, W].  size: of the shorter side, or [H, W]"""
+    interpolation = InterpolationMode.BICUBIC if how.bicubic else InterpolationMode.BILINEAR
+    return TF.pil_to_tensor(TF.resize(picture, size, interpolation))
+
+
+def cut(pixels: Tensor, size: int, draw: Optional[int] = None) -> Tensor:
+    """[..., H, W] -> [..., S, S]: the centre, or the crop and flip that a draw decides."""
+    height, width = pixels.shape[-2:]
+    top, left, flipped = crop_and_flip(height, width, size, draw)
+    part = pixels[..., top : top + size, left : left + size]
+    return part.flip(-1) if flipped else part
+
+
+def crop_and_flip(height: int, width: int, size: int, draw: Optional[int]) -> Tuple[int, int, bool]:
+    """Top and left of a crop, and whether it is flipped. The same draw gives the same crop anywhere."""
+    if draw is None:
+        return round((height - size) / 2), round((width - size) / 2), False
+    rng = random.Random(draw)
+    return rng.randint(0, height - size), rng.randint(0, width - size), rng.random() < 0.5
+
+
+# ---- many ------------------------------------------------------------------------------------------
+
+
+class Images(Dataset):
+    """Pictures and their labels, as uint8 so that little is copied between processes.
+
+    A key is an image's index (centre crop: test), or a pair (index, draw) whose second number decides a
+    random crop and flip (train).
+    """
+
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        how: Preprocessing,
+        labels: Optional[np.ndarray] = None,
+        decoded: Optional[Decoded] = None,
+    ):
+        """labels: [n], by default each image's own index;  decoded: pictures that are decoded already"""
+        self.paths = paths
+        self.how = how
+        self.labels = np.arange(len(paths)) if labels is None else labels
+        self.decoded = decoded
 
     def __len__(self) -> int:
         return len(self.paths)
 
-    def __getitem__(self, key) -> Tuple[Tensor, int]:
+    def __getitem__(self, key: Key) -> Tuple[Tensor, int]:
+        """uint8 [3, S, S], and its label."""
         index, draw = key if isinstance(key, tuple) else (key, None)
-        pixels = None if self.kept is None else self.kept[index]
-        image = (
-            load_image(self.paths[index], self.size, draw) if pixels is None else cut(pixels, self.size, draw)
-        )
-        return image, int(self.labels[index])
+        label = int(self.labels[index])
+        pixels = None if self.decoded is None else self.decoded[index]
+        if pixels is None:
+            return load_image(self.paths[index], self.how, draw), label
+        return cut(pixels, self.how.size, draw), label
 
 
-def load_image(path: Path, size: int, draw: Optional[int] = None) -> Tensor:
-    """uint8 [3, S, S]: the centre, or the crop and flip that a draw decides."""
-    return cut(decode(path, size), size, draw)
+class ImagesOnDevice(Dataset):
+    """The same for pictures that lie decoded on a GPU: a batch is cut out of them at once.
+
+    A key is a list of keys of `Images`.
+    """
+
+    def __init__(self, images: Images):
+        assert images.decoded is not None
+        self.images = images
+        self.content = images.decoded.content  # uint8 of all pictures, one after another
+        self.places = images.decoded.places  # [n, 3], first byte, height and width of each
+
+    def __getitem__(self, keys: Sequence[Key]) -> Tuple[Tensor, Tensor]:
+        """uint8 [B, 3, S, S] on the device, and labels [B]."""
+        size = self.images.how.size
+        pairs = [key if isinstance(key, tuple) else (key, None) for key in keys]
+        corners = [self.corner(index, draw) for index, draw in pairs]
+
+        # [4, B] -> four of [B, 1, 1, 1]
+        numbers = torch.tensor(corners).T.to(self.content.device)
+        corner, channel_step, row_step, column_step = numbers[:, :, None, None, None]
+        side = torch.arange(size, device=self.content.device)
+        channel = channel_step * torch.arange(3, device=self.content.device)[:, None, None]  # [B, 3, 1, 1]
+        row = row_step * side[:, None]  # [B, 1, S, 1]
+        column = column_step * side  # [B, 1, 1, S]
+        pixels = self.content[corner + channel + row + column]
+        return pixels, torch.from_numpy(self.images.labels[[index for index, _ in pairs]])
+
+    def corner(self, index: int, draw: Optional[int]) -> List[int]:
+        """Where the first pixel of a crop lies, and how far it is to the next channel, row and column."""
+        first, height, width = self.places[index].tolist()
+        size = self.images.how.size
+        if not height:
+            decode(self.images.paths[index], self.images.how)  # raises what is wrong with the file
+        top, left, flipped = crop_and_flip(height, width, size, draw)
+        corner = first + top * width + left
+        if flipped:
+            return [corner + size - 1, height * width, width, -1]
+        return [corner, height * width, width, 1]
 
 
-def decode(path: Path, size: int) -> Tensor:
-    """uint8 [3, H, W]: all of an image, its shorter side as the crops of S x S want it."""
-    return TF.pil_to_tensor(TF.resize(read_image(path), shorter_side(size)))
+class Normalize(nn.Module):
+    """[B, 3, S, S] uint8, or floats in 0..255 -> float32, normalised by mean and standard deviation."""
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, how: Preprocessing):
+        super().__init__()
+        self.register_buffer("mean", torch.tensor(how.mean).view(3, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(how.std).view(3, 1, 1), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return (images / 255).sub_(self.mean).div_(self.std)  # in place: new memory costs more than the sums
 
 
-def shorter_side(size: int) -> int:
-    return round(size * 256 / 224)
+class DeviceLoader:
+    """Batches as a network takes them: images [B, 3, S, S] float32, normalised, and labels [B], on a device."""
+
+    def __init__(self, loader: DataLoader, how: Preprocessing, device: torch.device):
+        self.loader = loader
+        self.device = device
+        self.normalize = Normalize(how).to(device)
+
+    def __len__(self) -> int:
+        return len(self.loader)
+
+    def __iter__(self) -> Iterator[Tuple[Tensor, Tensor]]:
+        for images, labels in self.loader:
+            on_device = images.to(self.device, non_blocking=True)
+            yield self.normalize(on_device), labels.to(self.device, non_blocking=True)
 
 
-def cut(pixels: Tensor, size: int, draw: Optional[int]) -> Tensor:
-    """uint8 [3, H, W] -> [3, S, S]"""
-    _, height, width = pixels.shape
-    top, left, flipped = crop_and_flip(height, width, size, draw)
-    part = pixels[:, top : top + size, left : left + size]
-    return part.flip(2) if flipped else part
+def image_loader(images: Images, batches, workers: int, device: torch.device) -> DeviceLoader:
+    """From wherever the pictures are kept.
 
-
-def crop_and_flip(height: int, width: int, size: int, draw: Optional[int]) -> Tuple[int, int, bool]:
-    """Top and left of the crop, and whether it is flipped: those of the centre, or those that a draw decides."""
-    if draw is None:
-        return round((height - size) / 2), round((width - size) / 2), False
-    chance = random.Random(draw)
-    return chance.randint(0, height - size), chance.randint(0, width - size), chance.random() < 0.5
-
-
-def normalize(images: Tensor, name: str) -> Tensor:
-    """[B, 3, S, S] uint8 -> float32 with the mean and deviation of "imagenet" (as published) or "clip"."""
-    mean, deviation = statistics(name, images.device)
-    return (images / 255).sub_(mean).div_(deviation)  # in place: new memory costs more than the sums
-
-
-@cache  # a GPU would wait for each copy
-@torch.inference_mode(False)
-def statistics(name: str, device: torch.device) -> List[Tensor]:
-    """Mean and deviation, [3, 1, 1] each."""
-    return [torch.tensor(values, device=device).view(3, 1, 1) for values in NORMALIZATIONS[name]]
-
-
-class OnDevice(Dataset):
-    """Whole batches, cut out where the images lie. A key is a list of keys of `SceneImages`."""
-
-    def __init__(self, scenes: SceneImages):
-        self.scenes = scenes
-
-    def __getitem__(self, keys: list) -> Tuple[Tensor, Tensor]:
-        """uint8 [B, 3, S, S] on the device, and [B] classes."""
-        content, size = self.scenes.kept.content, self.scenes.size
-        keys = [key if isinstance(key, tuple) else (key, None) for key in keys]
-        first, height, width = self.scenes.kept.places[[index for index, _ in keys]].T
-        for index, _ in keys:
-            if not self.scenes.kept.places[index, 1]:
-                decode(self.scenes.paths[index], size)  # says what is wrong with it
-        top, left, flipped = np.array(
-            [
-                crop_and_flip(high, wide, size, draw)
-                for high, wide, (_, draw) in zip(height.tolist(), width.tolist(), keys)
-            ]
-        ).T
-        corner = first + top * width + left + flipped * (size - 1)
-        corner, channel, row, column = torch.from_numpy(
-            np.stack([corner, height * width, width, 1 - 2 * flipped])
-        ).to(content.device)[:, :, None, None, None]
-        three, every = (
-            torch.arange(3, device=content.device)[:, None, None],
-            torch.arange(size, device=content.device),
-        )
-        pixels = content[corner + channel * three + row * every[:, None] + column * every]
-        return pixels, torch.from_numpy(self.scenes.labels[[index for index, _ in keys]])
-
-
-def scene_loader(scenes: SceneImages, batches, workers: int, pin_memory: bool) -> DataLoader:
-    """Batches of uint8 [B, 3, S, S] and classes [B], from wherever the scenes are kept.  batches: of lists of keys"""
-    kept = scenes.kept
-    if kept is not None and isinstance(kept.content, Tensor):
-        return DataLoader(OnDevice(scenes), batch_size=None, sampler=batches)
-    return DataLoader(
-        scenes,
+    batches: a sampler of batches, or a list of them, each a list of keys of `Images`
+    workers: processes that decode; none where nothing is left to decode
+    """
+    decoded = images.decoded
+    if decoded is not None and isinstance(decoded.content, Tensor):
+        return DeviceLoader(DataLoader(ImagesOnDevice(images), batch_size=None, sampler=batches), images.how, device)
+    in_memory = decoded is not None and decoded.file is None
+    loader = DataLoader(
+        images,
         batch_sampler=batches,
-        num_workers=workers if kept is None or kept.file else 0,
-        pin_memory=pin_memory,
+        num_workers=0 if in_memory else workers,
+        pin_memory=device.type == "cuda",
     )
+    return DeviceLoader(loader, images.how, device)

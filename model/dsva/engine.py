@@ -1,26 +1,55 @@
-"""One epoch of training, and one evaluation."""
+"""The schedule of a training, one epoch of it, and one evaluation."""
 
-from typing import Dict, List, Tuple
+from dataclasses import dataclass
+from typing import Dict, Iterable, List, Tuple
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
-from data.pipeline import normalize
-from dsva.losses import SUMS, Criterion
+from dsva.losses import SUMMED_TERMS, Criterion
 from dsva.network import DSVA
 from support.errors import InputError
 from support.processes import all_reduce, all_reduce_gradients, gather_batches, progress, weigh_terms
 
+Batches = Iterable[Tuple[Tensor, Tensor]]  # images [B, 3, S, S], normalised, and classes [B], on the device
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """What happens in which epoch; epochs count from 0.
+
+    epochs:       how many there are (`--nepoch`)
+    warmup_until: the last epoch in which only the heads learn (`--pretrain_epoch`), -1 for none
+    warmup_lr:    learning rate until then (`--pretrain_lr`)
+    full_lr:      learning rate afterwards, x 0.9 every 10 epochs (`--classifier_lr`)
+    beta1:        of Adam; beta2 is 0.999
+    windows_after: windows are used in later epochs than this (`--pro_start_epoch`)
+    """
+
+    epochs: int
+    warmup_until: int
+    warmup_lr: float
+    full_lr: float
+    beta1: float
+    windows_after: float
+
+    def is_full(self, epoch: int) -> bool:
+        """Past warm-up: everything learns."""
+        return epoch > self.warmup_until
+
+    def uses_windows(self, epoch: int) -> bool:
+        return epoch > self.windows_after
+
+    def learning_rate(self, epoch: int) -> float:
+        return self.full_lr * 0.9 ** (epoch // 10) if self.is_full(epoch) else self.warmup_lr
+
 
 def make_optimizer(model: DSVA, full: bool, lr: float, betas: Tuple[float, float]) -> torch.optim.Adam:
-    """A new Adam (the published loop makes one every epoch) over what learns in this stage: heads, or everything."""
+    """Adam over what learns in this stage: the heads, or everything. The published loop makes one an epoch."""
     learning = model.learn(everything=full)
     try:
-        return torch.optim.Adam(
-            learning, lr=lr, betas=betas, fused=True
-        )  # one pass over the weights: a third of the time
+        return torch.optim.Adam(learning, lr=lr, betas=betas, fused=True)  # a third of the time
     except RuntimeError:  # on a CPU, of a torch before 2.4
         return torch.optim.Adam(learning, lr=lr, betas=betas)
 
@@ -28,16 +57,20 @@ def make_optimizer(model: DSVA, full: bool, lr: float, betas: Tuple[float, float
 def training_step(
     model: DSVA,
     criterion: Criterion,
-    optimizer,
+    optimizer: torch.optim.Optimizer,
     images: Tensor,
     labels: Tensor,
     class_attributes: Tensor,
     full: bool,
     windows: bool,
 ) -> Dict[str, Tensor]:
-    """One update. images: [B, 3, S, S];  labels: [B], columns of class_attributes [A, C].  Returns the weighted loss terms."""
+    """One update. Returns the weighted terms of the loss.
+
+    images: [B, 3, S, S], normalised;  labels: [B], columns of class_attributes [A, C]
+    """
     out = model(images, class_attributes, windows)
-    terms = weigh_terms(criterion(out, labels, class_attributes, model, full), SUMS, len(labels))
+    terms = criterion(out, labels, class_attributes, model, full)
+    terms = weigh_terms(terms, SUMMED_TERMS, len(labels))
     optimizer.zero_grad()
     sum(terms.values()).backward()
     all_reduce_gradients(model.parameters())
@@ -48,70 +81,69 @@ def training_step(
 def train_one_epoch(
     model: DSVA,
     criterion: Criterion,
-    optimizer,
-    loader: DataLoader,
+    optimizer: torch.optim.Optimizer,
+    batches: Batches,
     class_attributes: Tensor,
     classes: np.ndarray,
-    normalization: str,
     full: bool,
     windows: bool,
     title: str,
 ) -> Dict[str, float]:
-    """Update on every batch of the loader; candidates are `classes` (the seen ones), columns of class_attributes [A, C].
+    """Update on every batch. Returns the epoch's mean of every weighted term of the loss.
 
-    Returns the epoch's mean of every weighted loss term. Raises InputError if one of them stops being a finite number.
+    Candidates are `classes` (the seen ones), columns of class_attributes [A, C].
+    Raises InputError if a term stops being a finite number.
     """
-    device = class_attributes.device
     candidates = class_attributes[:, classes]
-    column = torch.full((class_attributes.shape[1],), -1)
-    column[classes] = torch.arange(len(classes))
-    column = column.to(device)
+    column = column_of_class(classes, class_attributes)
     steps: List[Tensor] = []
     model.train()
-    for images, labels in progress(loader, title):
-        images, labels = (part.to(device, non_blocking=True) for part in (images, labels))
-        images, labels = normalize(images, normalization), column[labels]
-        terms = training_step(model, criterion, optimizer, images, labels, candidates, full, windows)
+    for images, labels in progress(batches, title):
+        terms = training_step(model, criterion, optimizer, images, column[labels], candidates, full, windows)
         steps.append(torch.stack(list(terms.values())))
+
     table = all_reduce(torch.stack(steps).cpu())  # [batches, terms]: read once, so that a GPU never waits
+    check_finite(table, list(terms), title)
+    means = table.double().mean(dim=0).tolist()
+    return dict(zip(terms, means))
+
+
+def column_of_class(classes: np.ndarray, class_attributes: Tensor) -> Tensor:
+    """[C]: the place of each class among `classes`, -1 for others."""
+    column = torch.full((class_attributes.shape[1],), -1)
+    column[classes] = torch.arange(len(classes))
+    return column.to(class_attributes.device)
+
+
+def check_finite(table: Tensor, terms: List[str], title: str):
+    """table: [batches, terms]"""
     broken = (~table.isfinite()).nonzero()
     if len(broken):
         batch, term = broken[0].tolist()
         raise InputError(
-            f"the loss term {list(terms)[term]} became {table[batch, term]} in batch {batch} of {title}: "
+            f"the loss term {terms[term]} became {table[batch, term]} in batch {batch} of {title}: "
             "try a lower learning rate (--pretrain_lr, --classifier_lr); the last finished epoch is kept"
         )
-    return dict(zip(terms, table.double().mean(dim=0).tolist()))
 
 
 @torch.inference_mode()
 def evaluate(
-    model: DSVA,
-    loader: DataLoader,
-    class_attributes: Tensor,
-    classes: np.ndarray,
-    normalization: str,
-    windows: bool,
-    title: str,
+    model: DSVA, batches: Batches, class_attributes: Tensor, classes: np.ndarray, windows: bool, title: str
 ) -> Tuple[Dict[str, np.ndarray], np.ndarray]:
-    """Class probabilities of every branch for every image of the loader.
+    """Class probabilities of every branch for every image, {branch: [n, len(classes)]}, and labels [n].
 
-    Candidates are `classes`, columns of class_attributes [A, C]. Returns {branch: [n, len(classes)]} and labels [n], where
-    the branches are "final", "attention" and, if windows are on, "window".
+    Candidates are `classes`, columns of class_attributes [A, C]. The branches are those of `Output.class_scores`.
     """
-    device = class_attributes.device
     candidates = class_attributes[:, classes]
-    batches = []
+    results = []
     model.eval()
-    for images, labels in progress(loader, title):
-        out = model(normalize(images.to(device, non_blocking=True), normalization), candidates, windows)
-        logits = {"final": out.final, "attention": out.attention, "window": out.window}
-        batches.append(
-            {
-                "labels": labels,
-                **{branch: value.softmax(dim=1) for branch, value in logits.items() if value is not None},
-            }
-        )
-    batches = gather_batches(batches)
-    found = {name: torch.cat([batch[name] for batch in batches]).cpu().numpy() for name in batches[0]}
-    return found, found.pop("labels")
+    for images, labels in progress(batches, title):
+        out = model(images, candidates, windows)
+        result = {branch: scores.softmax(dim=1) for branch, scores in out.class_scores().items()}
+        result["labels"] = labels
+        results.append(result)
+
+    results = gather_batches(results)
+    found = {name: torch.cat([result[name] for result in results]).cpu().numpy() for name in results[0]}
+    labels = found.pop("labels")
+    return found, labels

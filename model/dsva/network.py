@@ -1,11 +1,13 @@
 """The DSVA network: an attention and a projection branch over CLIP tokens, and a second look at a window.
 
-Shapes: `B` images of `S x S` pixels, `N = 1 + G*G` tokens (class token first), `D` width, `A` attributes, `C` classes.
-`S`, `G` and `D` come from the CLIP checkpoint.
+Xu et al., ISPRS Journal of Photogrammetry and Remote Sensing 198, 2023.
+
+Shapes: `B` images of `S x S` pixels, `N = 1 + G*G` tokens (class token first), `D` width, `A` attributes,
+`C` classes, `K` attribute groups. `S`, `G` and `D` come from the CLIP checkpoint.
 """
 
 from dataclasses import dataclass
-from typing import Optional, Sequence
+from typing import Dict, List, Optional, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -16,30 +18,43 @@ from dsva.windows import crop_windows, window_boxes
 
 @dataclass
 class Output:
-    """What the network says of a batch. Logits are what `classify` makes of attribute scores; probabilities their softmax."""
+    """What the network says of a batch. Class scores are logits: a softmax makes probabilities of them."""
 
-    final: Tensor  # [B, C] logits, projection branch (plus windows, where they are on)
-    attention: Tensor  # [B, C] logits, attention branch
+    projection: Tensor  # [B, C] class scores, projection branch
+    attention: Tensor  # [B, C] class scores, attention branch
     attributes_projection: Tensor  # [B, A]
     attributes_attention: Tensor  # [B, A]
     maps: Tensor  # [B, A, G, G] attention maps, without the class token
-    window: Optional[Tensor] = None  # [B, C] logits, window branch
+    final: Tensor  # [B, C] class scores of the projection branch plus those of the window, where it is on
+
+    # only where windows are on
+    window: Optional[Tensor] = None  # [B, C] class scores, window branch
+    attributes_window: Optional[Tensor] = None  # [B, A]
     windows: Optional[Tensor] = None  # [B, 3, S, S] the windows, resized
     boxes: Optional[Tensor] = None  # [B, 4] top, left, height, width
 
+    def class_scores(self) -> Dict[str, Tensor]:
+        """Class scores [B, C] by the branch's name, as logs and tables know it."""
+        if self.window is None:
+            return {"projection": self.projection, "attention": self.attention}
+        return {"projection+window": self.final, "attention": self.attention, "window": self.window}
+
 
 class DSVA(nn.Module):
-    """Deep Semantic-Visual Alignment (Xu et al., ISPRS 2023).
+    """Deep Semantic-Visual Alignment.
 
-    tower:         CLIP vision tower, from `load_tower` or `build_tower`
+    tower:         CLIP vision tower, from `clip.checkpoint`
     attributes:    A
     window_groups: attribute indices, one list per group that has a say in the window (`--pro_type`)
     pro_thr:       pixels above pro_thr x mean attention belong to the window
     pro_weight:    weight of the window's class scores in the final ones
-    class_token:   the projection branch reads the class token alone; as published it reads the mean of all tokens
-    decorrelated:  each branch scores classes by a `Discriminant` of its attribute scores; as published these are multiplied by M
-    bf16:          the tower computes in mixed precision; everything after it stays float32
+    class_token:   the projection branch reads the class token; as published it reads the mean of all tokens
+    decorrelated:  each branch scores classes by a `Discriminant`; as published its attribute scores are
+                   multiplied by M
+    bf16:          the tower computes in mixed precision; everything after it keeps the images' precision
     """
+
+    group_masks: Tensor
 
     def __init__(
         self,
@@ -59,68 +74,90 @@ class DSVA(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.linear = nn.Linear(width, attributes)
         self.grid = tower.config.image_size // tower.config.patch_size
-        self.window_groups = [list(group) for group in window_groups]
-        self.pro_thr, self.pro_weight = pro_thr, pro_weight
-        self.class_token, self.bf16 = class_token, bf16
-        self.discriminants = nn.ModuleDict(
-            {branch: Discriminant(attributes) for branch in ("projection", "attention") if decorrelated}
-        )
+        self.pro_thr = pro_thr
+        self.pro_weight = pro_weight
+        self.class_token = class_token
+        self.bf16 = bf16
+        self.discriminants = nn.ModuleDict()
+        if decorrelated:
+            self.discriminants["projection"] = Discriminant(attributes)
+            self.discriminants["attention"] = Discriminant(attributes)
+
+        masks = torch.zeros(len(window_groups), attributes, dtype=torch.bool)  # [K, A]
+        for mask, group in zip(masks, window_groups):
+            mask[list(group)] = True
+        self.register_buffer("group_masks", masks, persistent=False)
 
     def forward(self, images: Tensor, class_attributes: Tensor, windows: bool = False) -> Output:
         """images: [B, 3, S, S], normalised;  class_attributes: M [A, C];  windows: look a second time."""
-        tokens = self.tokens(images)  # [B, N, D]
-        scores = self.prototypes @ tokens.transpose(1, 2)  # [B, A, N]
-        attended = scores.max(dim=2).values  # [B, A], the class token may win: as published
+        tokens = self.encode(images)  # [B, N, D]
+        similarity = self.attend(tokens)  # [B, A, N]
+        attended = similarity.max(dim=2).values  # [B, A], the class token may win: as published
         projected = self.project(self.pool(tokens))  # [B, A]
+        projection = self.classify("projection", projected, class_attributes)
         out = Output(
-            final=self.classify("projection", projected, class_attributes),
+            projection=projection,
             attention=self.classify("attention", attended, class_attributes),
             attributes_projection=projected,
             attributes_attention=attended,
-            maps=scores[:, :, 1:].unflatten(2, (self.grid, self.grid)),
+            maps=similarity[:, :, 1:].unflatten(2, (self.grid, self.grid)),  # [B, A, N-1] -> [B, A, G, G]
+            final=projection,
         )
-        return self.look_again(images, class_attributes, out) if windows else out
-
-    def look_again(self, images: Tensor, class_attributes: Tensor, out: Output) -> Output:
-        """Encode the window that the attention maps agree on, and add its class scores to the final ones."""
-        out.boxes = self.find_window(out, images.shape[-1])
-        out.windows = self.crop(images, out.boxes)
-        attributes = self.project(
-            self.tokens(out.windows).amax(dim=1)
-        )  # max pooling here, mean pooling above: as published
-        out.window = self.classify("projection", attributes, class_attributes)
-        out.final = out.final + self.pro_weight * out.window
+        if windows:
+            self.look_again(images, class_attributes, out)
         return out
 
-    def find_window(self, out: Output, size: int) -> Tensor:
-        """Boxes [B, 4] in images of `size` pixels a side, where the strongest attributes of the groups agree."""
-        return window_boxes(out.maps, out.attributes_attention, self.window_groups, size, self.pro_thr)
+    def look_again(self, images: Tensor, class_attributes: Tensor, out: Output):
+        """Encode the window that the attention maps agree on, and add its class scores to the final ones."""
+        out.boxes = self.find_windows(out)
+        out.windows = crop_windows(images, out.boxes)
+        tokens = self.encode(out.windows)
+        out.attributes_window = self.project(tokens.amax(dim=1))  # max pooling: as published
+        out.window = self.classify("projection", out.attributes_window, class_attributes)
+        out.final = out.projection + self.pro_weight * out.window
 
-    def crop(self, images: Tensor, boxes: Tensor) -> Tensor:
-        return crop_windows(images, boxes)
+    def find_windows(self, out: Output) -> Tensor:
+        """Boxes [B, 4] in pixels, where the strongest attributes of the groups agree."""
+        size = self.tower.config.image_size
+        return window_boxes(out.maps, out.attributes_attention, self.group_masks, size, self.pro_thr)
 
-    def tokens(self, images: Tensor) -> Tensor:
-        """[B, 3, S, S] -> [B, N, D], the last hidden state *before* the tower's post layer norm."""
+    def encode(self, images: Tensor) -> Tensor:
+        """[B, 3, S, S] -> tokens [B, N, D], the last hidden state *before* the tower's post layer norm."""
         with torch.autocast(images.device.type, torch.bfloat16, enabled=self.bf16):
-            return self.tower(pixel_values=images).last_hidden_state.float()
+            tokens = self.tower(pixel_values=images).last_hidden_state
+        return tokens.to(images.dtype)
+
+    def attend(self, tokens: Tensor) -> Tensor:
+        """[B, N, D] -> [B, A, N]: how well each prototype fits each token. The attention maps are these."""
+        return self.prototypes @ tokens.transpose(1, 2)
 
     def pool(self, tokens: Tensor) -> Tensor:
-        return tokens[:, 0] if self.class_token else tokens.mean(dim=1)  # [B, N, D] -> [B, D]
+        """[B, N, D] -> [B, D], what the projection branch reads."""
+        return tokens[:, 0] if self.class_token else tokens.mean(dim=1)
 
     def project(self, pooled: Tensor) -> Tensor:
-        return self.linear(self.norm(pooled))  # [B, D] -> [B, A]
+        """[B, D] -> attribute scores [B, A]"""
+        return self.linear(self.norm(pooled))
 
     def classify(self, branch: str, attributes: Tensor, class_attributes: Tensor) -> Tensor:
-        """Attribute scores [B, A] of the projection or attention branch, M [A, C] -> class scores [B, C]"""
-        return (
-            self.discriminants[branch](attributes, class_attributes)
-            if self.discriminants
-            else attributes @ class_attributes
-        )
+        """Attribute scores [B, A] of the projection or attention branch, M [A, C] -> class scores [B, C]."""
+        return self.centre(branch, attributes) @ self.class_vectors(branch, class_attributes)
 
-    def learn(self, everything: bool) -> list:
+    def centre(self, branch: str, attributes: Tensor) -> Tensor:
+        """Attribute scores [B, A] as they are multiplied by class vectors."""
+        return attributes - self.discriminants[branch].centre if self.discriminants else attributes
+
+    def class_vectors(self, branch: str, class_attributes: Tensor) -> Tensor:
+        """M [A, C] -> [A, C], what attribute scores of this branch are multiplied by; as published M itself."""
+        if not self.discriminants:
+            return class_attributes
+        return self.discriminants[branch].directions(class_attributes)
+
+    def learn(self, everything: bool) -> List[nn.Parameter]:
         """Choose what learns: in warm-up only the prototypes and the linear layer, later everything.
-        A tower that does not learn gets no graph. Returns the parameters for the optimizer."""
+
+        A tower that does not learn gets no graph. Returns the parameters for the optimizer.
+        """
         heads = {id(self.prototypes), id(self.linear.weight), id(self.linear.bias)}
         for parameter in self.parameters():
             parameter.requires_grad_(everything or id(parameter) in heads)

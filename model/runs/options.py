@@ -4,15 +4,13 @@ import argparse
 from pathlib import Path
 from typing import List, Mapping, Optional, Union
 
-from dsva.losses import TERMS
 from runs.checkpoint import checkpoint_metadata
 from runs.repeat import folder_of_repetition, read_results
 from support.cli import Parser, add_data_options, number, path
 from support.errors import InputError
 from support.machine import REPOSITORY
 
-BRANCH = {"main": "final", "layer": "attention", "pro": "window"}  # --sel_res -> the branch that is meant
-
+# Defaults of several options at once.
 RECIPES = {
     "published": {},
     "words": {
@@ -27,49 +25,69 @@ RECIPES = {
     },
 }
 
+# Weight of each term of the loss (see dsva/losses.py): its default, and what it weighs.
+LOSS_WEIGHTS = {
+    "xe": (1.0, "cross entropy of the final probabilities"),
+    "attri": (1e-2, "attribute regression, projection branch"),
+    "regular": (0.0, "norm of the linear layer; try 5e-6. Without --use_group only beside --l_regular"),
+    "l_xe": (1.0, "cross entropy of the attention branch"),
+    "l_attri": (8e-2, "attribute regression, attention branch"),
+    "l_regular": (0.0, "norm of the prototypes; try 5e-4"),
+    "cpt": (1e-9, "compactness of the attention maps, after warm-up. Only with --use_group"),
+    "xe_pro": (
+        0.0,
+        "cross entropy of the windows alone. The published command lines say 1, but their program used 0",
+    ),
+}
+ATTENTION_TERMS = ("l_xe", "l_attri", "l_regular", "cpt")
 
-# Options of the published program that change nothing, there or here (of --cuda: --device finds the GPU by itself).
-NO_EFFECT = (
-    "--train_id",
-    "--cuda",
-    "--matdataset",
-    "--preprocessing",
-    "--standardization",
-    "--resSize",
-    "--attSize",
-    "--avg_pool",
-    "--all",
-    "--ngpu",
-    "--save_att",
-    "--checkpointroot",
-    "--pretrain_path",
-    "--image_type",
-    "--IoU_scale",
-    "--IoU_thr",
-)
+# Options of the published program that change nothing, there or here. (Of --cuda: --device finds the GPU.)
+NO_EFFECT = """
+    --train_id --cuda --matdataset --preprocessing --standardization --ol --validation --pretrain_classifier
+    --resnet_path --pretrained --image_type --proto_warm --attention_K --pro_size --save_att --IoU_scale --IoU_thr
+    --resize_WH --out_of_edge --max_area_center --KNOW_BIRD_BB --transform_mode --awa_finetune --avg_pool --all
+    --use_proposal --attri_dim --lasso --resSize --attSize --ngpu --checkpointroot --pretrain_path
+""".split()
 
 
 class NoEffect(argparse.Action):
+    """Collects the options that were given and do nothing."""
+
     def __call__(self, parser, options, values, option_string=None):
-        options.no_effect = getattr(options, "no_effect", []) + [option_string]
+        options.no_effect = [*getattr(options, "no_effect", []), option_string]
+
+
+COUNT = number(int, 1)
+RATE = number(float, 0, above=True)
+WEIGHT = number(float, 0)
 
 
 def get_parser() -> argparse.ArgumentParser:
+    """All options of main.py, in titled groups."""
     parser = Parser(
         prog="main.py",
         allow_abbrev=False,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
         description="Train and evaluate DSVA: zero-shot scene classification by attributes.",
     )
-    count, rate, weight = number(int, 1), number(float, 0, above=True), number(float, 0)
-
+    words = " ".join(f"--{name} {value}" for name, value in RECIPES["words"].items())
     parser.add_argument(
         "--recipe",
         choices=list(RECIPES),
         default="published",
-        help="other defaults for several options; words is our own: "
-        + " ".join(f"--{name} {value}" for name, value in RECIPES["words"].items()),
+        help=f"other defaults for several options; words is our own: {words}",
     )
+    add_source_options(parser)
+    add_network_options(parser)
+    add_loss_options(parser)
+    add_training_options(parser)
+    add_score_options(parser)
+    add_run_options(parser)
+    add_ignored_options(parser)
+    return parser
+
+
+def add_source_options(parser: argparse.ArgumentParser):
     data = add_data_options(parser, several=True)
     data.add_argument(
         "--only_groups", nargs="+", metavar="GROUP", help="leave out the attributes of all other groups"
@@ -91,7 +109,13 @@ def get_parser() -> argparse.ArgumentParser:
         default="imagenet",
         help="image mean and deviation: as published, or CLIP's own",
     )
+    data.add_argument(
+        "--image_embedding_path", type=path, help="file of --image_embedding; images lie in its dataset's folder"
+    )
+    data.add_argument("--class_embedding_path", type=path, help="file of --class_embedding")
 
+
+def add_network_options(parser: argparse.ArgumentParser):
     net = parser.add_argument_group("network")
     net.add_argument(
         "--version",
@@ -134,40 +158,29 @@ def get_parser() -> argparse.ArgumentParser:
         type=int,
         choices=[1, 2, 3, 4],
         default=4,
-        help="attribute groups that choose the window: one of them, or 4 for all",
+        help="attribute groups that choose the window: 1 functions, 2 materials, 3 surface_properties "
+        "(groups of other names by their order), 4 all",
     )
     net.add_argument(
         "--pro_thr",
-        type=weight,
+        type=WEIGHT,
         default=1.0,
         help="the window holds what gets more than this times the mean attention; 0.5 to 2",
     )
     net.add_argument(
-        "--pro_weight", type=weight, default=1.0, help="weight of the window's class scores in the final ones"
+        "--pro_weight", type=WEIGHT, default=1.0, help="weight of the window's class scores in the final ones"
     )
     net.add_argument(
         "--pro_start_epoch",
         type=int,
-        default=-1,
-        help="windows are used after this epoch: -1 always, 40 of 30 epochs never",
+        help="windows are used after this epoch: -1 always; 0 never, as in the published program (default: never)",
     )
 
+
+def add_loss_options(parser: argparse.ArgumentParser):
     loss = parser.add_argument_group("loss weights", "0 leaves a term out")
-    loss.add_argument("--xe", type=weight, default=1.0, help="cross entropy of the final probabilities")
-    loss.add_argument("--attri", type=weight, default=1e-2, help="attribute regression, projection branch")
-    loss.add_argument("--regular", type=weight, default=0.0, help="norm of the linear layer; try 5e-6")
-    loss.add_argument("--l_xe", type=weight, default=1.0, help="cross entropy of the attention branch")
-    loss.add_argument("--l_attri", type=weight, default=8e-2, help="attribute regression, attention branch")
-    loss.add_argument("--l_regular", type=weight, default=0.0, help="norm of the prototypes; try 5e-4")
-    loss.add_argument(
-        "--cpt", type=weight, default=1e-9, help="compactness of the attention maps, after warm-up"
-    )
-    loss.add_argument(
-        "--xe_pro",
-        type=weight,
-        default=0.0,
-        help="cross entropy of the windows alone. The published command lines say 1, but their program used 0",
-    )
+    for name, (default, meaning) in LOSS_WEIGHTS.items():
+        loss.add_argument(f"--{name}", type=WEIGHT, default=default, help=meaning)
     loss.add_argument(
         "--use_group", action="store_true", help="norms group by group, not over all attributes"
     )
@@ -175,7 +188,7 @@ def get_parser() -> argparse.ArgumentParser:
         "--additional_loss",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="the attention branch's terms: l_xe, l_attri, l_regular, cpt",
+        help="the attention branch's terms: l_xe, l_attri, l_regular, cpt; without them no regular either",
     )
     loss.add_argument(
         "--xe_on",
@@ -184,17 +197,19 @@ def get_parser() -> argparse.ArgumentParser:
         help="cross entropy of probabilities, as published, or of logits, as in the paper. Logits want other learning rates",
     )
 
+
+def add_training_options(parser: argparse.ArgumentParser):
     loop = parser.add_argument_group("training")
-    loop.add_argument("--nepoch", type=count, default=30, help="epochs")
+    loop.add_argument("--nepoch", type=COUNT, default=30, help="epochs")
     loop.add_argument(
         "--pretrain_epoch",
         type=int,
         default=4,
         help="up to this epoch only the heads learn (warm-up); -1 for no warm-up",
     )
-    loop.add_argument("--pretrain_lr", type=rate, default=1e-4, help="learning rate of the warm-up")
+    loop.add_argument("--pretrain_lr", type=RATE, default=1e-4, help="learning rate of the warm-up")
     loop.add_argument(
-        "--classifier_lr", type=rate, default=1e-6, help="learning rate after it, x 0.9 every 10 epochs"
+        "--classifier_lr", type=RATE, default=1e-6, help="learning rate after it, x 0.9 every 10 epochs"
     )
     loop.add_argument(
         "--beta1", type=number(float, 0, 0.999999), default=0.5, help="Adam's beta1; beta2 is 0.999"
@@ -205,11 +220,11 @@ def get_parser() -> argparse.ArgumentParser:
         default="distributed",
         help="episodes, or shuffled batches of all images",
     )
-    loop.add_argument("--n_batch", type=count, default=300, help="episodes in an epoch")
-    loop.add_argument("--ways", type=count, default=8, help="classes in an episode")
-    loop.add_argument("--shots", type=count, default=3, help="images of each class in an episode")
+    loop.add_argument("--n_batch", type=COUNT, default=300, help="episodes in an epoch")
+    loop.add_argument("--ways", type=COUNT, default=8, help="classes in an episode")
+    loop.add_argument("--shots", type=COUNT, default=3, help="images of each class in an episode")
     loop.add_argument(
-        "--batch_size", type=count, default=64, help="images in a test batch, and in a random training batch"
+        "--batch_size", type=COUNT, default=64, help="images in a test batch, and in a random training batch"
     )
     loop.add_argument(
         "--manualSeed",
@@ -230,6 +245,8 @@ def get_parser() -> argparse.ArgumentParser:
         help="torch.compile writes kernels for the tower, within its first minute; it pays in long runs",
     )
 
+
+def add_score_options(parser: argparse.ArgumentParser):
     score = parser.add_argument_group("scores")
     score.add_argument("--gzsl", action="store_true", help="generalised: seen and unseen classes compete")
     score.add_argument(
@@ -240,9 +257,9 @@ def get_parser() -> argparse.ArgumentParser:
     )
     score.add_argument(
         "--sel_res",
-        choices=list(BRANCH),
+        choices=["main", "layer", "pro"],
         default="layer",
-        help="the branch that counts: main (final), layer (attention), pro (window)",
+        help="the branch that counts: main (projection, with windows where they are on), layer (attention), pro (window)",
     )
 
     score.add_argument(
@@ -253,14 +270,16 @@ def get_parser() -> argparse.ArgumentParser:
     )
     score.add_argument(
         "--validation_classes",
-        type=count,
+        type=COUNT,
         help="how many do (default: as many as there are unseen ones, but at most a third of the seen ones)",
     )
 
+
+def add_run_options(parser: argparse.ArgumentParser):
     run = parser.add_argument_group("run")
     run.add_argument(
         "--seeds",
-        type=count,
+        type=COUNT,
         default=1,
         help="repeat with so many seeds: --manualSeed, or 1, and those after it",
     )
@@ -290,6 +309,8 @@ def get_parser() -> argparse.ArgumentParser:
         "1 if not. What is given here replaces what was recorded: --root, --clip, --device, ... (default of --output: runs/X-repeat)",
     )
 
+
+def add_ignored_options(parser: argparse.ArgumentParser):
     published = parser.add_argument_group(
         "accepted, without effect", "the published command lines may carry them: " + " ".join(NO_EFFECT)
     )
@@ -297,55 +318,85 @@ def get_parser() -> argparse.ArgumentParser:
         published.add_argument(
             name, nargs="?", action=NoEffect, default=argparse.SUPPRESS, help=argparse.SUPPRESS
         )
-    return parser
+
+
+# ---- read -----------------------------------------------------------------------------------------
 
 
 def get_options(arguments: Optional[List[str]] = None) -> argparse.Namespace:
-    """Parse the command line. Says which of the given options do nothing; ends with code 2 on one that does not exist."""
+    """Parse the command line.
+
+    Defaults come from the recipe, from a saved model (--resume) or from recorded results (--repeat).
+    Says which of the given options do nothing; ends with code 2 on one that does not exist.
+    """
     parser = get_parser()
-    opt = parser.parse_args(arguments)
-    if opt.eval and not opt.resume:
+    given = parser.parse_args(arguments)
+    if given.eval and not given.resume:
         parser.error("--eval needs --resume CHECKPOINT")
-    parser.set_defaults(**RECIPES[opt.recipe])
+    if given.resume and given.repeat:
+        parser.error("--repeat begins anew: leave --resume and --eval out")
+    parser.set_defaults(**RECIPES[given.recipe])
+    if given.resume:
+        parser.set_defaults(**recorded(parser, checkpoint_metadata(given.resume)["options"], given.resume))
+    if given.repeat:
+        parser.set_defaults(**recorded(parser, read_results(given.repeat)["options"], given.repeat))
+
     opt = parser.parse_args(arguments)
-    if opt.resume:
-        parser.set_defaults(**recorded(parser, checkpoint_metadata(opt.resume)["options"], opt.resume))
-        opt = parser.parse_args(arguments)
     if opt.repeat:
-        if opt.resume:
-            parser.error("--repeat begins anew: leave --resume and --eval out")
-        parser.set_defaults(**recorded(parser, read_results(opt.repeat)["options"], opt.repeat))
-        opt = parser.parse_args(arguments)
         opt.output = folder_of_repetition(opt.repeat, opt.output)
+    use_published_paths(opt)
+    check_combinations(parser, opt)
+    print_ignored(opt)
+    return opt
+
+
+def use_published_paths(opt: argparse.Namespace):
+    """--image_embedding_path and --class_embedding_path replace the names, as in the published program."""
+    if opt.image_embedding_path:
+        opt.image_embedding = opt.image_embedding_path
+        files = Path(opt.image_embedding).parent
+        opt.image_root = opt.image_root or str(files.parent if files.name == "files" else files)
+    if opt.class_embedding_path:
+        opt.class_embedding = opt.class_embedding_path
+    del opt.image_embedding_path, opt.class_embedding_path
+
+
+def check_combinations(parser: argparse.ArgumentParser, opt: argparse.Namespace):
     if opt.decorrelate and opt.start != "words":
         parser.error(f"--decorrelate {opt.decorrelate:g} needs --start words: add it, or --decorrelate 0")
     if opt.resume and opt.protocol == "clean" and not opt.eval:
         parser.error(
-            "--protocol clean chooses by a training from CLIP's weights: leave --resume out (the same command goes on with a run)"
+            "--protocol clean chooses by a training from CLIP's weights: leave --resume out "
+            "(the same command goes on with a run)"
         )
     if (opt.eval or opt.resume) and not isinstance(opt.random_id, int):
         parser.error("--resume is for one division: expected one number as --random_id")
+
+
+def print_ignored(opt: argparse.Namespace):
     ignored = sorted(set(vars(opt).pop("no_effect", [])))
     if opt.calibrated_stacking and not opt.gzsl:
         ignored.append("--calibrated_stacking (ZSL has no seen candidates)")
     if ignored:
         print(f"note: accepted, without effect: {', '.join(ignored)}")
-    return opt
 
 
 def recorded(parser: argparse.ArgumentParser, options: Mapping, where: Union[str, Path]) -> dict:
-    """All options, those that a file recorded and the defaults of others. Refuses what the command line would have refused."""
+    """All options: those that a file recorded, and the defaults of others.
+
+    Raises InputError for a value that the command line would have refused.
+    """
+    values = {}
     for action in parser._actions:
+        if action.default == argparse.SUPPRESS:
+            continue
         value = options.get(action.dest, action.default)
-        if not value == action.default and not is_possible(value, action):
+        if value != action.default and not is_possible(value, action):
             raise InputError(
                 f"{where} has recorded --{action.dest} {value!r}, which is no value of this option"
             )
-    return {
-        action.dest: options.get(action.dest, action.default)
-        for action in parser._actions
-        if action.default != argparse.SUPPRESS
-    }
+        values[action.dest] = value
+    return values
 
 
 def is_possible(value, action: argparse.Action) -> bool:
@@ -356,31 +407,10 @@ def is_possible(value, action: argparse.Action) -> bool:
         return isinstance(value, list) and all(isinstance(word, str) for word in value)
     if action.choices:
         return value in action.choices
+    text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
     try:
-        read = (action.type or str)(",".join(map(str, value)) if isinstance(value, list) else str(value))  # type: ignore[operator]
+        read = (action.type or str)(text)  # type: ignore[operator]
     except (argparse.ArgumentTypeError, ValueError):
         return False
-    return (
-        read == value or isinstance(read, str) and isinstance(value, str)
-    )  # a path is not written as it was read
-
-
-def needs_windows(opt: argparse.Namespace, epoch: int) -> bool:
-    """Does the branch that counts look at windows, after this epoch?"""
-    return opt.sel_res == "pro" or opt.sel_res == "main" and epoch > opt.pro_start_epoch
-
-
-def clip_folder(opt: argparse.Namespace) -> Path:
-    return Path(
-        opt.clip.replace("{}", str(opt.random_id))
-        if opt.clip
-        else Path(opt.clip_root) / {1: "clip-rsicd", 2: "clip-rsicd-v2"}[opt.version]
-    )
-
-
-def loss_weights(opt: argparse.Namespace) -> dict:
-    attention_terms = ("l_xe", "l_attri", "l_regular", "cpt")
-    return {
-        name: getattr(opt, name) if opt.additional_loss or name not in attention_terms else 0.0
-        for name in TERMS
-    }
+    is_path = isinstance(read, str) and isinstance(value, str)  # a path is not written as it was read
+    return read == value or is_path

@@ -1,0 +1,124 @@
+"""From the options of a run, parsed or recorded, to the few values that each room needs.
+
+This is the only place below the programs that knows the options' names. `opt` holds those of runs/options.py.
+"""
+
+import math
+from argparse import Namespace
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Dict, List
+
+from data.benchmark import BenchmarkFiles, find_files
+from data.matlab import divisions_of
+from runs.options import ATTENTION_TERMS, LOSS_WEIGHTS
+from support.errors import InputError
+
+PUBLISHED_GROUPS = ("functions", "materials", "surface_properties")  # of --pro_type 1, 2, 3
+
+
+@dataclass(frozen=True)
+class NetworkSettings:
+    """What the network is built from, beside the data: see `dsva.network.DSVA`."""
+
+    clip: Path  # checkpoint folder
+    pro_type: int
+    pro_thr: float
+    pro_weight: float
+    class_token: bool
+    decorrelated: bool
+    precision: str  # fp32, tf32 or bf16
+    compiled: bool
+
+
+def network_settings(opt: Namespace) -> NetworkSettings:
+    return NetworkSettings(
+        clip=clip_folder(opt),
+        pro_type=opt.pro_type,
+        pro_thr=opt.pro_thr,
+        pro_weight=opt.pro_weight,
+        class_token=opt.pool == "class",
+        decorrelated=bool(opt.decorrelate),
+        precision=opt.precision,
+        compiled=opt.compile,
+    )
+
+
+def clip_folder(opt: Namespace) -> Path:
+    if opt.clip:
+        return Path(opt.clip.replace("{}", str(opt.random_id)))
+    return Path(opt.clip_root) / {1: "clip-rsicd", 2: "clip-rsicd-v2"}[opt.version]
+
+
+def benchmark_files(opt: Namespace) -> BenchmarkFiles:
+    return find_files(
+        root=opt.root,
+        dataset=opt.dataset,
+        image_embedding=opt.image_embedding,
+        class_embedding=opt.class_embedding,
+        group_file=opt.group_file,
+        image_root=opt.image_root,
+        random_id=opt.random_id,
+    )
+
+
+def windows_after(opt: Namespace) -> float:
+    """The last epoch without windows. In the published program 0 means never, as does leaving the option out."""
+    return opt.pro_start_epoch if opt.pro_start_epoch else math.inf
+
+
+def needs_windows(opt: Namespace, epoch: int) -> bool:
+    """Does the branch that counts look at windows, after this epoch?"""
+    return opt.sel_res == "pro" or (opt.sel_res == "main" and epoch > windows_after(opt))
+
+
+def window_groups(groups: Dict[str, List[int]], pro_type: int) -> List[List[int]]:
+    """The attribute groups that choose the window. Published ones go by name, others by their order.
+
+    pro_type: 1, 2 or 3 for one of them, 4 for all
+    """
+    if pro_type == 4:
+        return list(groups.values())
+    published = PUBLISHED_GROUPS[pro_type - 1]
+    if published in groups:
+        return [groups[published]]
+    if pro_type > len(groups):
+        raise InputError(
+            f"--pro_type {pro_type}: there are {len(groups)} attribute groups ({', '.join(groups)}); "
+            "expected one of their numbers, or 4 for all"
+        )
+    return [list(groups.values())[pro_type - 1]]
+
+
+def loss_weights(opt: Namespace) -> Dict[str, float]:
+    """Weight of each term. Which options silence which terms is as in the published program."""
+    weights = {name: getattr(opt, name) for name in LOSS_WEIGHTS}
+    if not opt.additional_loss:
+        weights.update(dict.fromkeys([*ATTENTION_TERMS, "regular"], 0.0))
+    if not opt.use_group:
+        weights["cpt"] = 0.0
+        if not weights["l_regular"]:
+            weights["regular"] = 0.0
+    return weights
+
+
+def divisions_and_seeds(opt: Namespace) -> Dict[str, Namespace]:
+    """Options of one training for each division and seed, {"division-0_seed-1": ...}; {} if there is but one."""
+    if opt.seeds == 1 and isinstance(opt.random_id, int):
+        return {}
+    if opt.random_id == "all":
+        divisions = divisions_of(benchmark_files(changed(opt, random_id=0)).splits_mat)
+    else:
+        divisions = opt.random_id if isinstance(opt.random_id, list) else [opt.random_id]
+    first = 1 if opt.manualSeed is None else opt.manualSeed
+    parts = {}
+    for division in divisions:
+        for seed in range(first, first + opt.seeds):
+            part = changed(opt, random_id=division, manualSeed=seed, seeds=1)
+            parts[f"division-{division}_seed-{seed}"] = part
+    return parts
+
+
+def changed(opt: Namespace, **values) -> Namespace:
+    """The same options but for these."""
+    return Namespace(**{**vars(opt), **values})
