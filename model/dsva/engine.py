@@ -11,7 +11,8 @@ from data.pipeline import normalize
 from dsva.losses import SUMS, Criterion
 from dsva.network import DSVA
 from support.errors import InputError
-from support.processes import all_reduce, all_reduce_gradients, gather_batches, progress, weigh_terms
+from support.gradients import all_reduce_gradients, weigh_terms
+from support.processes import all_reduce, gather_batches, progress
 
 
 def make_optimizer(model: DSVA, full: bool, lr: float, betas: Tuple[float, float]) -> torch.optim.Adam:
