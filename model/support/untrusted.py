@@ -51,9 +51,9 @@ def check_archive(path: Path):
 
 
 # ---- .mat files --------------------------------------------------------------------------------------------
-# A MAT-file of level 5 is a header of 128 bytes and then elements, one for each variable. An element is a tag,
-# its kind and its size, and its content. A variable's content is again a list of elements: flags, dimensions,
-# name, values. The values of a cell array are variables. A variable may also be packed by zlib.
+# A MAT-file of level 5 is a header of 128 bytes and then elements, one for each variable. An element is a
+# tag, its kind and its size, and its content. A variable's content is again a list of elements: flags,
+# dimensions, name, values. The values of a cell array are variables. A variable may also be packed by zlib.
 # Source: MathWorks, "MAT-File Format", chapter 1.
 
 HEADER_BYTES = 128

@@ -207,7 +207,8 @@ def test_predictions_are_exactly_those_of_one_process_and_go_on(places, tmp_path
     (pictures / "Class1" / "image_7.png").write_bytes(b"no image")
     scene = tmp_path / "scene.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (150, 170, 3), np.uint8)).save(scene)
-    words = f"--resume {tmp_path / 'run' / 'last.safetensors'} --classes all --batch_size 5 --device cpu --workers 0"
+    saved = tmp_path / "run" / "last.safetensors"
+    words = f"--resume {saved} --classes all --batch_size 5 --device cpu --workers 0"
     for what in (f"{pictures}", f"{scene} --tile 64 --stride 32"):
         one = alone("predict", f"{words} {what} --output {tmp_path / 'one'}")
         assert one.returncode == 0, one.stderr
