@@ -20,8 +20,8 @@ import main as program
 from runs import checkpoint
 from runs import folder as run_folder
 from support.cli import CORES
-from support.errors import InputError, exits_cleanly
-from support.files import hold, read_json
+from support.errors import InputError
+from support.files import read_json
 from test_main import QUICK, fails, log, run
 
 WORDS = f"{QUICK} --sel_res main --manualSeed 2"  # the best epoch is neither the first nor the last
@@ -69,22 +69,6 @@ def assert_same(folder: Path, other: Path):
 
 
 # ---- killed ----------------------------------------------------------------------------------------------------------
-
-
-def test_a_signal_is_not_lost_in_a_callback():
-    class Callback:
-        def __del__(self):  # from which nothing is raised
-            signal.raise_signal(signal.SIGTERM)
-
-    @exits_cleanly
-    def work():
-        Callback()
-        time.sleep(20)
-        pytest.fail("it went on")
-
-    with pytest.raises(SystemExit) as stop:
-        work()
-    assert stop.value.code == 143
 
 
 def test_killed_at_file_operations_it_ends_the_same():
@@ -187,19 +171,6 @@ def test_a_signal_ends_it_with_one_line_and_the_same_command_goes_on(
     assert_same(tmp_path / "run", whole)
 
 
-def test_a_worker_that_dies_of_the_same_signal_is_no_error_of_its_own(capsys):
-    @exits_cleanly
-    def killed_with_its_workers():
-        try:
-            os.kill(os.getpid(), signal.SIGTERM)
-        finally:
-            raise RuntimeError("DataLoader worker (pid 4711) is killed by signal: Terminated.")
-
-    with pytest.raises(SystemExit) as stop:
-        killed_with_its_workers()
-    assert stop.value.code == 143 and "the same command goes on" in capsys.readouterr().err
-
-
 def test_an_epoch_depends_on_no_draw_before_it(whole, places, tmp_path, monkeypatch):
     """A tower that drops at random would otherwise draw other numbers after an interruption."""
     draws = []
@@ -217,7 +188,7 @@ def test_an_epoch_depends_on_no_draw_before_it(whole, places, tmp_path, monkeypa
 
 @contextmanager
 def another_process_in(folder: Path):
-    code = f"import sys; sys.path.insert(0, {str(REPOSITORY / 'model')!r}); from pathlib import Path; from locks import hold\nlock = hold(Path({str(folder)!r})); print(); sys.stdin.read()"
+    code = f"import sys; sys.path.insert(0, {str(REPOSITORY / 'model')!r}); from pathlib import Path; from support.files import hold\nlock = hold(Path({str(folder)!r})); print(); sys.stdin.read()"
     process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         process.stdout.readline()
@@ -249,16 +220,6 @@ def test_a_run_that_another_process_began_meanwhile_is_not_gone_on_with_unread(
     once = program.build_model
     monkeypatch.setattr(program, "build_model", build)
     assert "start the same command again" in fails(capsys, WORDS, output=tmp_path / "run", **places)
-
-
-def test_a_lock_ends_with_its_file(tmp_path):
-    hold(tmp_path / "new").close()
-    with another_process_in(tmp_path / "new") as other:
-        with pytest.raises(InputError):
-            hold(tmp_path / "new")
-        other.kill()
-        other.wait()
-        hold(tmp_path / "new")
 
 
 def test_several_runs_do_not_overwrite_the_results_of_one(whole, places, capsys):

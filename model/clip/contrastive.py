@@ -19,13 +19,11 @@ from transformers import CLIPModel
 from clip.captions import Captions, Images
 from data.pipeline import normalize
 from support.errors import InputError
+from support.gradients import all_gather_rows, all_reduce_gradients, scale_shared_gradient
 from support.processes import (
-    all_gather_rows,
     all_reduce,
-    all_reduce_gradients,
     check_divisible,
     gather_batches,
-    scale_shared_gradient,
     shard,
     shard_slice,
     world_size,

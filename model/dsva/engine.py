@@ -10,7 +10,8 @@ from torch import Tensor
 from dsva.losses import SUMMED_TERMS, Criterion
 from dsva.network import DSVA
 from support.errors import InputError
-from support.processes import all_reduce, all_reduce_gradients, gather_batches, progress, weigh_terms
+from support.gradients import all_reduce_gradients, weigh_terms
+from support.processes import all_reduce, gather_batches, progress
 
 Batches = Iterable[Tuple[Tensor, Tensor]]  # images [B, 3, S, S], normalised, and classes [B], on the device
 

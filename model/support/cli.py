@@ -1,91 +1,138 @@
-"""Argument types, and the options that several programs share."""
+"""Types for argparse, and the options that several programs share.
+
+Nothing here imports torch or numpy: `python model/main.py --help` answers before they are loaded.
+"""
 
 import argparse
 import math
 import os
 import re
 import sys
+from contextlib import suppress
 from pathlib import Path
+from typing import List, Union
 
 from support.errors import may_print_error, one_line
-from support.machine import REPOSITORY
 
-LARGEST_COUNT = 2**31 - 1  # of what is counted
-CORES = (
-    len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-)  # that this process may use: a cluster gives a few of many
+REPOSITORY = Path(__file__).resolve().parents[2]
+LARGEST_COUNT = 2**31 - 1  # of any option that counts something
+
+if hasattr(os, "sched_getaffinity"):
+    CORES = len(os.sched_getaffinity(0))  # that this process may use: a cluster gives a few of many
+else:
+    CORES = os.cpu_count() or 1
 WORKERS = min(8, CORES)
 
 
 class Parser(argparse.ArgumentParser):
+    """A parser whose errors are one line, printed once by all processes of torchrun together."""
+
+    def answer_help(self):
+        """Answer `--help` and exit, or do nothing. For a program, before it imports what takes seconds:
+
+        from runs.options import get_parser
+
+        if __name__ == "__main__":
+            get_parser().answer_help()
+
+        import torch
+        """
+        if {"-h", "--help"} & set(sys.argv[1:]):
+            self.parse_args(["--help"])
+
     def parse_known_args(self, args=None, namespace=None):
+        """Refuse `--name=--`, which argparse would read as an option without a value."""
         for word in sys.argv[1:] if args is None else args:
-            if re.fullmatch("--.+=--", word):  # of which argparse makes an option without a value
+            if re.fullmatch("--.+=--", word):
                 self.error(f"argument {word[:-3]}: expected a value, found '--'")
         return super().parse_known_args(args, namespace)
 
     def error(self, message):
-        self.exit(
-            2,
-            f"error: {one_line(message)}; `python model/{self.prog} --help` lists the options\n"
-            if may_print_error()
-            else None,
-        )
+        """Exit with code 2 and one line."""
+        line = f"error: {one_line(message)}; `python model/{self.prog} --help` lists the options\n"
+        self.exit(2, line if may_print_error() else None)
+
+
+class Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Says what the default is, unless it explains nothing: None, True or False."""
+
+    def _get_help_string(self, action):
+        if action.default is None or isinstance(action.default, bool):
+            return action.help
+        return super()._get_help_string(action)
 
 
 def number(kind, low: float, high: float = math.inf, above: bool = False):
-    """An argparse type: a finite number in [low, high], or (low, high] with `above`. A whole one is at most MOST, if nothing else is said."""
-    high = LARGEST_COUNT if kind is int and high == math.inf else high
+    """An argparse type: a finite number in [low, high], or in (low, high] with `above`.
 
-    def read(text):
+    kind: int or float. An int is at most LARGEST_COUNT if no `high` is given.
+    """
+    limit = high
+    if kind is int and high == math.inf:
+        limit = LARGEST_COUNT
+
+    def read(text: str):
         try:
             value = kind(text)
         except ValueError:
-            value = math.nan
-        if not (low < value if above else low <= value) or not value <= high or abs(value) == math.inf:
-            span = f"{'above' if above else 'at least'} {low}" + (
-                f" and at most {high}" if high < math.inf and (high != LARGEST_COUNT or value > high) else ""
-            )
-            raise argparse.ArgumentTypeError(
-                f"expected {'a whole number' if kind is int else 'a number'} {span}, found {text!r}"
-            )
-        return value
+            value = math.nan  # which no comparison accepts
+        is_high_enough = value > low if above else value >= low
+        if is_high_enough and value <= limit and abs(value) != math.inf:
+            return value
+        noun = "a whole number" if kind is int else "a number"
+        span = f"{'above' if above else 'at least'} {low}"
+        if (
+            high < math.inf or value > limit
+        ):  # nobody asks for a count of billions: no need to mention the limit
+            span += f" and at most {limit}"
+        raise argparse.ArgumentTypeError(f"expected {noun} {span}, found {text!r}")
 
     return read
 
 
 def path(text: str) -> str:
-    """Absolute, so that a saved run can be read from any directory."""
+    """An argparse type: an absolute path, which holds in any directory. It need not exist."""
     try:
-        absolute = str(Path(text).expanduser().absolute())
-        os.stat(absolute)
-    except (FileNotFoundError, NotADirectoryError):
-        pass
+        absolute = Path(text).expanduser().absolute()
+        with suppress(FileNotFoundError, NotADirectoryError):
+            absolute.stat()
     except (OSError, RuntimeError) as error:  # too long a name, or no such home
-        raise argparse.ArgumentTypeError(
-            f"expected a path, found {text[:60]!r}: {getattr(error, 'strerror', error)}"
-        ) from error
-    return absolute
+        reason = getattr(error, "strerror", error)
+        raise argparse.ArgumentTypeError(f"expected a path, found {text[:60]!r}: {reason}") from error
+    return str(absolute)
 
 
 def name_or_path(text: str) -> str:
+    """An argparse type: the path of a file that exists, or a name, which the program looks up."""
     if not text.strip():
         raise argparse.ArgumentTypeError(f"expected a name or a path, found {text!r}")
-    return path(text) if os.path.isfile(text) else text
+    is_file = os.path.isfile(text)  # Path.is_file raises an error if the name is too long
+    return path(text) if is_file else text
 
 
-def divisions(text: str):
+def divisions(text: str) -> Union[str, int, List[int]]:
     """An argparse type: `2`, or `0,1,2`, or `all`."""
     if text == "all":
         return text
-    found = [number(int, 0)(part) for part in text.split(",")]
+    whole_number = number(int, 0)
+    found = [whole_number(part) for part in text.split(",")]
     if len(set(found)) < len(found):
         raise argparse.ArgumentTypeError(f"expected different divisions, found {text!r}")
     return found[0] if len(found) == 1 else found
 
 
+def pattern(text: str) -> str:
+    """An argparse type: a regular expression."""
+    try:
+        re.compile(text)
+    except (re.error, OverflowError, RecursionError) as error:
+        message = f"expected a regular expression, found {text[:60]!r}: {error}"
+        raise argparse.ArgumentTypeError(message) from error
+    return text
+
+
 def add_data_options(parser: argparse.ArgumentParser, several: bool = False):
-    """Where the data are and what computes: the same in every program that reads a benchmark. `find_files` reads them.
+    """Where the data are and what computes: the same in every program that reads a benchmark.
 
     several: may --random_id name more than one division?
     """
@@ -96,12 +143,16 @@ def add_data_options(parser: argparse.ArgumentParser, several: bool = False):
         help="folder of the dataset below --root; its .mat files lie in <dataset>/files",
     )
     data.add_argument(
-        "--root", type=path, default=str(REPOSITORY), help="folder that holds the dataset's folder"
+        "--root",
+        type=path,
+        default=str(REPOSITORY),
+        help="folder that holds the dataset's folder",
     )
     data.add_argument(
         "--image_root",
         type=path,
-        help="folder of the images: what follows RSSDIVCS/ in image_files lies below it (default: <root>/<dataset>)",
+        help="folder of the images: what follows RSSDIVCS/ in image_files lies below it "
+        "(default: <root>/<dataset>)",
     )
     data.add_argument(
         "--image_embedding",
@@ -112,7 +163,8 @@ def add_data_options(parser: argparse.ArgumentParser, several: bool = False):
     data.add_argument(
         "--class_embedding",
         type=name_or_path,
-        help="NAME of NAME_splits.mat, or a path; {} stands for --random_id (default: ann_attr_finetune_<image_embedding>)",
+        help="NAME of NAME_splits.mat, or a path; {} stands for --random_id "
+        "(default: ann_attr_finetune_<image_embedding>)",
     )
     data.add_argument(
         "--group_file",
@@ -120,12 +172,14 @@ def add_data_options(parser: argparse.ArgumentParser, several: bool = False):
         default="attri_group_3",
         help="NAME of NAME.json, the attribute groups, or a path",
     )
+    which_division = "which random seen/unseen division of the splits file"
+    if several:
+        which_division += "; 0,1,2 or all: one after the other"
     data.add_argument(
         "--random_id",
         type=divisions if several else number(int, 0),
         default=0,
-        help="which random seen/unseen division of the splits file"
-        + ("; 0,1,2 or all: one after the other" if several else ""),
+        help=which_division,
     )
     data.add_argument(
         "--workers",
@@ -134,37 +188,24 @@ def add_data_options(parser: argparse.ArgumentParser, several: bool = False):
         help="processes that decode images; they do not change the numbers",
     )
     data.add_argument(
-        "--device", default="auto", help="auto, cpu, cuda, cuda:1, ...: auto is the GPU where there is one"
+        "--device",
+        default="auto",
+        help="auto, cpu, cuda, cuda:1, ...: auto is the GPU where there is one",
     )
     return data
 
 
 def add_clip_options(parser: argparse.ArgumentParser):
-    """The whole CLIP, text and image tower, of the programs that embed words."""
+    """The CLIP checkpoint, text and image tower, of the programs that embed words."""
     parser.add_argument(
         "--clip",
         type=path,
         default=str(REPOSITORY / "flax-community" / "clip-rsicd"),
         help="Hugging Face CLIP checkpoint folder, with its tokenizer",
     )
-    parser.add_argument("--batch_size", type=number(int, 1), default=64, help="images CLIP sees at once")
-
-
-class Help(argparse.ArgumentDefaultsHelpFormatter):
-    def _get_help_string(self, action):  # None, True and False explain nothing
-        return (
-            action.help
-            if action.default is None or isinstance(action.default, bool)
-            else super()._get_help_string(action)
-        )
-
-
-def pattern(text: str) -> str:
-    """An argparse type: a regular expression."""
-    try:
-        re.compile(text)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise argparse.ArgumentTypeError(
-            f"expected a regular expression, found {text[:60]!r}: {error}"
-        ) from error
-    return text
+    parser.add_argument(
+        "--batch_size",
+        type=number(int, 1),
+        default=64,
+        help="images CLIP sees at once",
+    )

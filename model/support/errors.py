@@ -1,110 +1,133 @@
-"""What the user gave is wrong: one clear line and exit code 2, never a traceback."""
+"""How a program ends that cannot go on: with one line on stderr, not with a traceback.
+
+    2    what the user gave is wrong: an `InputError`
+    130  interrupted by Ctrl-C
+    143  stopped by SIGTERM, as a queue sends it
+
+A traceback is left for mistakes in the program itself.
+"""
 
 import functools
 import os
 import signal
 import sys
 import threading
-from datetime import timedelta
+from contextlib import contextmanager
+from pathlib import Path
+from typing import List
+
+INTERRUPTED = (
+    "interrupted: what is finished is kept, of a training the last whole epoch; "
+    "the same command goes on from there"
+)
 
 
 class InputError(ValueError):
-    """Says what was expected, what was found, where, and what to do. Raised where the fact is known."""
+    """The user's input is wrong. Its message says what was expected, what was found, where, what to do."""
 
     def __str__(self) -> str:
-        # a DataLoader worker wraps the message in its own traceback: keep ours
+        """The message alone: a worker of a DataLoader puts its own traceback in front of it."""
         return super().__str__().rsplit("InputError: ", 1)[-1].strip()
 
 
 def one_line(text: str) -> str:
-    """What names and other people's messages hold may break a line, or steer a terminal: then it is spelled out."""
+    r"""The text with every unprintable character escaped, a line break as \n: names may hold anything."""
     return "".join(
         letter if letter.isprintable() else letter.encode("unicode_escape").decode() for letter in text
     )
 
 
 def first_line(error: BaseException) -> str:
-    """Of another library's error: what it says first, or, if it says nothing, of which kind it is."""
+    """The first line of another library's message, or the name of the error if it has no message."""
     return (str(error).strip() or type(error).__name__).splitlines()[0]
 
 
 def is_distributed() -> bool:
-    """Did torchrun start this process, with others?"""
+    """Did torchrun start this process, and others beside it?"""
     return "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ["WORLD_SIZE"]) > 1
 
 
 def may_print_error() -> bool:
-    """Of processes that work together one alone says what is wrong, the first to find it: others know of it, or only that one is gone."""
-    if not is_distributed():
-        return True
-    from torch.distributed import TCPStore  # which takes seconds to import
+    """Is this process the first to fail? The others fail with it and say nothing: the user reads one line.
 
-    try:
-        store = TCPStore(
-            os.environ["MASTER_ADDR"],
-            int(os.environ["MASTER_PORT"]),
-            is_master=False,
-            timeout=timedelta(seconds=10),
-        )
-        return store.add(f"told {os.environ['TORCHELASTIC_RESTART_COUNT']}", 1) == 1
-    except TimeoutError:  # torch 2.1 has no store before the processes have met; until then all find the same
-        return os.environ["RANK"] == "0"
-    except RuntimeError:  # torchrun itself is gone
+    torchrun gives every process a file for an error report, <attempt>/<local rank>/error.json. The first
+    process to create a file in the folder <attempt> prints. With several machines each has its own line.
+    """
+    report = os.environ.get("TORCHELASTIC_ERROR_FILE")
+    if not is_distributed() or not report:
         return True
+    try:
+        (Path(report).parents[1] / "error_is_printed").touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    except OSError:  # torchrun has gone and taken the folder with it
+        return True
+    return True
+
+
+@contextmanager
+def sigterm_interrupts():
+    """SIGTERM raises KeyboardInterrupt, as Ctrl-C does. Yields a list of the SIGTERMs that came.
+
+    Python drops an exception that is raised in a callback, such as `__del__`: the program would run on as if
+    no signal had come. Then the signal is sent again a moment later, when the callback has returned.
+    """
+    received: List[int] = []
+    if threading.current_thread() is not threading.main_thread():  # which alone receives signals
+        yield received
+        return
+    former_handler = signal.getsignal(signal.SIGTERM)
+    former_hook = sys.unraisablehook
+
+    def interrupt(number, frame):
+        received.append(number)
+        raise KeyboardInterrupt
+
+    def send_again(dropped):
+        if isinstance(dropped.exc_value, KeyboardInterrupt):
+            number = signal.SIGTERM if received else signal.SIGINT
+            threading.Timer(0.1, os.kill, [os.getpid(), number]).start()
+        else:
+            former_hook(dropped)
+
+    signal.signal(signal.SIGTERM, interrupt)
+    sys.unraisablehook = send_again
+    try:
+        yield received
+    finally:
+        sys.unraisablehook = former_hook
+        signal.signal(signal.SIGTERM, former_handler)
 
 
 def exits_cleanly(program):
-    """Decorate a program's `main`: wrong input ends with code 2, Ctrl-C with 130, SIGTERM with 143, each with one line."""
+    """Decorate a program's `main`, so that it ends as the module's docstring says.
+
+    Of several processes the first one alone prints to stdout.
+    """
 
     @functools.wraps(program)
     def run(*args, **kwargs):
-        received = []
-
-        def stop(number, frame):
-            received.append(number)
-            raise KeyboardInterrupt
-
-        def swallowed(lost):
-            if not isinstance(lost.exc_value, KeyboardInterrupt):
-                return former_hook(lost)
-            threading.Timer(
-                0.1, signal.raise_signal, [received[-1] if received else signal.SIGINT]
-            ).start()  # in a callback, from which nothing is raised: once more
-
-        if hasattr(sys.stdout, "reconfigure"):
-            sys.stdout.reconfigure(
-                errors="backslashreplace"
-            )  # whatever a name holds, and whatever the terminal can show
+        if hasattr(sys.stdout, "reconfigure"):  # names may hold what the terminal cannot show
+            sys.stdout.reconfigure(errors="backslashreplace")
         if is_distributed() and os.environ["RANK"] != "0":
-            sys.stdout = open(os.devnull, "w")  # the first process prints
-        former_hook, sys.unraisablehook = sys.unraisablehook, swallowed
-        former = (
-            signal.signal(signal.SIGTERM, stop)
-            if threading.current_thread() is threading.main_thread()
-            else None
-        )
-        try:
-            return program(*args, **kwargs)
-        except InputError as error:
+            sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115, it is open until the process ends
+        with sigterm_interrupts() as received:
+            try:
+                return program(*args, **kwargs)
+            except InputError as error:
+                code, line = 2, f"error: {one_line(str(error))}"
+            except KeyboardInterrupt:
+                code, line = 130, f"\n{INTERRUPTED}"
+            except Exception:
+                # After a SIGTERM: a DataLoader complains of its worker, which got one too.
+                # In another than the first process to fail: its connection to that one is broken.
+                if not received and may_print_error():
+                    raise
+                code, line = 2, ""
+            if received:
+                code, line = 143, f"\n{INTERRUPTED}"
             if may_print_error():
-                print(f"error: {one_line(str(error))}", file=sys.stderr)
-            sys.exit(2)
-        except BaseException as error:
-            if isinstance(error, SystemExit) and not received:
-                raise
-            first = may_print_error()
-            if first and not received and not isinstance(error, KeyboardInterrupt):
-                raise
-            # after a signal to the whole group it may also be a loader's complaint that its worker has died
-            if first:
-                print(
-                    "\ninterrupted: what is finished is kept, of a training the last whole epoch; the same command goes on from there",
-                    file=sys.stderr,
-                )
-            sys.exit(143 if received else 130 if isinstance(error, KeyboardInterrupt) else 2)
-        finally:
-            sys.unraisablehook = former_hook
-            if former is not None:
-                signal.signal(signal.SIGTERM, former)
+                print(line, file=sys.stderr)
+            sys.exit(code)
 
     return run

@@ -1,4 +1,4 @@
-"""Files: written whole or not at all, and folders that one process at a time writes into."""
+"""Files that are written completely or not at all, and folders that one process at a time writes into."""
 
 import csv
 import errno
@@ -19,24 +19,29 @@ try:
 except ImportError:  # Windows has none: nothing is locked there
     fcntl = None  # type: ignore[assignment]
 
+BLOCK = 2**20  # bytes that are read at once
+
 
 def hold(folder: Path, wait: bool = False) -> IO:
-    """Lock a folder, new or not, until the file that is returned is closed: at the latest when the process ends, however it ends.
+    """Lock a folder, which is made if there is none, until the returned file is closed or the process ends.
 
-    wait: for another process that holds it; otherwise it is refused
+    wait: wait while another process holds it; without, that is an InputError
 
-    lockf, not flock: a worker that decodes images and outlives its killed process by seconds does not inherit it.
+    lockf, and not flock: a worker that decodes images may outlive its killed process by seconds,
+    and it would inherit a lock of flock.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         file = (folder / ".lock").open("a")
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error}") from error
+    if not fcntl:
+        return file
     try:
-        if fcntl:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
-        if error.errno not in (errno.EACCES, errno.EAGAIN):  # the file system knows no locks
+        is_held = error.errno in (errno.EACCES, errno.EAGAIN)
+        if not is_held:  # this file system has no locks
             return file
         if not wait:
             raise InputError(
@@ -49,49 +54,53 @@ def hold(folder: Path, wait: bool = False) -> IO:
 
 @contextmanager
 def atomic(path: Path):
-    """A temporary path that takes the place of `path` only when all is written, and on the disk."""
+    """Yields a temporary path, which takes the place of `path` once all is written and on the disk."""
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         flush(temporary)
-        os.replace(temporary, path)
-        with suppress(OSError):  # what is there is there: not every file system flushes folders
+        os.replace(temporary, path)  # noqa: PTH105, the tests put an os.replace of their own here
+        with suppress(OSError):  # the file is there; not every file system can flush a folder
             flush(path.parent)
     except (OSError, SafetensorError) as error:
         raise InputError(f"cannot write {path}: {error}") from error
     finally:
-        if temporary.exists():  # asking first: a read-only file system refuses even to remove nothing
+        if temporary.exists():  # a read-only file system would refuse to remove a file that is not there
             temporary.unlink()
 
 
 def remove_leftovers(folder: Path):
-    """Temporary files of a killed process. For who holds the folder's lock: no other writes there."""
+    """Remove the temporary files of a killed process. Only the holder of the folder's lock may."""
     for ending in ("json", "jsonl", "csv", "safetensors"):
         for leftover in folder.glob(f".*.{ending}.*"):
             leftover.unlink()
 
 
 def flush(path: Path):
-    """A file's content, or the names in a folder, onto the disk: so it is whole after a power failure, too."""
-    if os.name == "posix":  # Windows opens no folders
-        descriptor = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    """Write a file's content, or the names in a folder, to the disk, so that they survive a power failure."""
+    if os.name != "posix":  # Windows opens no folders
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def write_text(path: Path, text: str):
+    """Write a text file, completely or not at all."""
     with atomic(path) as temporary:
         temporary.write_text(text)
 
 
 def write_json(path: Path, value):
+    """Write a JSON file, completely or not at all."""
     write_text(path, json.dumps(value, indent=1) + "\n")
 
 
 def read_json(path: Path):
+    """The value in a JSON file. Raises InputError if there is none, or it is not JSON."""
     try:
         return parse_json(path.read_text())
     except (OSError, ValueError) as error:
@@ -99,6 +108,7 @@ def read_json(path: Path):
 
 
 def write_columns(path: Path, columns: Mapping[str, Sequence]):
+    """Write a table, {heading: column}, as CSV, completely or not at all."""
     with atomic(path) as temporary, temporary.open("w", newline="") as file:
         table = csv.writer(file)
         table.writerow(columns)
@@ -106,10 +116,12 @@ def write_columns(path: Path, columns: Mapping[str, Sequence]):
 
 
 def sha256(path: Union[str, Path], skip: int = 0) -> str:
-    """Of a file's content. skip: so many bytes at its beginning"""
+    """The SHA-256 of a file's content, in hexadecimal, without its first `skip` bytes."""
     digest = hashlib.sha256()
-    with open(path, "rb") as file:
+    with Path(path).open("rb") as file:
         file.seek(skip)
-        for block in iter(lambda: file.read(1 << 20), b""):
+        while True:
+            block = file.read(BLOCK)
+            if not block:
+                return digest.hexdigest()
             digest.update(block)
-    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""What a run must record to be repeated: the machine, the libraries, the commit."""
+"""The machine: what a run records of it so that it can be repeated, and the device that computes."""
 
 import os
 import platform
@@ -8,105 +8,117 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Optional
+from typing import Any, Dict, Optional
 
 import torch
 
+from support.cli import REPOSITORY
 from support.errors import InputError, first_line
 from support.processes import world_size
+from support.resumable import changed as changed  # for those who import it from here
 
 try:
     import resource
 except ImportError:  # not on Windows
     resource = None  # type: ignore[assignment]
 
-
-REPOSITORY = Path(__file__).resolve().parents[2]
+LIBRARIES = (
+    "torch",
+    "torchvision",
+    "transformers",
+    "numpy",
+    "scipy",
+    "pillow",
+)  # whose versions are recorded
+MEBIBYTE = 2**20
 
 
 def circumstances() -> Dict[str, Any]:
     """Command, git commit, versions and machine: what one needs to know to repeat a run."""
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"
     return {
         "command": shlex.join(sys.argv),
         "git": git_commit(),
         "versions": versions(),
-        "machine": f"{platform.machine()}, {os.cpu_count()} cores, "
-        + (torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU"),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, {gpu}",
     }
 
 
 def device_name(device: torch.device) -> str:
     """What computes. Another processor, or another number of threads, may add up in another order."""
     if device.type == "cuda":
-        return times_processes(torch.cuda.get_device_name(device))
-    cpuinfo = Path("/proc/cpuinfo")
-    names = re.findall(r"model name\s*: (.*)", cpuinfo.read_text()) if cpuinfo.is_file() else []
-    return times_processes(f"{(names or [platform.processor()])[0]}, {torch.get_num_threads()} threads")
-
-
-def times_processes(name: str) -> str:
+        name = torch.cuda.get_device_name(device)
+    else:
+        name = f"{processor_name()}, {torch.get_num_threads()} threads"
     return f"{world_size()} x {name}" if world_size() > 1 else name
 
 
+def processor_name() -> str:
+    """The name of the first processor; where Linux does not tell it, what Python knows."""
+    cpuinfo = Path("/proc/cpuinfo")
+    found = re.search(r"model name\s*: (.*)", cpuinfo.read_text()) if cpuinfo.is_file() else None
+    return found[1] if found else platform.processor()
+
+
 def peak_memory() -> Dict[str, int]:
-    """MiB of this process, without the workers that decode images, and of the GPU."""
+    """MiB of this process, without the workers that decode images, and of the GPU that had most."""
     peak = {}
     if resource:
-        peak["process"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // (
-            2**20 if sys.platform == "darwin" else 2**10
-        )
+        used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        peak["process"] = used // (
+            MEBIBYTE if sys.platform == "darwin" else 1024
+        )  # bytes there, KiB elsewhere
     if torch.cuda.is_available():
-        peak["gpu"] = max(map(torch.cuda.max_memory_allocated, range(torch.cuda.device_count()))) // 2**20
+        gpus = range(torch.cuda.device_count())
+        peak["gpu"] = max(map(torch.cuda.max_memory_allocated, gpus)) // MEBIBYTE
     return peak
 
 
 def git_commit() -> Optional[str]:
     """The commit of this checkout, "+changes" if the tree differs from it; None outside git."""
 
-    def git(*words):
-        return subprocess.run(
-            ["git", "-C", str(REPOSITORY), *words], capture_output=True, text=True, check=True
-        ).stdout.strip()
+    def git(*words: str) -> str:
+        command = ["git", "-C", str(REPOSITORY), *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
     try:
-        return git("rev-parse", "HEAD") + (
-            "+changes" if git("status", "--porcelain", "--untracked-files=no") else ""
-        )
+        commit = git("rev-parse", "HEAD")
+        is_changed = git("status", "--porcelain", "--untracked-files=no")
     except (OSError, subprocess.CalledProcessError):
         return None
+    return f"{commit}+changes" if is_changed else commit
 
 
 def versions() -> Dict[str, str]:
-    libraries = ("torch", "torchvision", "transformers", "numpy", "scipy", "pillow")
-    return {"python": platform.python_version(), **{name: version(name) for name in libraries}}
+    """{"python": "3.11.7", "torch": "2.14.1", ...}"""
+    found = {"python": platform.python_version()}
+    for name in LIBRARIES:
+        found[name] = version(name)
+    return found
 
 
 def free_memory() -> Optional[int]:
-    """Bytes, as Linux tells them."""
+    """Bytes that Linux could still give; None on other systems."""
     file = Path("/proc/meminfo")
     found = re.search(r"MemAvailable:\s*(\d+) kB", file.read_text()) if file.is_file() else None
     return int(found[1]) * 1024 if found else None
 
 
 def pick_device(name: str) -> torch.device:
-    """auto: the GPU where there is one."""
+    """The device of --device; "auto" is the GPU where there is one. InputError if it cannot be used."""
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        there = torch.zeros(1, device=name)
-        there.item()  # which a device that only makes believe, such as meta, cannot
-        return there.device
+        probe = torch.zeros(1, device=name)
+        probe.item()  # which a device without data, such as "meta", cannot answer
     except (RuntimeError, AssertionError, ImportError) as error:
         raise InputError(
             f"--device {name} cannot be used here ({first_line(error)}); --device auto takes what there is"
         ) from error
+    return probe.device
 
 
 def use_tf32(allowed: bool):
-    """In products and in convolutions: torch's own default is to use it in the latter."""
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = allowed
-
-
-def changed(recorded: Mapping, now: Mapping) -> List[str]:
-    """What is not as it was recorded; what was not recorded counts as the same."""
-    return [name for name, value in recorded.items() if name in now and now[name] != value]
+    """In products and in convolutions. torch's own default is to use it in convolutions only."""
+    torch.backends.cuda.matmul.allow_tf32 = allowed
+    torch.backends.cudnn.allow_tf32 = allowed

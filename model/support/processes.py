@@ -1,14 +1,14 @@
-"""Several processes, started by torchrun, that work as one: each takes its part of every batch, the first alone writes and prints.
+"""Several processes that torchrun started, each with its part of the work; the first one writes and prints.
 
-Gradients are added up by hand and not by DistributedDataParallel: what learns changes from stage to stage, parts may be unequal,
-and one term of the loss is a sum over images where the others are means. One sum of all gradients is exact for all of that.
+These are the collectives of torch.distributed under their own names, except that they also work where there
+is one process and nothing is initialised: then rank is 0, and nothing is sent. How gradients are added up is
+in gradients.py.
 """
 
 import atexit
 import os
 import time
-from itertools import zip_longest
-from typing import Callable, Dict, Iterable, Iterator, List, Optional
+from typing import Any, Callable, Dict, Iterable, Iterator, List, Optional, Sequence
 
 import torch
 import torch.distributed as dist
@@ -20,16 +20,18 @@ from support.errors import InputError, is_distributed
 
 
 def init_processes(device: torch.device) -> torch.device:
-    """Meet the other processes, if there are any. Returns the device of this one: each has a GPU of its own."""
+    """Meet the other processes, if there are any. Returns this one's device: each has a GPU of its own."""
     if not is_distributed():
         return device
     if device.type == "cuda":
-        place = int(os.environ["LOCAL_RANK"])
-        if place >= torch.cuda.device_count():
+        local_rank = int(os.environ["LOCAL_RANK"])
+        gpus = torch.cuda.device_count()
+        if local_rank >= gpus:
             raise InputError(
-                f"torchrun starts {os.environ['LOCAL_WORLD_SIZE']} processes here, and there are {torch.cuda.device_count()} GPUs: expected at most one process for each"
+                f"torchrun starts {os.environ['LOCAL_WORLD_SIZE']} processes here, "
+                f"and there are {gpus} GPUs: expected at most one process for each"
             )
-        device = torch.device("cuda", place)
+        device = torch.device("cuda", local_rank)
         torch.cuda.set_device(device)
     dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
     atexit.register(leave_processes)
@@ -37,101 +39,43 @@ def init_processes(device: torch.device) -> torch.device:
 
 
 def leave_processes():
-    time.sleep(
-        0.1
-    )  # a thread that puts away the last tensors waits for the interpreter, and torch 2.1 would wait for the thread and not let go
+    """Leave the other processes, at the end of the program.
+
+    torch 2.1 destroys a group without releasing the interpreter lock. A thread of gloo that is just freeing
+    its last tensors waits for that lock, and the two wait for each other: a sleep lets the thread finish.
+    """
+    time.sleep(0.1)
     dist.destroy_process_group()
 
 
 def world_size() -> int:
+    """The number of processes."""
     return dist.get_world_size() if dist.is_initialized() else 1
 
 
 def rank() -> int:
+    """The number of this process, from 0 on."""
     return dist.get_rank() if dist.is_initialized() else 0
 
 
-def rank_zero(act: Callable, *arguments):
-    """What it returns in the first process, for all of them. The others do not do it, and wait."""
-    result = [act(*arguments) if rank() == 0 else None]
+# ---- what all processes know -------------------------------------------------------------------------------
+
+
+def rank_zero(function: Callable, *arguments) -> Any:
+    """Call the function in the first process only, and return its result in all of them: they wait for it."""
+    result = [function(*arguments) if rank() == 0 else None]
     if world_size() > 1:
         dist.broadcast_object_list(result, src=0, device=torch.device("cpu"))
     return result[0]
 
 
-def all_gather(result) -> list:
-    """What each process has."""
-    everyone = [result] * world_size()
+def all_gather(result: Any) -> list:
+    """The results of all processes, in the order of their ranks. Any object that can be pickled."""
+    results = [result] * world_size()
     if world_size() > 1:
-        with torch.inference_mode(False):  # in which gloo of torch 2.1 could not fill its own tensors
-            dist.all_gather_object(everyone, result)
-    return everyone
-
-
-def raise_together(act: Callable):
-    """What it returns. An InputError in one process is raised in all, for a caller who goes on with something else."""
-    result = wrong = None
-    try:
-        result = act()
-    except InputError as error:
-        wrong = error
-    for told in all_gather(wrong):
-        if told:
-            raise told
-    return result
-
-
-def check_divisible(rows: int, what: str):
-    """Or an InputError: every process needs something to do."""
-    if rows < world_size():
-        raise InputError(
-            f"a batch of {rows} {what} cannot be divided among {world_size()} processes: start fewer, or make it larger by --batch_size, or --ways and --shots"
-        )
-
-
-def all_gather_rows(part: Tensor, rows: int) -> Tensor:
-    """[k, ...] -> [rows, ...]: of a batch, the rows that this process has worked out (one of every so many) and those of all others.
-    The gradient reaches its own alone, so the sum over the processes is that of the whole batch."""
-    if world_size() == 1:
-        return part
-    own = torch.zeros(rows, *part.shape[1:], dtype=part.dtype, device=part.device).index_copy(
-        0, torch.arange(rows, device=part.device)[shard_slice()], part
-    )
-    return own + (all_reduce(own.detach().clone()) - own.detach())
-
-
-def shard_slice() -> slice:
-    """Of the rows of a batch, those of this process."""
-    return slice(rank(), None, world_size())
-
-
-def scale_shared_gradient(value: Tensor) -> Tensor:
-    """What all processes work out alike: where gradients are added up, that of one counts."""
-    if world_size() > 1:
-        value.register_hook(lambda gradient: gradient / world_size())
-    return value
-
-
-class ShardedSampler(Sampler):
-    """Of every batch of a sampler, the part of this process."""
-
-    def __init__(self, batches: Sampler):
-        self.batches = batches
-        check_divisible(min(map(len, batches)), "images")
-
-    def __len__(self) -> int:
-        return len(self.batches)
-
-    def __iter__(self) -> Iterator[list]:
-        return (batch[shard_slice()] for batch in self.batches)
-
-
-def weigh_terms(terms: Dict[str, Tensor], sums: Iterable[str], images: int) -> Dict[str, Tensor]:
-    """Of a batch's loss terms, what this process's images of it contribute: means by their share, sums as they are."""
-    if world_size() == 1:
-        return terms
-    share = images / all_reduce(torch.tensor(images)).item()
-    return {name: term if name in sums else share * term for name, term in terms.items()}
+        with torch.inference_mode(False):  # in which gloo of torch 2.1 could not write into its own tensors
+            dist.all_gather_object(results, result)
+    return results
 
 
 def all_reduce(values: Tensor) -> Tensor:
@@ -141,41 +85,103 @@ def all_reduce(values: Tensor) -> Tensor:
     return values
 
 
-def all_reduce_gradients(parameters: Iterable[Tensor]):
-    gradients = (
-        [parameter.grad for parameter in parameters if parameter.grad is not None] if world_size() > 1 else []
-    )
-    if gradients:
-        together = all_reduce(torch.cat([gradient.flatten() for gradient in gradients]))
-        for gradient, total in zip(gradients, together.split([gradient.numel() for gradient in gradients])):
-            gradient.copy_(total.view_as(gradient))
+def raise_together(function: Callable) -> Any:
+    """Call the function in every process. An InputError in one of them is raised in all.
+
+    For a caller that catches the error and goes on with something else, which must be the same in all.
+    """
+    result = error = None
+    try:
+        result = function()
+    except InputError as caught:
+        error = caught
+    for any_error in all_gather(error):
+        if any_error:
+            raise any_error
+    return result
+
+
+# ---- dividing batches --------------------------------------------------------------------------------------
+# In training every batch is divided: each process takes some of its rows. In an evaluation the batches are
+# dealt out: a batch stays together, so that its numbers are those of one process to the last bit.
+
+
+def shard_slice() -> slice:
+    """The rows of a batch that this process takes: every world_size-th, from its rank on."""
+    return slice(rank(), None, world_size())
+
+
+def check_divisible(rows: int, what: str):
+    """Raise InputError if a batch has fewer rows than there are processes: each needs something to do."""
+    if rows < world_size():
+        raise InputError(
+            f"a batch of {rows} {what} cannot be divided among {world_size()} processes: "
+            "start fewer, or make it larger by --batch_size, or --ways and --shots"
+        )
+
+
+class ShardedSampler(Sampler):
+    """Divides every batch of a batch sampler: this process's rows of each."""
+
+    def __init__(self, batches: Sampler):
+        """batches: yields lists of image indices"""
+        self.batches = batches
+        check_divisible(min(map(len, batches)), "images")
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[list]:
+        for batch in self.batches:
+            yield batch[shard_slice()]
 
 
 def shard(batches: Iterable) -> list:
-    """Whole batches, each in one process: so they give exactly what they give to one process."""
+    """Deals out batches: those of this process, each of them complete."""
     return list(batches)[shard_slice()]
 
 
 def gather_batches(results: List[Dict[str, Tensor]]) -> List[Dict[str, Tensor]]:
-    """What all processes made of theirs, in the order of all batches."""
+    """What all processes made of the batches that `shard` dealt out, in the order before it. On the CPU."""
     if world_size() == 1:
         return results
-    everyone = all_gather([{name: value.cpu() for name, value in result.items()} for result in results])
-    return [result for several in zip_longest(*everyone) for result in several if result is not None]
+    on_cpu = [{name: value.cpu() for name, value in result.items()} for result in results]
+    return interleave(all_gather(on_cpu))
+
+
+def interleave(shards: Sequence[list]) -> list:
+    """[[0, 3], [1, 4], [2]] -> [0, 1, 2, 3, 4]"""
+    together = []
+    for place in range(len(shards[0])):  # the first is never the shorter one
+        together += [part[place] for part in shards if place < len(part)]
+    return together
 
 
 def gather_stream(results: Iterator) -> Iterator:
-    """What all processes make of theirs, in the order of all batches, as it comes: for more than memory holds."""
+    """Like `gather_batches`, one round after another as the results come: for more than memory holds."""
     if world_size() == 1:
         yield from results
         return
-    everyone: list = []
-    while None not in everyone:
-        everyone = all_gather(next(results, None))
-        yield from (result for result in everyone if result is not None)
+    is_over = False
+    while not is_over:
+        this_round = all_gather(next(results, None))
+        is_over = None in this_round
+        yield from (result for result in this_round if result is not None)
 
 
-def progress(loader: Iterable, title: str, total: Optional[int] = None) -> tqdm:
-    return tqdm(
-        loader, desc=title, total=total, leave=False, disable=rank() > 0 or None
-    )  # None: quiet when not a terminal
+# ---- progress ----------------------------------------------------------------------------------------------
+
+
+def progress(iterable: Optional[Iterable], title: str, total: Optional[int] = None, initial: int = 0) -> tqdm:
+    """A progress bar: on a terminal, in the first process, and gone when it is finished.
+
+    iterable: what to go through; or None, and the caller says how far it is:
+
+        with progress(None, "images", total=100) as bar:
+            bar.update(8)
+
+    total:   the length of the iterable, if it does not know it itself
+    initial: where to begin counting
+    """
+    is_quiet = True if rank() > 0 else None  # None: tqdm is quiet where there is no terminal
+    return tqdm(iterable, title, total, leave=False, disable=is_quiet, initial=initial)

@@ -1,4 +1,7 @@
-"""Two processes, started by torchrun, do what one does: the same losses, exactly the same evaluation, one that writes and prints."""
+"""Two processes, started by torchrun, do what one does: the same losses, exactly the same evaluation.
+
+One of them writes and prints.
+"""
 
 import json
 import os
@@ -21,7 +24,7 @@ from conftest import write_dataset
 from test_annotate import write_whole_clip
 from test_main import QUICK, log, run
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 WORDS = f"{QUICK} --nepoch 2 --sel_res main --cpt 1e-3 --use_group --regular 1e-3 --batch_size 7"
 
 
@@ -154,22 +157,24 @@ def captioned(tmp_path_factory):
         for number, name in enumerate(names)
     ]
     (folder / "captions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    chance = np.random.default_rng(0)
+    rng = np.random.default_rng(0)
     sentences = [caption for line in lines for caption in line["captions"]]
     for name, of in (("images", names), ("sentences", sorted(set(sentences)))):
         np.savez(
             folder / f"{name}.npz",
             names=np.array(of),
-            vectors=chance.standard_normal((len(of), 6), np.float32),
+            vectors=rng.standard_normal((len(of), 6), np.float32),
         )
     return (
-        f"--images {folder} --captions {folder / 'captions.jsonl'} --test_captions {folder / 'captions.jsonl'} "
+        f"--images {folder} --captions {folder / 'captions.jsonl'} "
+        f"--test_captions {folder / 'captions.jsonl'} "
         f"--image_teacher {folder / 'images.npz'} --text_teacher {folder / 'sentences.npz'}"
     )
 
 
 FINETUNE = (
-    "--image_size 16 --patch_size 8 --width 16 --layers 1 --heads 2 --text_width 16 --text_layers 1 --text_heads 2 --projection 8 --vocab_size 600 "
+    "--image_size 16 --patch_size 8 --width 16 --layers 1 --heads 2 "
+    "--text_width 16 --text_layers 1 --text_heads 2 --projection 8 --vocab_size 600 "
     "--context 16 --batch_size 8 --captions_per_image 2 --device cpu --workers 0 --precision fp32"
 )
 
@@ -202,7 +207,8 @@ def test_predictions_are_exactly_those_of_one_process_and_go_on(places, tmp_path
     (pictures / "Class1" / "image_7.png").write_bytes(b"no image")
     scene = tmp_path / "scene.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (150, 170, 3), np.uint8)).save(scene)
-    words = f"--resume {tmp_path / 'run' / 'last.safetensors'} --device cpu --workers 0 --batch_size 5 --classes all"
+    saved = tmp_path / "run" / "last.safetensors"
+    words = f"--resume {saved} --classes all --batch_size 5 --device cpu --workers 0"
     for what in (f"{pictures}", f"{scene} --tile 64 --stride 32"):
         one = alone("predict", f"{words} {what} --output {tmp_path / 'one'}")
         assert one.returncode == 0, one.stderr
