@@ -24,7 +24,7 @@ import tables
 from clip.attributes import load_vocabulary
 from clip.captions import read_captions
 from clip.checkpoint import load_clip
-from clip.contrastive import image_vectors
+from clip.teachers import read_image_vectors
 from clip.embed import ClipImages
 from data.images import read_image
 from data.pipeline import load_image
@@ -44,7 +44,7 @@ from fuzzing import (
 from inference.new_classes import columns_by_hand
 from prepare import lines_by_image
 from runs.build import load_saved
-from test_annotate import NAMES, VOCABULARY
+from helpers import NAMES, VOCABULARY
 
 pytestmark = pytest.mark.usefixtures("quick")
 CPU = torch.device("cpu")
@@ -426,7 +426,7 @@ def test_teachers(place, data):
     np.savez(file, names=names, vectors=vectors)
     with folder() as here:
         (here / "teacher.npz").write_bytes(data.draw(nearly_bytes(file.getvalue())))
-        ends_well(image_vectors, here / "teacher.npz", ["a", "b"], place=place)
+        ends_well(read_image_vectors, here / "teacher.npz", ["a", "b"], place=place)
 
 
 # ---- pictures --------------------------------------------------------------------------------------------------------

@@ -60,9 +60,11 @@ class Training:
     seed: int
 
     def learning_rate(self, epochs_done: float) -> float:
+        """When so many epochs are done, of which the last may be a part."""
         return self.lr * schedule(epochs_done / self.epochs, self.warmup)
 
     def patch_drop_in(self, epoch: int) -> float:
+        """epoch: from 1"""
         return self.patch_drop if epoch <= self.epochs - self.whole_epochs else 0
 
 

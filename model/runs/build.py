@@ -7,7 +7,7 @@ from typing import Dict, Mapping, Optional, Tuple
 
 import torch
 
-from clip.checkpoint import attend_plainly, compile_tower, load_tower, weight_files
+from clip.checkpoint import compile_tower, load_tower, use_eager_attention, weight_files
 from data.benchmark import Benchmark, find_files, keep_groups, load_benchmark
 from dsva.network import DSVA
 from runs.checkpoint import checkpoint_metadata, checkpoint_tower, load_weights
@@ -45,7 +45,7 @@ def build_model(
     precision = vars(opt).get("precision")
     use_tf32(precision == "tf32")
     if precision == "bf16":
-        attend_plainly(tower, data.class_attributes.device)
+        use_eager_attention(tower, data.class_attributes.device)
     if vars(opt).get("compile"):
         compile_tower(tower, data.class_attributes.device)
     model = kind(
