@@ -81,12 +81,15 @@ def main(arguments=None):
     history = load_state(output, model, teachers, optimizer)
     print_start(model, captions, opt.init, len(history), device)
 
-    train = load_train(opt, model, captions["train"], tokenizer, device)
+    size = model.config.vision_config.image_size
+    context = model.config.text_config.max_position_embeddings
+    images = load_images(opt, captions["train"], round(size * CROP_MARGIN), device)
+    texts = Captions(list(captions["train"].values()), tokenizer, context)
     test = load_test(opt, model, captions["test"], tokenizer, device) if opt.test_captions else None
     augmentation = from_options(Augmentation, opt)
     training = from_options(Training, opt)
     for epoch in range(len(history) + 1, opt.epochs + 1):
-        line = train_one_epoch(model, teachers, optimizer, *train, augmentation, training, epoch)
+        line = train_one_epoch(model, teachers, optimizer, images, texts, augmentation, training, epoch)
         is_last = epoch == opt.epochs
         if is_last and opt.half:
             round_to_half(model)
@@ -330,16 +333,6 @@ def read_teachers(opt: argparse.Namespace, captions: CaptionsByImage) -> tuple:
     image_vectors = read_image_vectors(opt.image_teacher, list(captions)) if opt.image_teacher else None
     sentences, sentence_vectors = read_teacher(opt.text_teacher) if opt.text_teacher else ([], None)
     return image_vectors, sentences, sentence_vectors
-
-
-def load_train(opt, model: CLIPModel, captions: CaptionsByImage, tokenizer, device: torch.device) -> tuple:
-    """Images and captions, as `train_one_epoch` takes them."""
-    size = round(model.config.vision_config.image_size * CROP_MARGIN)
-    context = model.config.text_config.max_position_embeddings
-    return (
-        load_images(opt, captions, size, device),
-        Captions(list(captions.values()), tokenizer, context),
-    )
 
 
 def load_test(opt, model: CLIPModel, captions: CaptionsByImage, tokenizer, device: torch.device) -> tuple:

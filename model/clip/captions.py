@@ -6,7 +6,7 @@ Shapes: `n` images, `U` different captions, `K` most captions of one image, `L` 
 
 import os
 from pathlib import Path
-from typing import Dict, Iterator, List, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from support.errors import InputError
 from support.untrusted import are_words, parse_json
 
 CaptionsByImage = Dict[str, List[str]]  # of the image's file, relative to the folder of all images
-Entry = Tuple[str, object, object]  # where it stands, for messages; the image; its captions, all unchecked
+Entry = Tuple[str, Any, Any]  # where it stands, for messages; the image; its captions, all unchecked
 
 
 # ---- the captions file -------------------------------------------------------------------------------
