@@ -25,9 +25,8 @@ from clip.attributes import load_vocabulary
 from clip.captions import read_captions
 from clip.checkpoint import load_clip
 from clip.teachers import read_image_vectors
-from clip.embed import ClipImages
 from data.images import read_image
-from data.pipeline import load_image
+from data.pipeline import Images, Preprocessing, load_image
 from fuzzing import (
     COMMON,
     QUICK,
@@ -41,10 +40,10 @@ from fuzzing import (
     run,
     sound,
 )
+from helpers import NAMES, VOCABULARY
 from inference.new_classes import columns_by_hand
 from prepare import lines_by_image
 from runs.build import load_saved
-from helpers import NAMES, VOCABULARY
 
 pytestmark = pytest.mark.usefixtures("quick")
 CPU = torch.device("cpu")
@@ -459,6 +458,9 @@ KINDS = [
 ]
 
 
+CLIPS = Preprocessing(size=32, shorter_side=36, mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2), bicubic=True)
+
+
 @pytest.fixture(scope="module")
 def pictures() -> list:
     """Of each kind its ending and the bytes of a picture."""
@@ -486,7 +488,7 @@ def test_pictures(place, pictures, data):
                     lambda: read_image(file),
                     lambda: load_image(file, 32),
                     lambda: load_image(file, 32, 5),
-                    lambda: ClipImages([file], 36, 32)[0],
+                    lambda: Images([file], CLIPS)[0],
                 ]
             )
         )
