@@ -19,6 +19,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from runs.protocol import (
+    choice,
+    constant_of_choice,
+    divisions_and_seeds,
+    refuse_overlap,
+    to_choose_on,
+    training_part,
+)
 from torch.utils.data import BatchSampler, DataLoader
 
 from data.cache import open_cache
@@ -43,14 +51,6 @@ from runs.console import (
 )
 from runs.folder import Run, open_several, write_summary
 from runs.options import BRANCH, clip_folder, get_options, loss_weights, needs_windows
-from runs.protocol import (
-    choice,
-    constant_of_choice,
-    divisions_and_seeds,
-    refuse_overlap,
-    to_choose_on,
-    training_part,
-)
 from runs.repeat import agrees, print_differences, read_results
 from support.errors import exits_cleanly
 from support.machine import REPOSITORY, circumstances, pick_device

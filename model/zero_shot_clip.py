@@ -1,15 +1,15 @@
 """Baselines without training, on the same division and by the same measure as DSVA.
 
-    python model/zero_shot_clip.py --image_embedding 61 --clip flax-community/clip-rsicd                        CLIP by class name
-    python model/zero_shot_clip.py --image_embedding 61 --clip flax-community/clip-rsicd --gzsl --attributes    and attributes alone
+    python model/zero_shot_clip.py --image_embedding 61 --clip flax-community/clip-rsicd
+    python model/zero_shot_clip.py --image_embedding 61 --clip flax-community/clip-rsicd --gzsl --attributes
 
 names       cosine of the image's embedding with that of the class-name sentences
-attributes  cosine of the image's similarities to the attribute sentences with the class's attribute vector: what `att` gives without DSVA
+attributes  cosine of the image's similarities to the attribute sentences with the class's attribute vector:
+            what `att` gives without DSVA
 """
 
 import argparse
 from pathlib import Path
-from typing import Dict
 
 import numpy as np
 import torch
@@ -32,59 +32,44 @@ from support.processes import init_processes, progress, rank_zero
 @exits_cleanly
 def main(arguments=None):
     opt = get_options(arguments)
-    device, files = init_processes(pick_device(opt.device)), find_files(opt)
+    device = init_processes(pick_device(opt.device))
+    files = find_files(opt)
     data = load_benchmark(**files)
-    if opt.attributes and not read_mat(files["splits_mat"], [], ATTRIBUTE_NAMES).keys() & set(
-        ATTRIBUTE_NAMES
-    ):
-        raise InputError(
-            f"--attributes: {files['splits_mat']} does not name its attributes; annotate.py writes files that do"
-        )
-    classes, tested = data.candidates(opt.gzsl), data.test_images(opt.gzsl)
-    probabilities = baselines(opt, Clip(opt.clip, device), data, classes, tested)
+    if opt.attributes:
+        check_attributes_are_named(files["splits_mat"])
+    classes = data.candidates(opt.gzsl)
+    tested = data.test_images(opt.gzsl)
+
+    clip = Clip(opt.clip, device)
+    images = embed(clip, data, tested, opt.batch_size, opt.workers)  # [n, P]
+    cosines = {"names": by_name(clip, data, images, classes)}
+    if opt.attributes:
+        seen_images = embed(clip, data, data.splits["train_gzsl_loc"], opt.batch_size, opt.workers)
+        cosines["attributes"] = by_attributes(clip, data, images, seen_images, classes)
+    probabilities = {name: to_probabilities(cosine, clip.scale) for name, cosine in cosines.items()}
 
     scores, per_class = score_all(
         probabilities, data.labels[tested], classes, data.seen, data.unseen, opt.gzsl, opt.calibrated_stacking
     )
     chance = 100 / len(data.unseen)
     print(
-        f"{len(tested)} test images, {len(classes)} candidate classes; chance among the unseen classes: {chance:.2f}\n{show(scores)}"
+        f"{len(tested)} test images, {len(classes)} candidate classes; "
+        f"chance among the unseen classes: {chance:.2f}"
     )
+    print(show(scores))
     if opt.output:
-        rank_zero(
-            write_json,
-            Path(opt.output) / "results.json",
-            {
-                "scores": scores,
-                "per_class": {
-                    "class": [data.class_names[c] for c in classes],
-                    **{name: accuracies.tolist() for name, accuracies in per_class.items()},
-                },
-                "chance": chance,
-                "options": vars(opt),
-                **circumstances(),
+        results = {
+            "scores": scores,
+            "per_class": {
+                "class": [data.class_names[c] for c in classes],
+                **{name: accuracies.tolist() for name, accuracies in per_class.items()},
             },
-        )
+            "chance": chance,
+            "options": vars(opt),
+            **circumstances(),
+        }
+        rank_zero(write_json, Path(opt.output) / "results.json", results)
         print(f"results in {opt.output}")
-
-
-def baselines(
-    opt: argparse.Namespace, clip: Clip, data: Benchmark, classes: np.ndarray, tested: np.ndarray
-) -> Dict[str, np.ndarray]:
-    """Class probabilities [n, len(classes)] of the tested images, by each baseline: softmax of cosines, with CLIP's own temperature."""
-    images = embed(opt, clip, data, tested)  # [n, P]
-    cosines = {
-        "names": images @ clip.embed_words([readable(data.class_names[c]) for c in classes], CLASS_PROMPTS).T
-    }
-    if opt.attributes:
-        attributes = clip.embed_words(
-            data.attribute_names, data.provenance.get("attribute_prompts", ATTRIBUTE_PROMPTS)
-        )  # [A, P]
-        seen_images = embed(opt, clip, data, data.splits["train_gzsl_loc"])  # [m, P]
-        cosines["attributes"] = attribute_cosines(
-            images @ attributes.T, seen_images @ attributes.T, data.class_attributes[:, classes]
-        )
-    return {name: (clip.scale * cosine.double()).softmax(dim=1).numpy() for name, cosine in cosines.items()}
 
 
 def get_options(arguments=None) -> argparse.Namespace:
@@ -92,7 +77,8 @@ def get_options(arguments=None) -> argparse.Namespace:
         prog="zero_shot_clip.py",
         allow_abbrev=False,
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        description="What CLIP knows without training: zero-shot classification by class name, and by attributes alone.",
+        description="What CLIP knows without training: zero-shot classification by class name, "
+        "and by attributes alone.",
     )
     add_data_options(parser)
     add_clip_options(parser)
@@ -112,22 +98,57 @@ def get_options(arguments=None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def embed(opt: argparse.Namespace, clip: Clip, data: Benchmark, images: np.ndarray) -> Tensor:
+def check_attributes_are_named(splits_mat: Path):
+    """Raise InputError if a splits file does not tell what its attributes are called."""
+    if not read_mat(splits_mat, [], ATTRIBUTE_NAMES).keys() & set(ATTRIBUTE_NAMES):
+        raise InputError(
+            f"--attributes: {splits_mat} does not name its attributes; annotate.py writes files that do"
+        )
+
+
+def embed(clip: Clip, data: Benchmark, images: np.ndarray, batch_size: int, workers: int) -> Tensor:
     """images: [n] indices -> [n, P]"""
-    return clip.embed_images(
-        progress(clip.loader([data.image_paths[i] for i in images], opt.batch_size, opt.workers), "images")
+    paths = [data.image_paths[i] for i in images]
+    return clip.embed_images(progress(clip.loader(paths, batch_size, workers), "images"))
+
+
+# ---- the baselines -----------------------------------------------------------------------------------
+
+
+def by_name(clip: Clip, data: Benchmark, images: Tensor, classes: np.ndarray) -> Tensor:
+    """Cosines of images with class-name sentences.  images: [n, P] -> [n, len(classes)]"""
+    words = [readable(data.class_names[c]) for c in classes]
+    return images @ clip.embed_words(words, CLASS_PROMPTS).T
+
+
+def by_attributes(
+    clip: Clip, data: Benchmark, images: Tensor, seen_images: Tensor, classes: np.ndarray
+) -> Tensor:
+    """Cosines of images and classes as attribute vectors.
+
+    images: [n, P];  seen_images: [m, P] for training.  Returns [n, len(classes)].
+    """
+    prompts = data.provenance.get("attribute_prompts", ATTRIBUTE_PROMPTS)
+    attributes = clip.embed_words(data.attribute_names, prompts)  # [A, P]
+    return attribute_cosines(
+        images @ attributes.T, seen_images @ attributes.T, data.class_attributes[:, classes]
     )
 
 
 def attribute_cosines(similarities: Tensor, reference: Tensor, class_attributes: Tensor) -> Tensor:
-    """similarities: [n, A] of images and attributes;  reference: [m, A] those of seen training images;  class_attributes: [A, C].
+    """Each attribute's similarities have an offset and a spread of their own: the reference tells them.
 
-    Each attribute's similarities have an offset and a spread of their own, which the seen training images tell. Returns [n, C].
+    similarities: [n, A] of images and attributes;  reference: [m, A] those of seen training images
+    class_attributes: [A, C].  Returns [n, C].
     """
-    standardized = torch.from_numpy(
-        standardize(similarities.double().numpy(), reference.double().numpy())
-    ).float()
-    return F.normalize(standardized, dim=1) @ F.normalize(class_attributes, dim=0)
+    standardized = standardize(similarities.double().numpy(), reference.double().numpy())
+    vectors = torch.from_numpy(standardized).float()
+    return F.normalize(vectors, dim=1) @ F.normalize(class_attributes, dim=0)
+
+
+def to_probabilities(cosines: Tensor, scale: float) -> np.ndarray:
+    """Softmax of cosines, with CLIP's own temperature.  [n, C] -> [n, C]"""
+    return (scale * cosines.double()).softmax(dim=1).numpy()
 
 
 if __name__ == "__main__":

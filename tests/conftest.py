@@ -87,6 +87,32 @@ def clip(root) -> Path:
     return root / "flax-community" / "clip-rsicd"
 
 
+@pytest.fixture(scope="session")
+def captioned(tmp_path_factory) -> Path:
+    """A folder with captioned images, and the files of two teachers. Not to be written to."""
+    from helpers import SENTENCES, TRAINED_ON, write_captioned_images, write_teacher
+
+    folder = write_captioned_images(tmp_path_factory.mktemp("captioned"))
+    rng = np.random.default_rng(0)
+    names = [*TRAINED_ON, "elsewhere.png"][::-1]
+    write_teacher(folder / "images.npz", names, rng.normal(size=(len(names), 5)))
+    write_teacher(folder / "sentences.npz", SENTENCES, rng.normal(size=(len(SENTENCES), 7)))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained(captioned, tmp_path_factory) -> Path:
+    """The CLIP of three epochs on these, in one thread. Not to be written to."""
+    from helpers import train
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    output = tmp_path_factory.mktemp("run") / "clip"
+    train(captioned, output)
+    torch.set_num_threads(threads)
+    return output
+
+
 def pytest_terminal_summary(terminalreporter):
     count = sys.modules["fuzzing"].OUTCOMES if "fuzzing" in sys.modules else {}
     if count:

@@ -32,7 +32,7 @@ import predict
 from conftest import write_dataset
 from data.matlab import cell_array
 from support.errors import exits_cleanly
-from test_annotate import VOCABULARY, write_whole_clip
+from helpers import VOCABULARY, write_whole_clip
 
 CASES = int(os.environ.get("FUZZ", 5000))
 SHARES = 2.19  # of all properties, together

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from conftest import write_dataset  # noqa: F401  (puts model/ on the path)
-from test_annotate import write_whole_clip
+from helpers import write_whole_clip
 
 SCRIPTS = Path(__file__).parents[1] / "script" / "aid"
 CLASSES = [f"Scene{letter}" for letter in "ABCDEFGHIJ"]

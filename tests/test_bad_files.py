@@ -24,10 +24,9 @@ import tables
 from clip.attributes import load_vocabulary
 from clip.captions import read_captions
 from clip.checkpoint import load_clip
-from clip.contrastive import image_vectors
-from clip.embed import ClipImages
+from clip.teachers import read_image_vectors
 from data.images import read_image
-from data.pipeline import load_image
+from data.pipeline import Images, Preprocessing, load_image
 from fuzzing import (
     COMMON,
     QUICK,
@@ -41,10 +40,10 @@ from fuzzing import (
     run,
     sound,
 )
+from helpers import NAMES, VOCABULARY
 from inference.new_classes import columns_by_hand
 from prepare import lines_by_image
 from runs.build import load_saved
-from test_annotate import NAMES, VOCABULARY
 
 pytestmark = pytest.mark.usefixtures("quick")
 CPU = torch.device("cpu")
@@ -426,7 +425,7 @@ def test_teachers(place, data):
     np.savez(file, names=names, vectors=vectors)
     with folder() as here:
         (here / "teacher.npz").write_bytes(data.draw(nearly_bytes(file.getvalue())))
-        ends_well(image_vectors, here / "teacher.npz", ["a", "b"], place=place)
+        ends_well(read_image_vectors, here / "teacher.npz", ["a", "b"], place=place)
 
 
 # ---- pictures --------------------------------------------------------------------------------------------------------
@@ -459,6 +458,9 @@ KINDS = [
 ]
 
 
+CLIPS = Preprocessing(size=32, shorter_side=36, mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2), bicubic=True)
+
+
 @pytest.fixture(scope="module")
 def pictures() -> list:
     """Of each kind its ending and the bytes of a picture."""
@@ -486,7 +488,7 @@ def test_pictures(place, pictures, data):
                     lambda: read_image(file),
                     lambda: load_image(file, 32),
                     lambda: load_image(file, 32, 5),
-                    lambda: ClipImages([file], 36, 32)[0],
+                    lambda: Images([file], CLIPS)[0],
                 ]
             )
         )

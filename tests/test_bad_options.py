@@ -3,7 +3,6 @@
 import pytest
 
 import annotate
-import describe
 import finetune_clip
 import held_out
 import main
@@ -124,7 +123,14 @@ FILES = {
     "--row",
     "--against",
     "--add_class",
+    "--show",
 }
+
+
+class Show:
+    """annotate.py --show: its options are tried on their own."""
+
+    main = staticmethod(annotate.main)
 
 
 def odd(place):
@@ -191,7 +197,7 @@ def programs(place):
         finetune_clip: [*captions, "--init", place / "clip", "--epochs", 1, "--batch_size", 8, *COMMON],
         held_out: ["--resume", place / "run" / "last.safetensors", "--pictures", 1, *COMMON],
         tables: ["--column", "a", place / "run"],
-        describe: [place / DATA / "mine_splits.mat"],
+        Show: ["--show", place / DATA / "mine_splits.mat"],
     }
 
 
@@ -199,7 +205,7 @@ OUTPUT = {
     annotate: "out/new_splits.mat",
     report: "out/page.html",
     held_out: "out/x.json",
-    describe: "out/x.png",
+    Show: "out/x.png",
 }
 NO_OUTPUT = (tables,)
 
@@ -211,9 +217,10 @@ def try_on(program, words, place, data, monkeypatch):
         output = (
             []
             if program in NO_OUTPUT
-            else ["--picture" if program is describe else "--output", str(here / OUTPUT.get(program, "out"))]
+            else ["--picture" if program is Show else "--output", str(here / OUTPUT.get(program, "out"))]
         )
-        options = {name: choices for name, choices in options_of(program).items() if name != "--output"}
+        written = ("--output", "--picture") if program is annotate else ("--output",)
+        options = {name: choices for name, choices in options_of(program).items() if name not in written}
         words = data.draw(nearly_words(list(map(str, words)) + output, options, odd(place)))
         if not any(word.startswith("--workers") for word in words) and "--workers" in options:
             words += ["--workers", "0"]
@@ -233,7 +240,7 @@ def try_on(program, words, place, data, monkeypatch):
         (finetune_clip, 0.04),
         (held_out, 0.02),
         (tables, 0.03),
-        (describe, 0.02),
+        (Show, 0.02),
     ],
 )
 def test_options(program, share, monkeypatch):

@@ -8,7 +8,7 @@ from bench import workload
 from bench.as_published import AsPublished
 from bench.workload import ROWS, Work, pass_flops, take_turns
 from benchmark import generate, get_benchmark_options, main
-from clip.checkpoint import attend_plainly
+from clip.checkpoint import use_eager_attention
 from dsva.engine import make_optimizer
 from dsva.network import DSVA
 
@@ -128,7 +128,7 @@ def test_turns_are_taken():
 
 def test_flops_of_a_pass(work):
     flop_counter = pytest.importorskip("torch.utils.flop_counter")
-    attend_plainly(work.model.tower, torch.device("cpu"))  # whose products are counted
+    use_eager_attention(work.model.tower, torch.device("cpu"))  # whose products are counted
     with flop_counter.FlopCounterMode(display=False) as counter, torch.no_grad():
         DSVA.tokens(work.model, torch.zeros(1, 3, 32, 32))
     assert counter.get_total_flops() == pytest.approx(pass_flops(work.model.tower.config), rel=1e-3)

@@ -25,7 +25,7 @@ from inference.new_classes import (
 )
 from runs.build import build_data
 from support.errors import InputError
-from test_annotate import NAMES, VOCABULARY, FakeClip, vector
+from helpers import NAMES, VOCABULARY, FakeClip, vector
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from dsva.engine import evaluate
 from inference import predictions as stream
 from runs.build import load_saved
 from runs.checkpoint import checkpoint_metadata, save_checkpoint
-from test_annotate import NAMES, VOCABULARY, write_whole_clip
+from helpers import NAMES, VOCABULARY, write_whole_clip
 
 CLASSES = [f"Class{c}" for c in range(5)]  # the first two are unseen
 

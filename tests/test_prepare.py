@@ -13,7 +13,7 @@ import main as program
 import prepare
 from clip.captions import read_captions
 from data.benchmark import load_benchmark
-from test_annotate import write_whole_clip
+from helpers import write_whole_clip
 
 CLASSES = {"BaseballField": 10, "dense_residential": 8, "Airport": 6, "river": 5, "Port": 4}
 

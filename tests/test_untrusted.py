@@ -298,7 +298,7 @@ def growth(*calls: str) -> int:
 import resource, sys
 sys.path.insert(0, {str(MODEL)!r})
 from support.errors import InputError
-from data import images, matlab as dataset; from inference import scenes; from clip import contrastive as teachers; import visualize
+from data import images, matlab as dataset; from inference import scenes; from clip import teachers; import visualize
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // {1 if sys.platform != "darwin" else 1024}
 before = peak()
 for call in {calls}:

@@ -1,4 +1,4 @@
-"""What CLIP says of attributes: vocabulary, prompts, embeddings, and the class-attribute matrix they give.
+"""What CLIP says of attributes: vocabulary, prompts, and the class-attribute matrix M.
 
 Shapes: `n` images, `A` attributes, `C` classes, `P` dimensions of CLIP's common space.
 """
@@ -27,40 +27,59 @@ CLASS_PROMPTS = (
 )
 
 
+# ---- vocabulary --------------------------------------------------------------------------------------
+
+
 def load_vocabulary(path: Path) -> Dict[str, List[str]]:
-    """{"functions": ["runways", ...], "materials": [...], ...}: an attribute's index is its place in the order of reading."""
+    """{"functions": ["runways", ...], "materials": [...], ...}
+
+    An attribute's index is its place when the groups are read one after another.
+    """
     try:
-        groups = parse_json(Path(path).read_text(), object_pairs_hook=each_once)
+        groups = parse_json(Path(path).read_text(), object_pairs_hook=dict_of_different_keys)
     except (OSError, ValueError) as error:
         raise InputError(
-            f"{path} is not a readable vocabulary, a JSON object of group name -> list of attribute names: {error}"
+            f"{path} is not a readable vocabulary, a JSON object of group name -> list of attribute names: "
+            f"{error}"
         ) from error
-    if not (
-        isinstance(groups, dict)
-        and groups
-        and all(isinstance(names, list) and names for names in groups.values())
-        and all(map(are_words, [*groups, *flat(groups)]))
-    ):
+    if not is_vocabulary(groups):
         raise InputError(
             f"{path}: expected a JSON object of group name -> list of attribute names, none of them empty"
         )
-    names = [name.strip().lower() for name in flat(groups)]  # CLIP reads no capitals
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice:
-        raise InputError(f"{path} names the attribute {twice!r} twice: take one away")
+    names = [name.strip().lower() for name in flat(groups)]  # CLIP's tokens have no capitals
+    repeated = first_repeated(names)
+    if repeated:
+        raise InputError(f"{path} names the attribute {repeated!r} twice: take one away")
     return groups
 
 
-def each_once(pairs: List[tuple]) -> dict:
-    """A JSON object whose keys are all different; json itself would keep the last of two."""
-    names = [name for name, _ in pairs]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice is not None:
-        raise ValueError(f"it has {twice!r} twice")
+def is_vocabulary(groups) -> bool:
+    """Groups and attributes, all with a name that is not blank, and no group without attributes."""
+    if not isinstance(groups, dict) or not groups:
+        return False
+    if not all(isinstance(names, list) and names for names in groups.values()):
+        return False
+    return all(are_words(name) for name in [*groups, *flat(groups)])
+
+
+def dict_of_different_keys(pairs: List[tuple]) -> dict:
+    """A JSON object. Raises ValueError if a key is there twice, of which json would keep the last."""
+    repeated = first_repeated([name for name, _ in pairs])
+    if repeated is not None:
+        raise ValueError(f"it has {repeated!r} twice")
     return dict(pairs)
 
 
+def first_repeated(names: Sequence[str]) -> Optional[str]:
+    """The first that is there more than once, None if all are different."""
+    for name in names:
+        if names.count(name) > 1:
+            return name
+    return None
+
+
 def flat(groups: Dict[str, List[str]]) -> List[str]:
+    """The A names of all groups."""
     return [name for names in groups.values() for name in names]
 
 
@@ -70,62 +89,80 @@ def group_indices(groups: Dict[str, List[str]]) -> Dict[str, List[int]]:
     return {group: [index[name] for name in names] for group, names in groups.items()}
 
 
+# ---- from cosines to M -------------------------------------------------------------------------------
+
+
 def similarities(
     clip: Clip,
     attributes: Sequence[str],
     prompts: Sequence[str],
     words: Sequence[str],
     class_prompts: Sequence[str],
-    batches: Iterable[Tensor],
+    batches: Iterable[Tuple[Tensor, Tensor]],
     labels: np.ndarray,
 ) -> Tuple[np.ndarray, np.ndarray]:
-    """Cosines of attribute sentences with class sentences and with images, each [C, A]; NaN for a class without images.
+    """Cosines of attribute sentences with class sentences and with images.
 
-    words: what stands for each of the C classes in sentences
-    batches: of the n images, from `clip.loader`;  labels: [n]
+    words:   what stands for each of the C classes in sentences
+    batches: of the n images, from `clip.loader`
+    labels:  [n], class of each image
+
+    Returns by_name [C, A] and by_image [C, A], the latter NaN for a class without images.
     """
-    vectors = clip.embed_words(attributes, prompts)  # [A, P]
-    by_name, by_image = (
-        (embedded @ vectors.T).double().numpy()
-        for embedded in (clip.embed_words(words, class_prompts), clip.embed_images(batches))
-    )
+    attribute_vectors = clip.embed_words(attributes, prompts)  # [A, P]
+    class_vectors = clip.embed_words(words, class_prompts)  # [C, P]
+    image_vectors = clip.embed_images(batches)  # [n, P]
+    by_name = (class_vectors @ attribute_vectors.T).double().numpy()
+    by_image = (image_vectors @ attribute_vectors.T).double().numpy()  # [n, A]
     return by_name, class_means(by_image, labels, len(words))
 
 
 def class_means(values: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    """values: [n, A] of images;  labels: [n].  Returns [C, A], the mean of each class's images; NaN for a class without."""
+    """The mean over each class's images; NaN for a class without.
+
+    values: [n, A] of images;  labels: [n].  Returns [C, A].
+    """
     means = np.full((classes, values.shape[1]), np.nan)
     for c in np.unique(labels):
         means[c] = values[labels == c].mean(axis=0)
     return means
 
 
-def standardize(values: np.ndarray, reference: Optional[np.ndarray] = None) -> np.ndarray:
-    """Each column in units of its deviation from its mean over `reference` (default: over `values`); 0 where nothing varies."""
-    reference = values if reference is None else reference
-    mean, deviation = reference.mean(axis=0), reference.std(axis=0)
-    varies = deviation > 1e-9
-    return np.where(varies, (values - mean) / np.where(varies, deviation, 1), 0)
-
-
 def merge_sources(by_name: np.ndarray, by_image: np.ndarray, known: Optional[int] = None) -> np.ndarray:
-    """Class-attribute similarities from two sources -> [C, A], standardised per attribute over the first `known` classes, or all.
+    """Class-attribute similarities from two sources -> [C, A], standardised per attribute.
 
     by_name:  [C, A] of class-name sentences
     by_image: [C, A] of images, NaN for a class that has none and is described by its name
+    known:    how many classes, the first, have a say in the units; by default all
 
-    Image-text cosines lie lower than text-text ones, and spread otherwise. So before they share a column, either source is
-    expressed relative to the same classes, those with images: "more runway than the seen classes have", in deviations.
-    Classes that come after the `known` ones take their place among these and move none of them.
+    Image-text cosines lie lower than text-text ones, and spread otherwise. So before they share a column,
+    either source is expressed relative to the same classes, those with images: "more runway than the seen
+    classes have", in standard deviations. Classes after the known ones take their place among these, and
+    move none of them.
     """
     known = len(by_name) if known is None else known
     pictured = ~np.isnan(by_image).any(axis=1)
     reference = pictured & (np.arange(len(pictured)) < known)
-    merged = standardize(by_name, by_name[reference] if reference.any() else by_name[:known])
-    if reference.any():
+    if not reference.any():
+        merged = standardize(by_name, by_name[:known])
+    else:
+        merged = standardize(by_name, by_name[reference])
         merged[pictured] = standardize(by_image[pictured], by_image[reference])
     return standardize(merged, merged[:known])
 
 
+def standardize(values: np.ndarray, reference: Optional[np.ndarray] = None) -> np.ndarray:
+    """Each column in standard deviations from its mean, both over `reference` (by default over `values`).
+
+    A column that does not vary there becomes 0.
+    """
+    reference = values if reference is None else reference
+    mean = reference.mean(axis=0)
+    deviation = reference.std(axis=0)
+    varies = deviation > 1e-9
+    return np.where(varies, (values - mean) / np.where(varies, deviation, 1), 0)
+
+
 def unit_norm(rows: np.ndarray) -> np.ndarray:
+    """[C, A], each row of length 1; a row of zeros stays so."""
     return rows / np.linalg.norm(rows, axis=1, keepdims=True).clip(1e-12)

@@ -93,7 +93,10 @@ def load_benchmark(files: BenchmarkFiles) -> Benchmark:
         provenance=read_provenance(table, splits_mat),
         splits={
             name: from_matlab(
-                table[f"{name}_{random_id}"], len(image_files), f"{name}_{random_id} in {splits_mat}", "images"
+                table[f"{name}_{random_id}"],
+                len(image_files),
+                f"{name}_{random_id} in {splits_mat}",
+                "images",
             )
             for name in SPLITS
         },

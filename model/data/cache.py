@@ -15,7 +15,7 @@ from functools import lru_cache
 from importlib.metadata import version
 from itertools import accumulate
 from pathlib import Path
-from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
+from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -36,7 +36,12 @@ Stamp = Tuple[int, int]  # size and time of a file
 
 
 def open_cache(
-    kind: str, paths: Sequence[Path], how: Preprocessing, folder: Optional[Path], workers: int, device: torch.device
+    kind: str,
+    paths: Sequence[Path],
+    how: Preprocessing,
+    folder: Optional[Path],
+    workers: int,
+    device: torch.device,
 ) -> Optional[Decoded]:
     """All images, decoded now if they were not before; None of the kind "none".
 
@@ -82,7 +87,9 @@ def keep(
     )
 
 
-def on_disk(paths: Sequence[Path], stamps: Sequence[Stamp], how: Preprocessing, folder: Path, workers: int) -> Decoded:
+def on_disk(
+    paths: Sequence[Path], stamps: Sequence[Stamp], how: Preprocessing, folder: Path, workers: int
+) -> Decoded:
     """From the file, once it holds all of them as they are now."""
     store = Store(folder, how)
     if store.missing(paths, stamps):
@@ -116,7 +123,7 @@ def in_memory(
 
 def announce(count: int, how: Preprocessing, where: str, free: Optional[int]):
     """Say how much it will be, or refuse it.  free: bytes, if they are known"""
-    needed = count * 3 * how.shorter_side ** 2  # of square images
+    needed = count * 3 * how.shorter_side**2  # of square images
     if free is not None and needed > free:
         raise InputError(
             f"--cache: {count} decoded images take {needed / 1e9:.3g} GB, and {free / 1e9:.3g} GB are free in {where}: {HELP}"
@@ -129,9 +136,7 @@ class Store:
 
     def __init__(self, folder: Path, how: Preprocessing):
         self.folder, self.how = folder, how
-        self.pixels, self.index = (
-            folder / f"{how.shorter_side}.{ending}" for ending in ("pixels", "jsonl")
-        )
+        self.pixels, self.index = (folder / f"{how.shorter_side}.{ending}" for ending in ("pixels", "jsonl"))
         self.made_by = {
             "format": 1,
             **{name: version(name) for name in ("pillow", "torchvision")},

@@ -214,7 +214,9 @@ def image_loader(images: Images, batches, workers: int, device: torch.device) ->
     """
     decoded = images.decoded
     if decoded is not None and isinstance(decoded.content, Tensor):
-        return DeviceLoader(DataLoader(ImagesOnDevice(images), batch_size=None, sampler=batches), images.how, device)
+        return DeviceLoader(
+            DataLoader(ImagesOnDevice(images), batch_size=None, sampler=batches), images.how, device
+        )
     in_memory = decoded is not None and decoded.file is None
     loader = DataLoader(
         images,

@@ -5,7 +5,7 @@ from typing import Optional, Sequence
 
 import torch
 
-from clip.checkpoint import attend_plainly, compile_tower, load_tower
+from clip.checkpoint import compile_tower, load_tower, use_eager_attention
 from data.benchmark import Benchmark, BenchmarkFiles, keep_groups, load_benchmark
 from dsva.network import DSVA
 from runs.checkpoint import checkpoint_tower, load_weights
@@ -30,7 +30,7 @@ def build_network(
     tower = checkpoint_tower(checkpoint) if checkpoint else load_tower(settings.clip)
     use_tf32(settings.precision == "tf32")
     if settings.precision == "bf16":
-        attend_plainly(tower, device)
+        use_eager_attention(tower, device)
     if settings.compiled:
         compile_tower(tower, device)
     model = DSVA(

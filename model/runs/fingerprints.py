@@ -27,7 +27,9 @@ def fingerprints(files: BenchmarkFiles, clip: Path) -> Dict[str, str]:
 def data_files(files: BenchmarkFiles) -> Dict[str, Path]:
     """Those that are there; `load_benchmark` tells of others."""
     named = {"images_mat": files.images_mat, "splits_mat": files.splits_mat, "groups_json": files.groups_json}
-    return {name: file for name, file in named.items() if os.path.isfile(file)}  # Path.is_file fails on long names
+    return {
+        name: file for name, file in named.items() if os.path.isfile(file)
+    }  # Path.is_file fails on long names
 
 
 def file_fingerprint(path: Path) -> str:

@@ -110,7 +110,9 @@ def add_source_options(parser: argparse.ArgumentParser):
         help="image mean and deviation: as published, or CLIP's own",
     )
     data.add_argument(
-        "--image_embedding_path", type=path, help="file of --image_embedding; images lie in its dataset's folder"
+        "--image_embedding_path",
+        type=path,
+        help="file of --image_embedding; images lie in its dataset's folder",
     )
     data.add_argument("--class_embedding_path", type=path, help="file of --class_embedding")
 

@@ -7,13 +7,14 @@ files=$DATA/aid/files division=${DIVISIONS:-0}    # one of them
 for source in images seen names; do
   SOURCE=$source DIVISIONS=$division "$(dirname "${BASH_SOURCE[0]}")/03_annotate.sh" > /dev/null || exit
 done
-run_model describe "$files/ann_tiny_untested_splits.mat" --picture "$RUNS/attributes/similarity.png"
+run_model annotate --show "$files/ann_tiny_untested_splits.mat" --picture "$RUNS/attributes/similarity.png"
 
 for clip in ${CLIPS:-tiny clean}; do
   for source in untested images seen names; do
     echo; echo "=== $clip, division $division: $source"
     name=$(attributes_of $clip $division $source)
-    run_model describe "$files/$(attributes_of $clip $division)_splits.mat" --against "$files/${name}_splits.mat" | tail -n 1
+    run_model annotate --show "$files/$(attributes_of $clip $division)_splits.mat" \
+      --against "$files/${name}_splits.mat" | tail -n 1
     run_model zero_shot_clip "${where[@]}" --random_id $division --clip "$(clip_of $clip $division)" --class_embedding "$name" --attributes --gzsl
   done
 done

@@ -21,7 +21,7 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from conftest import write_dataset
-from test_annotate import write_whole_clip
+from helpers import write_whole_clip
 from test_main import QUICK, log, run
 
 REPOSITORY = Path(__file__).parents[2]

@@ -12,7 +12,7 @@ import torch
 import zero_shot_clip
 from conftest import ATTRIBUTES, cell_array, write_dataset
 from dsva.metrics import harmonic_mean
-from test_annotate import FakeClip, change_splits, vector, write_whole_clip
+from helpers import FakeClip, change_splits, vector, write_whole_clip
 from zero_shot_clip import attribute_cosines
 
 NAMES = [f"attribute {a}" for a in range(ATTRIBUTES)]
@@ -59,7 +59,7 @@ def by_name(i, classes):
 
 
 def by_attributes(i, classes, att):
-    """Cosines of image i's attributes, in deviations from those of the seen training images, with the classes' vectors."""
+    """Cosines of image i's attributes, in deviations from the seen training images', with the classes'."""
     similarity = lambda i, a: dot(vector(f"image_{i}.png"), vector(a))
     train = [i for i in range(PER_CLASS * UNSEEN.stop, PER_CLASS * SEEN.stop) if i % PER_CLASS]
     known = [[similarity(i, a) for i in train] for a in NAMES]

@@ -1,8 +1,7 @@
-"""Automatic annotation: the matrix against a computation by hand, which images are touched, and the file that comes out."""
+"""Automatic annotation: the matrix against one by hand, which images are touched, what is written."""
 
 import json
 import math
-import random
 import shlex
 import statistics
 
@@ -10,84 +9,15 @@ import numpy as np
 import pytest
 import scipy.io
 import torch
-from PIL import Image
-from tokenizers.pre_tokenizers import ByteLevel
-from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor, CLIPTokenizer
 
 import annotate
-from clip.attributes import CLASS_PROMPTS, flat, group_indices, load_vocabulary, merge_sources, unit_norm
-from clip.embed import Clip
-from conftest import SMALL, cell_array, write_dataset
-from data.benchmark import load_benchmark, readable
+from clip.attributes import CLASS_PROMPTS, group_indices, merge_sources, unit_norm
+from conftest import cell_array, write_dataset
+from data.benchmark import load_benchmark
+from helpers import NAMES, VOCABULARY, FakeClip, change_splits, vector, write_whole_clip
 from support.errors import InputError
-from support.machine import REPOSITORY
 
-VOCABULARY = {
-    "functions": ["runways", "ships"],
-    "materials": ["sand"],
-    "surface_properties": ["stripes", "circles"],
-}
-NAMES = ["runways", "ships", "sand", "stripes", "circles"]
 SOURCES = ("images", "seen", "names")
-
-
-def write_whole_clip(folder):
-    """A CLIP with tokenizer and image processor: a token a letter, images of 32 pixels cut from 36."""
-    letters = sorted(ByteLevel.alphabet())
-    words = [*letters, *(letter + "</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
-    folder.mkdir()
-    (folder / "vocab.json").write_text(json.dumps({word: number for number, word in enumerate(words)}))
-    (folder / "merges.txt").write_text("#version: 0.2\n")
-    images = CLIPImageProcessor(
-        size={"shortest_edge": 36},
-        crop_size={"height": 32, "width": 32},
-        image_mean=[0.4, 0.5, 0.6],
-        image_std=[0.2, 0.3, 0.25],
-    )
-    CLIPProcessor(images, CLIPTokenizer.from_pretrained(folder)).save_pretrained(folder)
-    torch.manual_seed(0)
-    CLIPModel(
-        CLIPConfig(
-            vision_config={**SMALL, "image_size": 32, "patch_size": 8},
-            projection_dim=16,
-            text_config={
-                **SMALL,
-                "vocab_size": len(words),
-                "max_position_embeddings": 60,
-                "bos_token_id": len(words) - 2,
-                "eos_token_id": len(words) - 1,
-            },
-        )
-    ).save_pretrained(folder)
-    return folder
-
-
-class FakeClip:
-    """Embeds a word as a vector drawn from it, and an image as one drawn from its path. Knows what it was asked for."""
-
-    scale = 10.0
-
-    def __init__(self, folder=None, device=None):
-        FakeClip.images = []
-
-    def embed_words(self, words, prompts):
-        return torch.tensor([vector(word) for word in words])
-
-    def loader(self, paths, batch_size, workers):
-        return list(paths)
-
-    def embed_images(self, paths):
-        FakeClip.images += [path.name for path in paths]
-        return torch.tensor([vector(path.name) for path in paths]).reshape(-1, 4)
-
-    def weights_sha256(self):
-        return {}
-
-
-def vector(word):
-    """Four numbers drawn from a word, of unit length."""
-    values = [random.Random(f"{word} {i}").gauss(0, 1) for i in range(4)]
-    return [value / math.hypot(*values) for value in values]
 
 
 @pytest.fixture(scope="module")
@@ -123,87 +53,7 @@ def run(root, words="", clip="unused", output="mine_splits.mat"):
     return scipy.io.loadmat(root / output)
 
 
-def change_splits(root, **variables):
-    file = root / "RSSDIVCS" / "files" / "ann_attr_finetune_61_splits.mat"
-    table = {key: value for key, value in scipy.io.loadmat(file).items() if not key.startswith("__")}
-    scipy.io.savemat(file, {**table, **variables})
-    return table
-
-
-# ---- words -----------------------------------------------------------------------------------------------------------
-
-
-def test_the_default_vocabulary_has_98_attributes_in_the_published_groups():
-    groups = load_vocabulary(REPOSITORY / "RSSDIVCS" / "files" / "attributes_98.json")
-    assert list(groups) == ["functions", "materials", "surface_properties"] and len(flat(groups)) == 98
-    assert sum(group_indices(groups).values(), []) == list(range(98))
-
-
-@pytest.mark.parametrize(
-    "text, message",
-    [
-        ("{", "not a readable vocabulary"),
-        ("[]", "expected a JSON object"),
-        ("{}", "expected a JSON object"),
-        ('{"functions": []}', "expected a JSON object"),
-        ('{"functions": [" "]}', "expected a JSON object"),
-        ('{"functions": ["sand"], "materials": ["sand"]}', "'sand' twice"),
-        ('{"functions": ["Sand", "sand "]}', "'sand' twice"),
-        ('{"functions": ["sand"], "functions": ["ships"]}', "it has 'functions' twice"),
-    ],
-)
-def test_a_vocabulary_that_is_none_is_refused(tmp_path, text, message):
-    (tmp_path / "words.json").write_text(text)
-    with pytest.raises(InputError, match=message):
-        load_vocabulary(tmp_path / "words.json")
-
-
-@pytest.mark.parametrize(
-    "name, words",
-    [
-        ("BaseballField", "baseball field"),
-        ("storage_tanks", "storage tanks"),
-        ("dense residential", "dense residential"),
-        ("GolfCourse2", "golf course2"),
-        ("ATMTower", "atm tower"),
-        ("T-junction", "t junction"),
-        ("airport", "airport"),
-    ],
-)
-def test_class_names_become_words(name, words):
-    assert readable(name) == words
-
-
-# ---- CLIP ------------------------------------------------------------------------------------------------------------
-
-
-def test_words_are_embedded_as_the_mean_of_their_sentences(clip):
-    sentences = [[prompt.format(word) for prompt in CLASS_PROMPTS] for word in ("river", "storage tanks")]
-    processor, model = CLIPProcessor.from_pretrained(clip), CLIPModel.from_pretrained(clip).eval()
-    inputs = processor(
-        text=sum(sentences, []), images=Image.new("RGB", (32, 32)), return_tensors="pt", padding=True
-    )
-    with torch.no_grad():
-        means = model(**inputs).text_embeds.view(2, len(CLASS_PROMPTS), -1).mean(dim=1)
-    ours = Clip(clip, torch.device("cpu")).embed_words(["river", "storage tanks"], CLASS_PROMPTS)
-    torch.testing.assert_close(ours, means / means.norm(dim=1, keepdim=True))
-    assert not torch.allclose(ours[0], ours[1])
-
-
-def test_images_are_prepared_as_the_checkpoint_says(clip, tmp_path):
-    pixels = np.random.default_rng(0).integers(0, 255, size=(6, 8, 3), dtype=np.uint8)
-    image = Image.fromarray(pixels).resize((64, 48), Image.BICUBIC)
-    image.save(tmp_path / "image.png")
-    processor, model = CLIPProcessor.from_pretrained(clip), CLIPModel.from_pretrained(clip).eval()
-    with torch.no_grad():
-        theirs = model(**processor(text="x", images=image, return_tensors="pt")).image_embeds
-    ours = Clip(clip, torch.device("cpu"))
-    torch.testing.assert_close(
-        ours.embed_images(ours.loader([tmp_path / "image.png"], 2, 0)), theirs, rtol=0, atol=5e-3
-    )
-
-
-# ---- the matrix ------------------------------------------------------------------------------------------------------
+# ---- the matrix --------------------------------------------------------------------------------------
 
 
 def similarities_by_hand(source):
@@ -292,20 +142,9 @@ def test_similarities_are_kept_as_they_were_before_standardising(root, monkeypat
     np.testing.assert_allclose(unit_norm(merge_sources(by_name, by_image)).T, table["att"])
 
 
-def test_classes_that_come_later_take_their_place_and_move_none():
-    chance = np.random.default_rng(0)
-    by_name, by_image = chance.normal(size=(7, 4)), chance.normal(size=(7, 4))
-    by_image[[1, 6]] = np.nan
-    by_name[5], by_image[5] = by_name[2], by_image[2]  # known class 2 once more
-    merged = merge_sources(by_name, by_image, known=5)
-    np.testing.assert_allclose(merged[:5], merge_sources(by_name[:5], by_image[:5]))
-    np.testing.assert_allclose(merged[5], merged[2])
-    assert np.isfinite(merged[6]).all()
-
-
 @pytest.mark.parametrize("source", ["seen", "names"])
 def test_test_images_may_be_missing(root, clip, source):
-    """Of unseen classes all images, of seen ones those of test_seen_loc; for names, every image and their list."""
+    """Of unseen classes all images, of seen ones those of test_seen_loc; for names, all and their list."""
     files = root / "RSSDIVCS"
     for image in files.glob("*/*.png"):
         number = int(image.stem.rpartition("_")[2])
@@ -351,20 +190,7 @@ def test_the_same_command_writes_the_same(root, clip):
     np.testing.assert_array_equal(run(root, "--from seen", clip)["att"], first["att"])
 
 
-# ---- the truth -------------------------------------------------------------------------------------------------------
-
-
-def test_rank_correlation_is_the_one_of_a_worked_example():
-    scores, truth = np.array([[1.0, 9], [2, 5], [3, 6]]), np.array([[10.0, 2], [30, 3], [20, 3]])
-    # ranks of all pairs: 1 6 2 4 3 5, and 4 1 6 2.5 5 2.5 (the threes tie); within: 1 2 3 with 1 3 2, and 3 1 2 with 1 2.5 2.5
-    assert annotate.agreement(scores, truth) == pytest.approx(
-        (-14 / math.sqrt(17.5 * 17), (0.5 - math.sqrt(3) / 2) / 2)
-    )
-
-
-def test_an_attribute_that_all_classes_share_is_left_out_of_the_mean():
-    scores, truth = np.array([[1.0, 1], [2, 2], [3, 3]]), np.array([[1.0, 5], [2, 5], [3, 5]])
-    assert annotate.agreement(scores, truth)[1] == pytest.approx(1)
+# ---- the truth ---------------------------------------------------------------------------------------
 
 
 def test_the_truth_is_found_by_name_and_goes_along(root, monkeypatch, capsys):
@@ -372,7 +198,9 @@ def test_the_truth_is_found_by_name_and_goes_along(root, monkeypatch, capsys):
     att = run(root)["att"]
     assert "att_true" not in capsys.readouterr().out
     change_splits(
-        root, att_true=np.vstack([np.zeros((1, 5)), att[::-1]]), attribute_names=cell_array(["snow", *NAMES[::-1]])
+        root,
+        att_true=np.vstack([np.zeros((1, 5)), att[::-1]]),
+        attribute_names=cell_array(["snow", *NAMES[::-1]]),
     )
     table = run(root)
     np.testing.assert_allclose(table["att_true"], att)
@@ -380,7 +208,7 @@ def test_the_truth_is_found_by_name_and_goes_along(root, monkeypatch, capsys):
     assert 0.8 < correlation < 1.0  # standardising once more changes a few ranks
 
 
-# ---- errors ----------------------------------------------------------------------------------------------------------
+# ---- errors ------------------------------------------------------------------------------------------
 
 
 def spoil_tokenizer(root, clip):

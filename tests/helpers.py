@@ -1,0 +1,165 @@
+"""What several test files share: a small CLIP, a stand-in for it, captioned images, a tiny training."""
+
+import json
+import math
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import scipy.io
+import torch
+from PIL import Image
+from tokenizers.pre_tokenizers import ByteLevel
+from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor, CLIPTokenizer
+
+import finetune_clip
+from conftest import SMALL
+from data.benchmark import readable
+
+# ---- annotation ----------------------------------------------------------------------------------------
+
+VOCABULARY = {
+    "functions": ["runways", "ships"],
+    "materials": ["sand"],
+    "surface_properties": ["stripes", "circles"],
+}
+NAMES = ["runways", "ships", "sand", "stripes", "circles"]
+
+
+def write_whole_clip(folder):
+    """A CLIP with tokenizer and image processor: a token a letter, images of 32 pixels cut from 36."""
+    letters = sorted(ByteLevel.alphabet())
+    words = [*letters, *(letter + "</w>" for letter in letters), "<|startoftext|>", "<|endoftext|>"]
+    folder.mkdir()
+    (folder / "vocab.json").write_text(json.dumps({word: number for number, word in enumerate(words)}))
+    (folder / "merges.txt").write_text("#version: 0.2\n")
+    images = CLIPImageProcessor(
+        size={"shortest_edge": 36},
+        crop_size={"height": 32, "width": 32},
+        image_mean=[0.4, 0.5, 0.6],
+        image_std=[0.2, 0.3, 0.25],
+    )
+    CLIPProcessor(images, CLIPTokenizer.from_pretrained(folder)).save_pretrained(folder)
+    torch.manual_seed(0)
+    text = {
+        **SMALL,
+        "vocab_size": len(words),
+        "max_position_embeddings": 60,
+        "bos_token_id": len(words) - 2,
+        "eos_token_id": len(words) - 1,
+    }
+    vision = {**SMALL, "image_size": 32, "patch_size": 8}
+    config = CLIPConfig(vision_config=vision, projection_dim=16, text_config=text)
+    CLIPModel(config).save_pretrained(folder)
+    return folder
+
+
+class FakeClip:
+    """Embeds a word as a vector drawn from it, and an image as one drawn from its file's name.
+
+    FakeClip.images are the names of the images that it was asked for.
+    """
+
+    scale = 10.0
+
+    def __init__(self, folder=None, device=None):
+        FakeClip.images = []
+
+    def embed_words(self, words, prompts):
+        return torch.tensor([vector(word) for word in words])
+
+    def loader(self, paths, batch_size, workers):
+        return [([path], torch.tensor([number])) for number, path in enumerate(paths)]
+
+    def embed_images(self, batches):
+        names = [path.name for paths, _ in batches for path in paths]
+        FakeClip.images += names
+        return torch.tensor([vector(name) for name in names]).reshape(-1, 4)
+
+    def weights_sha256(self):
+        return {}
+
+
+def vector(word):
+    """Four numbers drawn from a word, of unit length."""
+    values = [random.Random(f"{word} {i}").gauss(0, 1) for i in range(4)]
+    return [value / math.hypot(*values) for value in values]
+
+
+def change_splits(root, **variables):
+    file = root / "RSSDIVCS" / "files" / "ann_attr_finetune_61_splits.mat"
+    table = {key: value for key, value in scipy.io.loadmat(file).items() if not key.startswith("__")}
+    scipy.io.savemat(file, {**table, **variables})
+    return table
+
+
+# ---- training on captions ------------------------------------------------------------------------------
+
+COLOURS = {"GreenField": (40, 160, 50), "harbor": (30, 60, 170), "desert": (200, 170, 90)}
+TRAINED_ON = [f"{name}/{number}.png" for name in COLOURS for number in range(3)]  # the images of train.jsonl
+SENTENCES = ["a zeppelin above zeppelins", "many zeppelins", "zeppelin zeppelin"]
+HERE = ["--workers", "0", "--device", "cpu"]
+SIZES = [
+    *("--image_size 32 --patch_size 8 --width 32 --layers 1 --heads 2".split()),
+    *("--text_width 32 --text_layers 1 --text_heads 2".split()),
+    *("--projection 16 --vocab_size 600 --context 12".split()),
+]
+TINY = [*SIZES, "--batch_size", "6", *HERE]
+
+
+def write_captioned_images(folder: Path) -> Path:
+    """Twelve images in three class folders, two captions each, with a train.jsonl and a test.jsonl."""
+    rng = np.random.default_rng(0)
+    lines = []
+    for name, colour in COLOURS.items():
+        (folder / name).mkdir()
+        for number in range(4):
+            pixels = np.clip(np.array(colour) + rng.normal(0, 20, (36, 40, 3)), 0, 255).astype(np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{number}.png")
+            captions = [f"a {readable(name)} from above.", f"many {readable(name)} number {number} ."]
+            lines.append({"image": f"{name}/{number}.png", "captions": captions})
+    write_lines(folder / "train.jsonl", [line for line in lines if "3.png" not in line["image"]])
+    write_lines(folder / "test.jsonl", [line for line in lines if "3.png" in line["image"]])
+    return folder
+
+
+def write_lines(path, lines):
+    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def write_teacher(file: Path, names, vectors) -> Path:
+    np.savez(file, names=np.array(names), vectors=np.asarray(vectors, np.float16))
+    return file
+
+
+def inputs(folder) -> list:
+    """The options that say what finetune_clip.py trains on."""
+    return ["--images", folder, "--captions", folder / "train.jsonl"]
+
+
+def train(folder, output, *more, size=TINY, epochs=3):
+    """finetune_clip.py in this process, on the images and captions in a folder."""
+    words = [
+        *inputs(folder),
+        "--test_captions",
+        folder / "test.jsonl",
+        "--output",
+        output,
+        "--epochs",
+        epochs,
+    ]
+    finetune_clip.main([str(word) for word in [*words, *size, *more]])
+
+
+def weights(folder):
+    return CLIPModel.from_pretrained(folder).state_dict()
+
+
+def training_error(capsys, *words) -> str:
+    """The one line with which finetune_clip.py refuses its options."""
+    with pytest.raises(SystemExit) as stop:
+        finetune_clip.main([str(word) for word in words])
+    said = capsys.readouterr().err
+    assert stop.value.code == 2 and said.startswith("error: ") and said.count("\n") == 1
+    return said
