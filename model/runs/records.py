@@ -11,13 +11,47 @@ from typing import Dict, List, Tuple
 
 import numpy as np
 
-from runs.folder import EPOCHS
-from runs.options import BRANCH
+from dsva.protocol import selected_branch
 from support.errors import InputError
 from support.files import read_json
 from support.untrusted import parse_json
 
+# What a run's results speak of, and how it was chosen.
+EPOCHS = {
+    "best": "paper protocol: chosen on the test images, as published",
+    "clean": "clean protocol: chosen on seen classes that played the unseen ones",
+    "last": "chosen by nothing",
+}
 SCORES = ("accuracy", "U", "S", "H", "AUSUC", "ZSL")
+
+
+def current_names(line: dict) -> dict:
+    """An epoch's line with the branches' names of today.
+
+    Earlier runs called the projection branch "final", with the window or without it.
+    """
+    scores = line.get("scores")
+    if not isinstance(scores, dict) or "final" not in scores:
+        return line
+    name = "projection+window" if "window" in scores else "projection"
+    return {**line, "scores": {name if key == "final" else key: value for key, value in scores.items()}}
+
+
+def is_epoch(line) -> bool:
+    """Is it what a log has of an epoch: its number, and numbers by name of losses, scores and seconds?"""
+    if not isinstance(line, dict) or type(line.get("epoch")) is not int or line["epoch"] < 0:
+        return False
+    scores = line.get("scores")
+    if not isinstance(scores, dict) or not scores or not all(map(are_numbers, scores.values())):
+        return False
+    return are_numbers(line.get("losses")) and are_numbers(line.get("seconds"))
+
+
+def are_numbers(values) -> bool:
+    """Is it {name: number}? NaN is one: windows may join in later."""
+    if not isinstance(values, dict):
+        return False
+    return all(type(value) in (int, float) and not abs(value) >= 1e300 for value in values.values())
 
 
 @dataclass
