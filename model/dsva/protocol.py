@@ -6,7 +6,7 @@ clean: both are chosen by a training of its own, before, in which some of the se
 """
 
 from dataclasses import replace
-from typing import Iterable, Optional
+from typing import Optional
 
 import numpy as np
 
@@ -16,16 +16,6 @@ from dsva.metrics import best_constant
 from support.errors import InputError
 
 TRAIN_SHARE = 0.8  # of the images of a seen class, when others of it are to test in the choosing
-
-
-def selected_branch(sel_res: str, branches: Iterable[str]) -> str:
-    """The branch whose scores count. `branches` are those of `Output.class_scores`.
-
-    sel_res: "layer" (attention), "pro" (window), or "main" (projection, with the window where it is on)
-    """
-    if sel_res == "main":
-        return "projection+window" if "projection+window" in branches else "projection"
-    return {"layer": "attention", "pro": "window"}[sel_res]
 
 
 def training_part(gzsl: bool, clean: bool) -> str:

@@ -10,11 +10,11 @@ from torch import Tensor
 from data.benchmark import Benchmark, BenchmarkFiles
 from data.pipeline import Normalize, Preprocessing, dsva_preprocessing
 from dsva.network import DSVA, Output
-from dsva.protocol import selected_branch
 from runs.build import build_data, build_network
 from runs.checkpoint import checkpoint_metadata
 from runs.fingerprints import DESCRIPTIONS, changed_descriptions
 from runs.options import get_parser, recorded
+from runs.records import selected_branch
 from runs.settings import benchmark_files, needs_windows, network_settings
 from support.errors import InputError
 

@@ -7,11 +7,10 @@ import csv
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List, Tuple
+from typing import Dict, Iterable, List, Tuple
 
 import numpy as np
 
-from dsva.protocol import selected_branch
 from support.errors import InputError
 from support.files import read_json
 from support.untrusted import parse_json
@@ -23,6 +22,16 @@ EPOCHS = {
     "last": "chosen by nothing",
 }
 SCORES = ("accuracy", "U", "S", "H", "AUSUC", "ZSL")
+
+
+def selected_branch(sel_res: str, branches: Iterable[str]) -> str:
+    """The branch whose scores count. `branches` are those of `Output.class_scores`.
+
+    sel_res: "layer" (attention), "pro" (window), or "main" (projection, with the window where it is on)
+    """
+    if sel_res == "main":
+        return "projection+window" if "projection+window" in branches else "projection"
+    return {"layer": "attention", "pro": "window"}[sel_res]
 
 
 def current_names(line: dict) -> dict:
