@@ -1,62 +1,68 @@
 """Train and evaluate DSVA.
 
-python model/main.py --image_embedding 61 ...                    train, evaluating after every epoch
-python model/main.py ... --random_id 0,1,2 --seeds 3             on several divisions, with several seeds: mean and deviation
-python model/main.py --eval --resume runs/X/best.safetensors     evaluate a saved model
-python model/main.py --repeat runs/X/results.json                run it again, and compare the numbers: exit code 1 if they differ
+python model/main.py --image_embedding 61 ...                 train, evaluating after every epoch
+python model/main.py ... --random_id 0,1,2 --seeds 3          on several divisions, with several seeds
+python model/main.py --eval --resume runs/X/best.safetensors  evaluate a saved model
+python model/main.py --repeat runs/X/results.json             run it again: exit code 1 if the numbers differ
 """
+# ruff: noqa: E402, since --help is answered, and a variable set, before torch is imported
 
 import os
 
-os.environ.setdefault(
-    "CUBLAS_WORKSPACE_CONFIG", ":4096:8"
-)  # a GPU repeats itself only with this, set before torch starts
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # a GPU repeats itself only with this
+
+from runs.options import get_options, get_parser
+
+if __name__ == "__main__":
+    get_parser().answer_help()
 
 import sys
 import time
-from argparse import Namespace
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Optional
 
 import numpy as np
 import torch
-from runs.protocol import (
-    choice,
-    constant_of_choice,
-    divisions_and_seeds,
-    refuse_overlap,
-    to_choose_on,
-    training_part,
-)
-from torch.utils.data import BatchSampler, DataLoader
+from torch.utils.data import BatchSampler
 
 from data.cache import open_cache
-from data.pipeline import SceneImages, normalize, scene_loader
+from data.pipeline import DeviceLoader, Images, dsva_preprocessing, image_loader
 from data.samplers import EpisodeSampler, ShuffledSampler
-from dsva.engine import evaluate, make_optimizer, train_one_epoch
+from dsva.engine import Schedule, evaluate, make_optimizer, train_one_epoch
 from dsva.losses import Criterion
-from dsva.metrics import calibrated_stacking, confusion, score_all
-from dsva.words import attribute_directions, start_from_words
-from runs.build import build_data, build_model, changed_since, facts
-from runs.checkpoint import checkpoint_metadata
-from runs.console import (
-    print_changed,
-    print_choice,
-    print_choosing,
-    print_data,
-    print_epoch,
-    print_options,
-    print_results,
-    print_scores,
-    print_summary,
+from dsva.metrics import class_tables, score_all
+from dsva.protocol import (
+    choose_constant,
+    refuse_overlap,
+    rescale_constant,
+    training_part,
+    validation_benchmark,
 )
+from dsva.words import attribute_directions, start_from_words
+from runs import console
+from runs.build import build_data, build_network
+from runs.checkpoint import checkpoint_metadata
+from runs.fingerprints import changed_descriptions, fingerprints
 from runs.folder import Run, open_several, write_summary
-from runs.options import BRANCH, clip_folder, get_options, loss_weights, needs_windows
+from runs.records import selected_branch
 from runs.repeat import agrees, print_differences, read_results
+from runs.settings import (
+    benchmark_files,
+    changed,
+    clip_folder,
+    divisions_and_seeds,
+    loss_weights,
+    needs_windows,
+    network_settings,
+    windows_after,
+)
+from support.cli import REPOSITORY
 from support.errors import exits_cleanly
-from support.machine import REPOSITORY, circumstances, pick_device
+from support.machine import circumstances, device_name, pick_device
 from support.processes import ShardedSampler, init_processes, progress, rank, rank_zero, shard, world_size
 
-START_IMAGES = 512  # training images that the start of the heads looks at
+START_IMAGES = 512  # training images, at most, that the heads look at to start from words
 
 
 @exits_cleanly
@@ -64,26 +70,19 @@ def main(arguments=None):
     opt = get_options(arguments)
     device = init_processes(pick_device(opt.device))
     if opt.eval:
-        data = build_data(opt, device)
-        print_changed(changed_since(checkpoint_metadata(opt.resume)["files"], opt))
-        model = build_model(opt, data, opt.resume).to(device)
-        testing = test_loader(opt, data, open_scenes(opt, data, model))
-        scores, _, _ = test(
-            opt, data, model, testing, checkpoint_metadata(opt.resume)["epoch"], opt.calibrated_stacking
-        )
-        return print_scores(scores, BRANCH[opt.sel_res])
+        evaluate_saved(opt, device)
+        return
 
     name = opt.name or f"{opt.dataset}_{Path(opt.image_embedding).stem}_{'gzsl' if opt.gzsl else 'zsl'}"
-    several = divisions_and_seeds(opt)
+    several = divisions_and_seeds(opt)  # {} if there is but one
     if opt.repeat:
         recorded = read_results(opt.repeat)
-        print_differences(
-            recorded,
-            {
-                part: {"options": vars(one), **facts(one, device), **circumstances()}
-                for part, one in (several or {"": opt}).items()
-            },
-        )
+        parts = several or {"": opt}
+        now = {
+            part: {"options": vars(one), **facts(one, device), **circumstances()}
+            for part, one in parts.items()
+        }
+        print_differences(recorded, now)
     results = run_several(opt, several, name, device) if several else run_once(opt, name, device)
     if opt.repeat and not agrees(recorded, results):
         sys.exit(1)
@@ -93,195 +92,233 @@ def run_several(opt, several, name, device) -> dict:
     """One training after another. Returns {"runs": {part: its results}}."""
     folder = Path(opt.output or REPOSITORY / "runs" / name)
     for one in several.values():
-        build_data(one, device)  # or an error, before the first has trained for hours
-    lock = open_several(folder) if rank() == 0 else None  # noqa: F841, kept until the last is finished
-    results = {
-        part: run_once(Namespace(**{**vars(one), "output": folder / part}), name, device)
-        for part, one in several.items()
-    }
-    print_summary(rank_zero(write_summary, folder, results, BRANCH[opt.sel_res], vars(opt)), folder)
+        load_data(one, device)  # or an error, before the first has trained for hours
+    lock = open_several(folder) if rank() == 0 else None  # noqa: F841, held until the last is finished
+    results = {}
+    for part, one in several.items():
+        results[part] = run_once(changed(one, output=folder / part), name, device)
+    summary = rank_zero(write_summary, folder, results, vars(opt))
+    console.print_summary(summary, folder)
     return {"runs": results}
 
 
 def run_once(opt, name, device) -> dict:
     """One training on one division with one seed, or what is left of it. Returns its results."""
-    data = build_data(opt, device)
-    run = rank_zero(Run, vars(opt), name, BRANCH[opt.sel_res], facts(opt, device))
-    print_options(run, device)
-    print_data(opt, data)
     torch.use_deterministic_algorithms(True, warn_only=True)
+    data = load_data(opt, device)
+    run = rank_zero(Run, vars(opt), name, facts(opt, device))
+    console.print_options(run, device)
+    console.print_data(data, part_of(opt), opt.gzsl, opt.xe_pro)
+
     directions = attribute_directions(clip_folder(opt), data) if opt.start == "words" else None
-    run.chosen = choose(opt, data, run, device, directions) if opt.protocol == "clean" else None
-    train(
-        opt,
-        data,
-        run,
-        device,
-        directions,
-        run.chosen["calibrated_stacking"] if run.chosen else opt.calibrated_stacking,
-    )
+    constant = opt.calibrated_stacking
+    if opt.protocol == "clean":
+        run.chosen = choose(opt, data, run, device, directions)
+        constant = run.chosen["calibrated_stacking"]
+    fit(opt, data, run, device, directions, constant)
+
     results = rank_zero(run.finish, 100 / len(data.unseen))
-    print_results(results, run)
+    console.print_results(results, run)
     return results
 
 
 def choose(opt, data, run, device, directions) -> dict:
     """Epoch and calibration constant, by a training on the seen classes alone, in the run's folder validation/."""
-    refuse_overlap(opt, data)
-    tried = to_choose_on(opt, data, run.seed)
-    make_sampler(opt, tried, run.seed)  # or an error, before anything is written
+    refuse_overlap(data, part_of(opt), opt.gzsl)
+    played = validation_benchmark(data, part_of(opt), opt.gzsl, opt.validation_classes, run.seed)
+    make_sampler(opt, played, run.seed)  # or an error, before anything is written
     rank_zero(run.start)
-    trial = rank_zero(
-        Run,
-        {**vars(opt), "manualSeed": run.seed, "output": run.folder / "validation"},
-        "validation",
-        run.branch,
-        run.facts,
-    )
-    print_choosing(tried)
-    train(opt, tried, trial, device, directions, constant=None)
-    chosen = rank_zero(choice, trial, opt.gzsl, tried, data)
-    print_choice(chosen, trial)
+    options = {**vars(opt), "manualSeed": run.seed, "output": run.folder / "validation"}
+    trial = rank_zero(Run, options, "validation", run.facts)
+    console.print_choosing(played)
+    fit(opt, played, trial, device, directions, constant=None)
+
+    best = rank_zero(trial.best)
+    constant = best["calibrated_stacking"]
+    chosen = {
+        "epoch": best["epoch"],
+        "calibrated_stacking": rescale_constant(constant, played, data) if opt.gzsl else constant,
+        "score": trial.score(best),
+        "classes": [played.class_names[c] for c in played.unseen],
+    }
+    console.print_choice(chosen, trial.branch(best))
     return chosen
 
 
-def train(opt, data, run, device, directions, constant):
-    """All epochs that the run has not finished yet.
+# ---- the training ----------------------------------------------------------------------------------
 
-    directions: [A, D] of the attributes' words, for the heads to start from, or None
+
+@dataclass
+class Testing:
+    """How the test after an epoch is scored.
+
+    loader:   the test images
+    gzsl:     do seen and unseen classes compete?
+    sel_res:  the branch that counts, see `selected_branch`
     constant: of calibrated stacking; None: the best one, epoch by epoch
     """
+
+    loader: DeviceLoader
+    gzsl: bool
+    sel_res: str
+    constant: Optional[float]
+
+
+def fit(opt, data, run, device, directions, constant):
+    """Network, criterion and loaders, then all epochs that the run has not finished yet.
+
+    directions: [A, D] of the attributes' words, for the heads to start from, or None
+    constant:   of calibrated stacking; None: the best one, epoch by epoch
+    """
     torch.manual_seed(run.seed)
-    model = build_model(opt, data, run.checkpoint).to(device)
-    scenes = open_scenes(opt, data, model)
+    model = build_network(network_settings(opt), data, device, run.checkpoint)
+    images = open_images(opt, data, model, device)
     if directions is not None and not run.checkpoint:
-        start_from_words(model, directions, some_images(opt, data, scenes), opt.decorrelate)
-    criterion = Criterion(loss_weights(opt), list(data.groups.values()) if opt.use_group else None, opt.xe_on)
-    sampler = make_sampler(opt, data, run.seed)
-    loaders = (
-        load(opt, data, scenes, ShardedSampler(sampler) if world_size() > 1 else sampler),
-        test_loader(opt, data, scenes),
+        start_from_words(model, directions, start_batches(opt, data, images, device), opt.decorrelate)
+    groups = list(data.groups.values()) if opt.use_group else None
+    criterion = Criterion(loss_weights(opt), groups, opt.xe_on, model.grid).to(device)
+    schedule = Schedule(
+        epochs=opt.nepoch,
+        warmup_until=opt.pretrain_epoch,
+        warmup_lr=opt.pretrain_lr,
+        full_lr=opt.classifier_lr,
+        beta1=opt.beta1,
+        windows_after=windows_after(opt),
     )
+    sampler = make_sampler(opt, data, run.seed)
+    batches = ShardedSampler(sampler) if world_size() > 1 else sampler
+    loader = image_loader(images, batches, opt.workers, device)
+    testing = Testing(test_loader(opt, data, images, device), opt.gzsl, opt.sel_res, constant)
     rank_zero(run.start)
-    for epoch in range(run.epoch + 1, opt.nepoch):
+    train(run, data, model, criterion, schedule, sampler, loader, testing)
+
+
+def train(run, data, model, criterion, schedule, sampler, loader, testing):
+    """Every epoch: update on all batches, test, write down."""
+    for epoch in range(run.epoch + 1, schedule.epochs):
         sampler.set_epoch(epoch)
-        torch.manual_seed(
-            run.seed + 1 + epoch
-        )  # an epoch depends on no earlier draw, so that one can go on after it
-        line, tables = run_epoch(opt, data, model, criterion, *loaders, epoch, constant)
+        torch.manual_seed(run.seed + 1 + epoch)  # an epoch depends on no earlier draw: one can go on after it
+        started = time.perf_counter()
+        full, windows = schedule.is_full(epoch), schedule.uses_windows(epoch)
+        lr = schedule.learning_rate(epoch)
+        optimizer = make_optimizer(model, full, lr, (schedule.beta1, 0.999))
+        losses = train_one_epoch(
+            model,
+            criterion,
+            optimizer,
+            loader,
+            data.class_attributes,
+            data.seen,
+            full,
+            windows,
+            f"epoch {epoch}",
+        )
+        trained = time.perf_counter()
+        scores, tables, constant = test(model, data, testing, windows)
+        line = {
+            "epoch": epoch,
+            "stage": "full" if full else "warm-up",
+            "windows": windows,
+            "lr": lr,
+            "loss": sum(losses.values()),
+            "losses": losses,
+            "scores": scores,
+            "calibrated_stacking": constant,
+            "seconds": {"train": trained - started, "test": time.perf_counter() - trained},
+        }
         rank_zero(finish_epoch, run, model, line, tables)
 
 
 def finish_epoch(run, model, line, tables):
     run.finish_epoch(model, line, tables)
-    print_epoch(line, run)
+    console.print_epoch(line, run)
 
 
-def run_epoch(opt, data, model, criterion, training, testing, epoch, constant):
-    """Train and test once. Returns the log line, and the tables of `test`."""
-    started = time.perf_counter()
-    full, windows = epoch > opt.pretrain_epoch, epoch > opt.pro_start_epoch
-    lr = opt.classifier_lr * 0.9 ** (epoch // 10) if full else opt.pretrain_lr
-    optimizer = make_optimizer(model, full, lr, (opt.beta1, 0.999))
-    losses = train_one_epoch(
-        model,
-        criterion,
-        optimizer,
-        training,
-        data.class_attributes,
-        data.seen,
-        opt.normalize,
-        full,
-        windows,
-        f"epoch {epoch}",
-    )
-    trained = time.perf_counter()
-    scores, tables, constant = test(opt, data, model, testing, epoch, constant)
-    return {
-        "epoch": epoch,
-        "stage": "full" if full else "warm-up",
-        "windows": windows,
-        "lr": lr,
-        "loss": sum(losses.values()),
-        "losses": losses,
-        "scores": scores,
-        "calibrated_stacking": constant,
-        "seconds": {"train": trained - started, "test": time.perf_counter() - trained},
-    }, tables
+def test(model, data, testing, windows):
+    """Score every branch on the test images.
 
-
-def test(opt, data, model, loader, epoch, constant):
-    """Scores of every branch, and two tables, column by column: the accuracy of every class by every branch, and how many images
-    of each class the chosen branch gave to each. Windows only where that branch needs them. Last, the constant of calibrated
-    stacking: the given one or, of None, that of the chosen branch's highest H."""
-    classes = data.candidates(opt.gzsl)
+    windows: are they used in this epoch? They are looked at only where the branch that counts needs them.
+    Returns {branch: {score: value}}, the tables of `class_tables`, and the constant of calibrated stacking.
+    """
+    classes = data.candidates(testing.gzsl)
+    look_again = testing.sel_res == "pro" or (testing.sel_res == "main" and windows)
     probabilities, labels = evaluate(
-        model, loader, data.class_attributes, classes, opt.normalize, needs_windows(opt, epoch), "test"
+        model, testing.loader, data.class_attributes, classes, look_again, title="test"
     )
+    counting = probabilities[selected_branch(testing.sel_res, probabilities)]
+    constant = testing.constant
     if constant is None:
-        constant = constant_of_choice(probabilities[BRANCH[opt.sel_res]], labels, data) if opt.gzsl else 0.0
-    scores, per_class = score_all(probabilities, labels, classes, data.seen, data.unseen, opt.gzsl, constant)
-    names = [data.class_names[c] for c in classes]
-    subset = ["unseen" if c in data.unseen else "seen" for c in classes]
-    chosen = calibrated_stacking(
-        probabilities[BRANCH[opt.sel_res]], np.isin(classes, data.seen), constant
-    )  # in ZSL none is seen
-    counts = confusion(classes[chosen.argmax(axis=1)], labels, classes)
-    return (
-        scores,
-        {
-            "per_class": {
-                "class": names,
-                "subset": subset,
-                "images": counts.sum(axis=1).tolist(),
-                **per_class,
-            },
-            "confusion": {"class": names, **dict(zip(names, counts.T.tolist()))},
-        },
-        constant,
+        constant = choose_constant(counting, labels, data) if testing.gzsl else 0.0
+    scores, per_class = score_all(
+        probabilities, labels, classes, data.seen, data.unseen, testing.gzsl, constant
     )
+    is_seen = np.isin(classes, data.seen)
+    names = [data.class_names[c] for c in classes]
+    tables = class_tables(counting, labels, classes, is_seen, names, constant, per_class)
+    return scores, tables, constant
 
 
-def some_images(opt, data, scenes):
-    """Batches of at most SOME training images, of all classes alike, and their classes."""
-    images = data.splits[training_part(opt)]
-    some = BatchSampler(images[:: -(-len(images) // START_IMAGES)].tolist(), opt.batch_size, drop_last=False)
-    for batch, labels in progress(load(opt, data, scenes, some), "start"):
-        yield (
-            normalize(batch.to(data.class_attributes.device), opt.normalize),
-            labels.to(data.class_attributes.device),
-        )
+def evaluate_saved(opt, device):
+    """--eval: print the scores of a saved model."""
+    saved = checkpoint_metadata(opt.resume)
+    data = load_data(opt, device)
+    console.print_changed(changed_descriptions(saved["files"], benchmark_files(opt)))
+    model = build_network(network_settings(opt), data, device, opt.resume)
+    images = open_images(opt, data, model, device)
+    loader = test_loader(opt, data, images, device)
+    testing = Testing(loader, opt.gzsl, opt.sel_res, opt.calibrated_stacking)
+    scores, _, _ = test(model, data, testing, needs_windows(opt, saved["epoch"]))
+    console.print_scores(scores, selected_branch(opt.sel_res, scores))
+
+
+# ---- data ------------------------------------------------------------------------------------------
+
+
+def load_data(opt, device):
+    return build_data(benchmark_files(opt), opt.only_groups, device)
+
+
+def facts(opt, device) -> dict:
+    """What a run records, beside its options, so that it can be repeated."""
+    files = fingerprints(benchmark_files(opt), clip_folder(opt))
+    return {"device": device_name(device), "resume": opt.resume, "files": files}
+
+
+def part_of(opt) -> str:
+    """The split that is trained on."""
+    return training_part(opt.gzsl, opt.protocol == "clean")
+
+
+def open_images(opt, data, model, device) -> Images:
+    """The images as the network wants them, kept where --cache says."""
+    how = dsva_preprocessing(model.tower.config.image_size, opt.normalize)
+    folder = None
+    if opt.cache_dir:
+        folder = Path(opt.cache_dir)
+    elif opt.cache == "disk":
+        folder = Path(opt.root) / opt.dataset / "cache"
+    decoded = open_cache(opt.cache, data.image_paths, how, folder, opt.workers, device)
+    return Images(data.image_paths, how, data.labels, decoded)
 
 
 def make_sampler(opt, data, seed):
-    images = data.splits[training_part(opt)]
+    images = data.splits[part_of(opt)]
     if opt.train_mode == "random":
         return ShuffledSampler(images, opt.batch_size, seed)
     return EpisodeSampler(data.labels, images, opt.n_batch, opt.ways, opt.shots, seed, data.class_names)
 
 
-def open_scenes(opt, data, model) -> SceneImages:
-    """The images as the network wants them, kept where --cache says."""
-    size, beside = model.tower.config.image_size, Path(opt.root) / opt.dataset / "cache"
-    folder = Path(opt.cache_dir) if opt.cache_dir else beside if opt.cache == "disk" else None
-    return SceneImages(
-        data,
-        size,
-        open_cache(opt.cache, data.image_paths, size, folder, opt.workers, data.class_attributes.device),
-    )
+def test_loader(opt, data, images, device) -> DeviceLoader:
+    batches = BatchSampler(data.test_images(opt.gzsl).tolist(), opt.batch_size, drop_last=False)
+    return image_loader(images, shard(batches), opt.workers, device)
 
 
-def test_loader(opt, data, scenes) -> DataLoader:
-    return load(
-        opt,
-        data,
-        scenes,
-        shard(BatchSampler(data.test_images(opt.gzsl).tolist(), opt.batch_size, drop_last=False)),
-    )
-
-
-def load(opt, data, scenes, batches) -> DataLoader:
-    return scene_loader(scenes, batches, opt.workers, pin_memory=data.class_attributes.is_cuda)
+def start_batches(opt, data, images, device):
+    """Batches of at most START_IMAGES training images, of all classes alike."""
+    training = data.splits[part_of(opt)]
+    every = -(-len(training) // START_IMAGES)  # rounded up
+    batches = BatchSampler(training[::every].tolist(), opt.batch_size, drop_last=False)
+    return progress(image_loader(images, batches, opt.workers, device), "start")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Scores of zero-shot learning. Fractions in [0, 1], but `score_zsl` and `score_gzsl` give percent, as tables print them."""
 
-from typing import Dict, Mapping, Tuple
+from typing import Any, Dict, Mapping, Sequence, Tuple
 
 import numpy as np
 from scipy import ndimage
@@ -116,6 +116,35 @@ def score_all(
     }
     return {branch: scores for branch, (scores, _) in both.items()}, {
         branch: per_class for branch, (_, per_class) in both.items()
+    }
+
+
+def class_tables(
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    classes: np.ndarray,
+    is_seen: np.ndarray,
+    names: Sequence[str],
+    constant: float,
+    per_class: Mapping[str, np.ndarray],
+) -> Dict[str, Dict[str, Any]]:
+    """Two tables, column by column: "per_class", the accuracy of each class by every branch, and "confusion",
+    how many images of each class the branch that counts gave to each.
+
+    probabilities: [n, C] of the branch that counts;  labels: [n] class ids;  classes: [C] ids, sorted
+    is_seen: [C] bool;  names: of the C classes;  constant: of calibrated stacking;  per_class: branch -> [C]
+    """
+    named = calibrated_stacking(probabilities, is_seen, constant).argmax(axis=1)  # in ZSL none is seen
+    counts = confusion(classes[named], labels, classes)
+    accuracies = {
+        "class": list(names),
+        "subset": ["seen" if seen else "unseen" for seen in is_seen],
+        "images": counts.sum(axis=1).tolist(),
+        **per_class,
+    }
+    return {
+        "per_class": accuracies,
+        "confusion": {"class": list(names), **dict(zip(names, counts.T.tolist()))},
     }
 
 

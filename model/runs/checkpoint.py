@@ -1,8 +1,11 @@
-"""Our own checkpoints: all weights, and what is needed to rebuild the network, in one safetensors file."""
+"""Our own checkpoints: all weights, and what is needed to rebuild the network, in one safetensors file.
+
+What it tells may be damaged, or come from others: sizes are compared with the weights before memory is taken.
+"""
 
 import json
 from pathlib import Path
-from typing import Any, Dict, Mapping, Optional
+from typing import Any, Dict, Mapping, Optional, Tuple
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -17,9 +20,7 @@ from support.files import atomic
 from support.untrusted import parse_json
 
 TOWER = "tower."  # what the names of the tower's weights in a checkpoint begin with
-
-
-SIZES = {
+CONFIG_KEYS = {  # of the tower's config: its sizes, and what else it must keep to go on as it was
     "hidden_size",
     "intermediate_size",
     "num_hidden_layers",
@@ -30,24 +31,31 @@ SIZES = {
     "hidden_act",
     "layer_norm_eps",
     "attention_dropout",
-}  # with what else a tower must keep, so that it goes on as it was
+}
+EXAMPLE = "expected such as runs/X/last.safetensors"
+Shapes = Dict[str, Tuple[int, ...]]
 
 
 def save_checkpoint(path: Path, model: DSVA, epoch: int, options: Mapping, files: Optional[Mapping] = None):
-    """All weights in safetensors, with what is needed to rebuild the network and to go on as metadata.  files: fingerprints"""
+    """Weights, and as metadata the epoch, the options, the tower's config and the fingerprints of files."""
     weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
-    config = {key: value for key, value in sorted(model.tower.config.to_dict().items()) if key in SIZES}
-    metadata = {"epoch": epoch, "options": dict(options), "vision_config": config, "files": dict(files or {})}
+    config = sorted(model.tower.config.to_dict().items())
+    content = {
+        "epoch": epoch,
+        "options": dict(options),
+        "vision_config": {key: value for key, value in config if key in CONFIG_KEYS},
+        "files": dict(files or {}),
+    }
+    metadata = {key: json.dumps(value, default=str) for key, value in content.items()}
     with atomic(path) as temporary:
-        save_file(
-            weights,
-            temporary,
-            metadata={key: json.dumps(value, default=str) for key, value in metadata.items()},
-        )
+        save_file(weights, temporary, metadata=metadata)
 
 
 def checkpoint_metadata(path: Path) -> dict:
-    """{"epoch": last finished epoch, "options": {...}, "vision_config": {...}, "files": fingerprints} of a saved model."""
+    """{"epoch": last finished one, "options": {...}, "vision_config": {...}, "files": fingerprints}
+
+    Raises InputError if the file is no checkpoint of main.py.
+    """
     try:
         with safe_open(path, framework="pt") as file:
             metadata = {"files": "{}", **(file.metadata() or {})}  # older checkpoints know no files
@@ -56,42 +64,37 @@ def checkpoint_metadata(path: Path) -> dict:
         }
     except KeyError as error:
         raise InputError(
-            f"{path} was not saved by a run of main.py: its metadata lacks {error}; expected such as runs/X/last.safetensors"
+            f"{path} was not saved by a run of main.py: its metadata lacks {error}; {EXAMPLE}"
         ) from error
     except (OSError, SafetensorError, ValueError) as error:
         raise InputError(
             f"{path} is not a readable checkpoint, such as runs/X/last.safetensors: {error}"
         ) from error
-    wrong = [
-        key
-        for key, value in read.items()
-        if not (type(value) is int and value >= 0 if key == "epoch" else type(value) is dict)
-    ]
-    if wrong:
-        raise InputError(
-            f"{path} was not saved by a run of main.py: its {wrong[0]} is {read[wrong[0]]!r}; expected such as runs/X/last.safetensors"
-        )
+    for key, value in read.items():
+        is_right = type(value) is int and value >= 0 if key == "epoch" else type(value) is dict
+        if not is_right:
+            raise InputError(f"{path} was not saved by a run of main.py: its {key} is {value!r}; {EXAMPLE}")
     return read
 
 
 def checkpoint_tower(path: Path) -> nn.Module:
-    """A vision tower of the sizes that a checkpoint tells, once they are found to be those of its weights: what it tells may be of any size."""
+    """A vision tower of the sizes that a checkpoint tells, without its weights.
+
+    Raises InputError if they are not those of its weights: what a file tells may be of any size.
+    """
     with safe_open(path, framework="pt") as file:
         found = {
             name[len(TOWER) :]: tuple(file.get_slice(name).get_shape())
-            for name in file.keys()
+            for name in file.keys()  # noqa: SIM118, no dict
             if name.startswith(TOWER)
         }
-    sizes = {key: value for key, value in checkpoint_metadata(path)["vision_config"].items() if key in SIZES}
+    recorded = checkpoint_metadata(path)["vision_config"]
+    sizes = {key: value for key, value in recorded.items() if key in CONFIG_KEYS}
     try:
         if sizes["num_hidden_layers"] > len(found):
             raise ValueError(f"{sizes['num_hidden_layers']} layers in {len(found)} weights")
         with torch.device("meta"):  # weights without memory
-            expected = {
-                name: tuple(value.shape)
-                for name, value in build_tower(CLIPVisionConfig(**sizes)).state_dict().items()
-            }
-        check_shapes(expected, found, path)
+            check_shapes(shapes(build_tower(CLIPVisionConfig(**sizes))), found, path)
         return build_tower(CLIPVisionConfig(**sizes))
     except InputError:
         raise
@@ -102,19 +105,21 @@ def checkpoint_tower(path: Path) -> nn.Module:
 
 
 def load_weights(model: DSVA, path: Path):
-    """Exactly the expected weights, or an InputError that names the first one that does not fit."""
+    """Exactly the expected weights. Raises InputError that names the first one that does not fit."""
     with safe_open(path, framework="pt") as file:
-        weights = {name: file.get_tensor(name) for name in file.keys()}
-    expected, found = (
-        {name: tuple(value.shape) for name, value in some.items()} for some in (model.state_dict(), weights)
-    )
-    check_shapes(expected, found, path)
+        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, no dict
+    check_shapes(shapes(model), {name: tuple(value.shape) for name, value in weights.items()}, path)
     model.load_state_dict(weights)
 
 
-def check_shapes(expected: Mapping[str, tuple], found: Mapping[str, tuple], path: Path):
+def shapes(model: nn.Module) -> Shapes:
+    return {name: tuple(value.shape) for name, value in model.state_dict().items()}
+
+
+def check_shapes(expected: Shapes, found: Shapes, path: Path):
     for name in sorted(expected.keys() | found.keys()):
         if found.get(name) != expected.get(name):
             raise InputError(
-                f"{path} does not fit: {name} is {found.get(name, 'nothing')}, expected {expected.get(name, 'nothing')}; use the data and the options that it was trained with"
+                f"{path} does not fit: {name} is {found.get(name, 'nothing')}, "
+                f"expected {expected.get(name, 'nothing')}; use the data and the options that it was trained with"
             )

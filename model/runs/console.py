@@ -2,52 +2,50 @@
 
 import numpy as np
 
-from runs.folder import EPOCHS
-from runs.protocol import training_part
+from runs.records import EPOCHS
 from support.machine import circumstances
 
-COLUMNS = {
-    "accuracy": "",
-    "U": "U ",
-    "S": "S ",
-    "H": "H ",
-    "AUSUC": None,
-    "ZSL": None,
-}  # how a score is shown, None: in the files only
+# How a score is shown; those that are not here are in the files only.
+LABELS = {"accuracy": "", "U": "U ", "S": "S ", "H": "H "}
 
 
 def print_options(run, device):
     facts = circumstances()
+    versions = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
     print(f"run     {run.folder}")
     print(f"commit  {facts['git']}")
-    print(f"with    {', '.join(f'{name} {number}' for name, number in facts['versions'].items())}; {device}")
+    print(f"with    {versions}; {device}")
     print("options " + "  ".join(f"{name}={value}" for name, value in sorted(run.options.items())))
     if run.checkpoint:
         print(f"going on from {run.checkpoint}, epoch {run.epoch}")
 
 
-def print_data(opt, data):
-    train, test_seen = data.splits[training_part(opt)], data.splits["test_seen_loc"]
+def print_data(data, part, gzsl, xe_pro):
+    """part: the split that is trained on;  xe_pro: weight of the windows' own cross entropy"""
+    train, test_seen = data.splits[part], data.splits["test_seen_loc"]
     print(
-        f"data    {len(data.seen)} seen and {len(data.unseen)} unseen classes, {len(data.class_attributes)} attributes in "
-        f"{len(data.groups)} groups; {len(train)} training images, {len(data.splits['test_unseen_loc'])} unseen test images"
+        f"data    {len(data.seen)} seen and {len(data.unseen)} unseen classes, "
+        f"{len(data.class_attributes)} attributes in {len(data.groups)} groups; "
+        f"{len(train)} training images, {len(data.splits['test_unseen_loc'])} unseen test images"
     )
     print(f"unseen  {', '.join(data.class_names[c] for c in data.unseen)}")
     grouped = {a for group in data.groups.values() for a in group}
     alone = [name for a, name in enumerate(data.attribute_names) if a not in grouped]
     if alone:
         print(
-            f"note: in no attribute group: {', '.join(alone)}. They have no say in windows, and --use_group leaves them out"
+            f"note: in no attribute group: {', '.join(alone)}. "
+            "They have no say in windows, and --use_group leaves them out"
         )
     both = len(np.intersect1d(train, test_seen))
-    if opt.gzsl and both:
+    if gzsl and both:
         print(
-            f"note: {both} of the {len(test_seen)} seen test images are trained on ({training_part(opt)}), as in the published runs: "
-            "S and H are not those of unknown images"
+            f"note: {both} of the {len(test_seen)} seen test images are trained on ({part}), "
+            "as in the published runs: S and H are not those of unknown images"
         )
-    if opt.xe_pro:
+    if xe_pro:
         print(
-            "note: --xe_pro weighs the windows' own cross entropy; the published program gave it the weight 0 whatever the option"
+            "note: --xe_pro weighs the windows' own cross entropy; "
+            "the published program gave it the weight 0 whatever the option"
         )
 
 
@@ -62,7 +60,7 @@ def print_epoch(line, run):
     seconds = sum(line["seconds"].values())
     print(
         f"epoch {line['epoch']:2d}  {stage:17}  loss {line['loss']:7.4f}  {show(line['scores'])}  |  "
-        f"best {run.branch} {show_one(best['scores'][run.branch])} (epoch {best['epoch']})  {seconds:.0f} s",
+        f"best {run.branch(best)} {show_one(run.scores(best))} (epoch {best['epoch']})  {seconds:.0f} s",
         flush=True,
     )
 
@@ -72,27 +70,26 @@ def print_scores(scores, branch):
     print(f"selected branch, {branch}: {show_one(scores[branch])}")
 
 
-def print_choosing(tried):
-    print(
-        f"choosing on the training images alone: {', '.join(tried.class_names[c] for c in tried.unseen)} play the unseen classes"
-    )
+def print_choosing(played):
+    names = ", ".join(played.class_names[c] for c in played.unseen)
+    print(f"choosing on the training images alone: {names} play the unseen classes")
 
 
-def print_choice(chosen, trial):
-    constant = (
-        f", calibration constant {chosen['calibrated_stacking']:.3g}" if chosen["calibrated_stacking"] else ""
-    )
+def print_choice(chosen, branch):
+    constant = chosen["calibrated_stacking"]
+    words = f", calibration constant {constant:.3g}" if constant else ""
     print(
-        f"chosen: epoch {chosen['epoch']}{constant} ({trial.branch} {chosen['score']:.2f} on the classes played); the training itself:"
+        f"chosen: epoch {chosen['epoch']}{words} "
+        f"({branch} {chosen['score']:.2f} on the classes played); the training itself:"
     )
 
 
 def print_results(results, run):
     for name, how in EPOCHS.items():
         if name in results:
-            print(
-                f"{name:5} epoch {results[name]['epoch']:2d}: {run.branch} {show_one(results[name]['scores'][run.branch])}  ({how})"
-            )
+            line = results[name]
+            shown = show_one(run.scores(line))
+            print(f"{name:5} epoch {line['epoch']:2d}: {run.branch(line)} {shown}  ({how})")
     if "clean" not in results:
         print("clean epoch  -: --protocol clean chooses one, in twice the time")
     print(f"chance among the unseen classes: {results['chance']:.2f}")
@@ -102,23 +99,17 @@ def print_results(results, run):
 def print_summary(summary, folder):
     print(f"\nmean and deviation of {summary['runs']} runs")
     for name in EPOCHS:
-        if name in summary:
-            for branch, scores in summary[name].items():
-                print(
-                    f"{name:5} {branch:9} "
-                    + "  ".join(
-                        f"{score} {mean:.1f} +- {deviation:.1f}"
-                        for score, (mean, deviation) in scores.items()
-                    )
-                )
+        for branch, scores in summary.get(name, {}).items():
+            words = [f"{score} {mean:.1f} +- {deviation:.1f}" for score, (mean, deviation) in scores.items()]
+            print(f"{name:5} {branch:10} " + "  ".join(words))
     print(f"results in {folder}")
 
 
 def show(scores) -> str:
+    """Scores of every branch, in one line."""
     return "  ".join(f"{branch} {show_one(values)}" for branch, values in scores.items())
 
 
 def show_one(values) -> str:
-    return " ".join(
-        f"{COLUMNS[name]}{value:5.2f}" for name, value in values.items() if COLUMNS.get(name) is not None
-    )
+    """Scores of one branch."""
+    return " ".join(f"{LABELS[name]}{value:5.2f}" for name, value in values.items() if name in LABELS)

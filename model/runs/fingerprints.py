@@ -7,7 +7,7 @@ from typing import Dict, Mapping
 from clip.checkpoint import weight_files
 from data.benchmark import BenchmarkFiles
 from support.files import sha256
-from support.machine import changed
+from support.resumable import changed
 
 MAT_HEADER = 116  # bytes of text, with the time of writing in it
 DESCRIPTIONS = {  # files that say what a saved model's weights mean

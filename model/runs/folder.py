@@ -1,41 +1,26 @@
-"""The run folder: options, one line an epoch, checkpoints, per-class accuracies, results. Any finished epoch can be gone on from."""
+"""The folder of a run: options, one line an epoch, checkpoints, tables, results. Any finished epoch can be gone on from."""
 
 import json
 import shutil
 from pathlib import Path
-from typing import IO, List, Mapping, Optional, Sequence
+from typing import IO, Any, Dict, List, Mapping, Optional, Sequence, Set
 
 import numpy as np
 
 from dsva.network import DSVA
 from runs.checkpoint import checkpoint_metadata, save_checkpoint
+from runs.records import EPOCHS, current_names, is_epoch, selected_branch
+from support.cli import REPOSITORY
 from support.errors import InputError
 from support.files import atomic, hold, read_json, remove_leftovers, write_columns, write_json, write_text
-from support.machine import REPOSITORY, changed, circumstances, peak_memory
+from support.machine import circumstances, peak_memory
+from support.resumable import what_differs
 from support.untrusted import parse_json
 
-PLACE = {
-    "name",
-    "output",
-    "resume",
-    "eval",
-    "repeat",
-    "device",
-    "workers",
-    "cache",
-    "cache_dir",
-}  # options that say where, not what
-MAY_GROW = {
-    "nepoch"
-}  # what may differ when a run goes on; not under the clean protocol, which might choose otherwise then
+# Options that say where and how, not what: they may differ when a run goes on.
+WHERE = {"name", "output", "resume", "eval", "repeat", "device", "workers", "cache", "cache_dir"}
 TABLES = ("per_class", "confusion")
-
-
-EPOCHS = {
-    "best": "paper protocol: chosen on the test images, as published",
-    "clean": "clean protocol: chosen on seen classes that played the unseen ones",
-    "last": "chosen by nothing",
-}  # what a run's results speak of, and how it was chosen
+HELP = "name another --output, or delete the folder"
 
 
 class Run:
@@ -51,45 +36,43 @@ class Run:
     .lock                held by the process that runs
     """
 
-    def __init__(self, options: Mapping, name: str, branch: str, facts: Optional[Mapping] = None):
-        """Opens options["output"], or runs/<name>: a new folder, or one whose run has the same options, to go on with it.
+    def __init__(self, options: Mapping[str, Any], name: str, facts: Optional[Mapping[str, Any]] = None):
+        """Open options["output"], or runs/<name>: a new folder, or one whose run has the same options, to go on.
 
-        branch: whose score decides which epoch is best
-        facts:  what else is recorded of it: "device" and, of the files that it reads, "files"
+        facts: what else is recorded of the run: "device" and, of the files that it reads, "files"
         """
-        self.branch, self.facts = branch, dict(facts or {})
-        self.chosen: Optional[dict] = (
-            None  # by the clean protocol, "epoch" above all; told as soon as it is known
-        )
-        self.options = {key: value for key, value in options.items() if key not in PLACE}
-        self.folder = (
-            Path(options["output"]) if options["output"] else self.free_folder(REPOSITORY / "runs" / name)
-        )
-        different = self.difference(self.folder)
-        if different:
-            raise InputError(
-                f"{self.folder} holds a run with other options ({different}): name another --output, or delete it"
-            )
+        self.facts = dict(facts or {})
+        self.options = {key: value for key, value in options.items() if key not in WHERE}
+        self.chosen: Optional[dict] = None  # by the clean protocol, "epoch" above all; see `choose`
+        self.folder = self.open(options["output"], name)
+        is_there = self.folder.is_dir()
         self.lock = (
-            hold(self.folder) if self.folder.is_dir() else None
+            hold(self.folder) if is_there else None
         )  # before anything is read that another run may change
-        self.seed = self.stored(self.folder, "options").get("manualSeed", options["manualSeed"])
-        if type(self.seed) not in (int, type(None)):
-            raise InputError(
-                f"{self.folder / 'options.json'}: manualSeed should be a whole number, and is {self.seed!r}; name another --output, or delete the folder"
-            )
-        if self.seed is None:
-            self.seed = int(np.random.SeedSequence().entropy % 2**32)
+        self.seed = self.read_seed()
         self.options["manualSeed"] = self.seed
         last = self.folder / "last.safetensors"
         self.checkpoint = last if last.is_file() else options["resume"]  # where to go on from, or None
-        self.epoch = (
-            checkpoint_metadata(self.checkpoint)["epoch"] if self.checkpoint else -1
-        )  # the last finished one
+        self.epoch = -1  # the last finished one
+        if self.checkpoint:
+            self.epoch = checkpoint_metadata(self.checkpoint)["epoch"]
         self.history = [line for line in self.read_log() if line["epoch"] <= self.epoch]
 
-    def __getstate__(self):  # for other processes: the lock is the first one's
+    def __getstate__(self):
+        """For other processes: the lock is the first one's."""
         return {**vars(self), "lock": None}
+
+    # ---- opening ------------------------------------------------------------------------------------
+
+    def open(self, output: Optional[str], name: str) -> Path:
+        """The folder that was asked for, or a free one. Raises InputError if it holds something else."""
+        folder = Path(output) if output else self.free_folder(REPOSITORY / "runs" / name)
+        different = self.difference(folder)
+        if different:
+            raise InputError(
+                f"{folder} holds a run with other options ({different}): name another --output, or delete it"
+            )
+        return folder
 
     def free_folder(self, folder: Path) -> Path:
         """The folder itself, or with a number added, so that it is new or has a run with these options."""
@@ -100,92 +83,98 @@ class Run:
         return candidate
 
     def difference(self, folder: Path) -> str:
-        """In words, the options and files in which the run of this folder differs: nothing if it can go on."""
-        if (
-            folder.exists()
-            and (not folder.is_dir() or any(file.name[0] != "." for file in folder.iterdir()))
-            and not (folder / "options.json").is_file()
-        ):
-            return "it is not a run folder"
-        stored = self.stored(folder, "options")
-        ignore = (MAY_GROW if self.options.get("protocol") != "clean" else set()) | (
-            {"manualSeed"} if self.options["manualSeed"] is None else set()
-        )
-        options = [
-            f"--{key} {stored.get(key)}, now {value}"
-            for key, value in self.options.items()
-            if stored and key not in ignore and stored.get(key) != value
-        ]
-        return ", ".join(
-            options
-            + [
-                f"{name} has changed"
-                for name in changed(self.stored(folder, "files"), self.facts.get("files", {}))
-            ]
+        """In words, in which options and files the run of this folder differs; "" if it can go on."""
+        check_options_file(folder)
+        ignore: Set[str] = set()
+        if self.options.get("protocol") != "clean":  # which might choose otherwise with more epochs
+            ignore.add("nepoch")
+        if self.options["manualSeed"] is None:
+            ignore.add("manualSeed")
+        return what_differs(
+            folder, self.options, "it is not a run folder", ignore, files=self.facts.get("files", {})
         )
 
-    @staticmethod
-    def stored(folder: Path, what: str) -> dict:
-        file = folder / "options.json"
-        facts = read_json(file) if file.is_file() else {}
-        if not isinstance(facts, dict) or not isinstance(facts.get(what, {}), dict):
-            raise InputError(
-                f'{file}: expected {{"{what}": {{...}}, ...}}, as main.py writes it; name another --output, or delete the folder'
-            )
-        return facts.get(what, {})
+    def read_seed(self) -> int:
+        """The seed that the folder's run has, the given one, or a new one."""
+        file = self.folder / "options.json"
+        options = read_json(file)["options"] if file.is_file() else {}
+        seed = options.get("manualSeed", self.options["manualSeed"])
+        if type(seed) not in (int, type(None)):
+            raise InputError(f"{file}: manualSeed should be a whole number, and is {seed!r}; {HELP}")
+        if seed is None:
+            seed = int(np.random.SeedSequence().entropy % 2**32)
+        return seed
 
     def read_log(self) -> List[dict]:
+        """The lines of log.jsonl. A last one without its end was being written when the process was killed."""
         log = self.folder / "log.jsonl"
-        try:
-            lines = (
-                [
-                    parse_json(line)
-                    for line in log.read_text().splitlines(keepends=True)
-                    if line.endswith("\n")
-                ]
-                if log.is_file()
-                else []
-            )
-        except ValueError as error:
-            raise InputError(
-                f"{log} is not what main.py writes: {error}; name another --output, or delete the folder"
-            ) from error
-        for place, line in enumerate(lines, 1):
-            if not is_epoch(line, self.branch):
-                raise InputError(
-                    f"{log}, line {place}, is not what main.py writes of an epoch; name another --output, or delete the folder"
-                )
+        if not log.is_file():
+            return []
+        lines = []
+        for place, text in enumerate(log.read_text(encoding="utf-8").splitlines(keepends=True), 1):
+            if not text.endswith("\n"):
+                continue
+            try:
+                line = parse_json(text)
+            except ValueError as error:
+                raise InputError(f"{log} is not what main.py writes: {error}; {HELP}") from error
+            if is_epoch(line):
+                line = current_names(line)
+            if not is_epoch(line) or not self.has_score(line):
+                raise InputError(f"{log}, line {place}, is not what main.py writes of an epoch; {HELP}")
+            lines.append(line)
         return lines
 
+    # ---- what it says -------------------------------------------------------------------------------
+
+    def branch(self, line: dict) -> str:
+        """The branch that counts in an epoch, of --sel_res."""
+        return selected_branch(self.options["sel_res"], line["scores"])
+
+    def scores(self, line: dict) -> Dict[str, float]:
+        """The scores that count in an epoch."""
+        return line["scores"][self.branch(line)]
+
+    def score(self, line: dict) -> float:
+        """The number that counts in an epoch: accuracy, or H in GZSL."""
+        scores = self.scores(line)
+        return scores["H"] if "H" in scores else scores["accuracy"]
+
+    def has_score(self, line: dict) -> bool:
+        scores = line["scores"].get(self.branch(line), {})
+        return "H" in scores or "accuracy" in scores
+
+    def best(self) -> dict:
+        """The line of the best epoch so far, the first if tied. Chosen on test images, as published."""
+        return max(self.history, key=self.score)
+
+    # ---- writing ------------------------------------------------------------------------------------
+
     def start(self):
-        """Write what is known before the first epoch, and make up for what a killed process left undone or half done."""
+        """Write what is known before the first epoch, and complete what a killed process left half done."""
         if not self.lock:
             self.lock = hold(self.folder)
             if (self.folder / "options.json").is_file():
                 raise InputError(
-                    f"another process has begun a run in {self.folder} just now: start the same command again to go on with it"
+                    f"another process has begun a run in {self.folder} just now: "
+                    "start the same command again to go on with it"
                 )
         write_json(self.folder / "options.json", {"options": self.options, **self.facts, **circumstances()})
         remove_leftovers(self.folder)
         self.write_log()
-        for name in self.names() if self.history else []:
-            if not self.is_kept(name):
-                self.keep(name)
+        if self.history:
+            for name in self.names_of_last():
+                if not self.is_kept(name):
+                    self.keep(name)
 
     def write_log(self):
         write_text(self.folder / "log.jsonl", "".join(json.dumps(line) + "\n" for line in self.history))
 
-    def score(self, line: dict) -> float:
-        """The number that counts: accuracy, or H in GZSL, of the branch of --sel_res."""
-        scores = line["scores"][self.branch]
-        return scores.get("H", scores.get("accuracy"))
-
-    def best(self) -> dict:
-        """The log line of the best epoch so far, the first if tied. Chosen on test images, as published."""
-        return max(self.history, key=self.score)
-
     def finish_epoch(self, model: DSVA, line: dict, tables: Mapping[str, Mapping[str, Sequence]]):
-        """The weights of `last` make the epoch count: killed before, it is done anew; killed after, `start` makes the copies."""
+        """Record an epoch. The weights of `last` make it count.
+
+        Killed before these are written, the epoch is done anew; killed after, `start` makes the copies.
+        """
         self.history.append(line)
         self.write_log()
         for table, columns in tables.items():
@@ -193,59 +182,77 @@ class Run:
         options = {
             **self.options,
             "calibrated_stacking": line["calibrated_stacking"],
-        }  # with which the epoch was scored
-        save_checkpoint(
-            self.folder / "last.safetensors", model, line["epoch"], options, self.facts.get("files")
-        )
-        for name in self.names():
+        }  # as it was scored with
+        last = self.folder / "last.safetensors"
+        save_checkpoint(last, model, line["epoch"], options, self.facts.get("files"))
+        for name in self.names_of_last():
             self.keep(name)
 
-    def names(self) -> List[str]:
+    def names_of_last(self) -> List[str]:
         """What else the last epoch is: the best one so far, the one that the clean protocol chose."""
-        return [
-            name
-            for name, line in (("best", self.best()), ("clean", self.chosen))
-            if line and line["epoch"] == self.history[-1]["epoch"]
-        ]
+        epoch = self.history[-1]["epoch"]
+        names = []
+        if self.best()["epoch"] == epoch:
+            names.append("best")
+        if self.chosen and self.chosen["epoch"] == epoch:
+            names.append("clean")
+        return names
 
     def keep(self, name: str):
-        """Copy `last` under another name that its epoch has. The weights come last here, too: they say that all is copied."""
+        """Copy `last` under another name that its epoch has. The weights come last: they say that all is copied."""
         for file in (*(f"{table}_{{}}.csv" for table in TABLES), "{}.safetensors"):
             with atomic(self.folder / file.format(name)) as temporary:
                 shutil.copyfile(self.folder / file.format("last"), temporary)
 
     def is_kept(self, name: str) -> bool:
         checkpoint = self.folder / f"{name}.safetensors"
-        return checkpoint.is_file() and checkpoint_metadata(checkpoint)["epoch"] == self.history[-1]["epoch"]
+        if not checkpoint.is_file():
+            return False
+        return checkpoint_metadata(checkpoint)["epoch"] == self.history[-1]["epoch"]
 
     def finish(self, chance: float) -> dict:
-        """Write and return the results, with all it needs to repeat them. Scores in percent."""
+        """Write and return the results, with all it needs to repeat them. Scores and chance in percent."""
         if not self.history:
             raise InputError(
-                f"nothing to train: {self.checkpoint} is at epoch {self.epoch} already, --nepoch {self.options['nepoch']} ends before: ask for more"
+                f"nothing to train: {self.checkpoint} is at epoch {self.epoch} already, "
+                f"--nepoch {self.options['nepoch']} ends before: ask for more"
             )
-        clean = (
-            {
-                "clean": next(line for line in self.history if line["epoch"] == self.chosen["epoch"]),
-                "chosen": self.chosen,
-            }
-            if self.chosen
-            else {}
-        )
-        results = {
-            "branch": self.branch,
+        results: Dict[str, Any] = {
+            "branch": self.branch(self.history[-1]),
             "chance": chance,
             "best": self.best(),
-            **clean,
-            "last": self.history[-1],
-            "seconds": sum(sum(line["seconds"].values()) for line in self.history),
-            "peak_memory": peak_memory(),
-            "options": self.options,
-            **self.facts,
-            **circumstances(),
         }
+        if self.chosen:
+            results["clean"] = self.line_of(self.chosen["epoch"])
+            results["chosen"] = self.chosen
+        results["last"] = self.history[-1]
+        results["seconds"] = sum(sum(line["seconds"].values()) for line in self.history)
+        results["peak_memory"] = peak_memory()
+        results["options"] = self.options
+        results.update(self.facts)
+        results.update(circumstances())
         write_json(self.folder / "results.json", results)
         return results
+
+    def line_of(self, epoch: int) -> dict:
+        for line in self.history:
+            if line["epoch"] == epoch:
+                return line
+        raise LookupError(f"epoch {epoch} is not in the log")
+
+
+def check_options_file(folder: Path):
+    """Raises InputError if the folder's options.json is not one of main.py."""
+    file = folder / "options.json"
+    if not file.is_file():
+        return
+    recorded = read_json(file)
+    for key in ("options", "files"):
+        if not isinstance(recorded, dict) or not isinstance(recorded.get(key, {}), dict):
+            raise InputError(f'{file}: expected {{"{key}": {{...}}, ...}}, as main.py writes it; {HELP}')
+
+
+# ---- several runs ----------------------------------------------------------------------------------
 
 
 def open_several(folder: Path) -> IO:
@@ -259,51 +266,39 @@ def open_several(folder: Path) -> IO:
     return lock
 
 
-def write_summary(folder: Path, results: Mapping[str, dict], branch: str, options: Mapping) -> dict:
-    """Mean and deviation over several runs, {"protocol epoch": {branch: {score: [mean, deviation]}}}, with all results, in results.json."""
+def write_summary(folder: Path, results: Mapping[str, dict], options: Mapping[str, Any]) -> dict:
+    """Write all results with their mean and deviation: {"best": {branch: {score: [mean, deviation]}}, ...}"""
     summary = {}
     for epoch in EPOCHS:
         lines = [result[epoch]["scores"] for result in results.values() if epoch in result]
         if lines:
-            common = [
-                name for name in lines[0] if all(name in line for line in lines)
-            ]  # windows may join in later than a best epoch
-            summary[epoch] = {
-                name: {
-                    score: [float(np.mean(values)), float(np.std(values, ddof=len(values) > 1))]
-                    for score in lines[0][name]
-                    for values in [[line[name][score] for line in lines]]
-                }
-                for name in common
-            }
+            summary[epoch] = summarise(lines)
+    branch = next(iter(results.values()))["branch"]
     write_json(
         folder / "results.json",
         {
             "branch": branch,
             "mean_and_deviation": summary,
             "runs": results,
-            "options": {key: value for key, value in options.items() if key not in PLACE},
+            "options": {key: value for key, value in options.items() if key not in WHERE},
             **circumstances(),
         },
     )
     return {"branch": branch, "runs": len(results), **summary}
 
 
-def is_epoch(line, branch: str) -> bool:
-    """Is it what a log has of an epoch: its number, and numbers by name of the losses, of every branch's scores, this one's too, and of the seconds?"""
+def summarise(lines: Sequence[Mapping[str, Mapping[str, float]]]) -> dict:
+    """Scores of several runs by branch -> {branch: {score: [mean, deviation]}}, of the branches that all have.
 
-    def numbers(values) -> bool:
-        return isinstance(values, dict) and all(
-            type(value) in (int, float) and abs(value) < 1e300 or value != value for value in values.values()
-        )
-
-    return (
-        isinstance(line, dict)
-        and type(line.get("epoch")) is int
-        and line["epoch"] >= 0
-        and numbers(line.get("losses"))
-        and numbers(line.get("seconds"))
-        and isinstance(line.get("scores"), dict)
-        and all(map(numbers, line["scores"].values()))
-        and bool({"accuracy", "H"} & line["scores"].get(branch, {}).keys())
-    )
+    Windows may join in later than a run's best epoch.
+    """
+    summary: Dict[str, Dict[str, List[float]]] = {}
+    for branch in lines[0]:
+        if not all(branch in line for line in lines):
+            continue
+        summary[branch] = {}
+        for score in lines[0][branch]:
+            values = [line[branch][score] for line in lines]
+            deviation = np.std(values, ddof=1) if len(values) > 1 else 0.0
+            summary[branch][score] = [float(np.mean(values)), float(deviation)]
+    return summary

@@ -4,11 +4,9 @@ import argparse
 from pathlib import Path
 from typing import List, Mapping, Optional, Union
 
-from runs.checkpoint import checkpoint_metadata
 from runs.repeat import folder_of_repetition, read_results
-from support.cli import Parser, add_data_options, number, path
+from support.cli import REPOSITORY, Parser, add_data_options, number, path
 from support.errors import InputError
-from support.machine import REPOSITORY
 
 # Defaults of several options at once.
 RECIPES = {
@@ -339,6 +337,8 @@ def get_options(arguments: Optional[List[str]] = None) -> argparse.Namespace:
         parser.error("--repeat begins anew: leave --resume and --eval out")
     parser.set_defaults(**RECIPES[given.recipe])
     if given.resume:
+        from runs.checkpoint import checkpoint_metadata  # needs torch, for which --help does not wait
+
         parser.set_defaults(**recorded(parser, checkpoint_metadata(given.resume)["options"], given.resume))
     if given.repeat:
         parser.set_defaults(**recorded(parser, read_results(given.repeat)["options"], given.repeat))

@@ -84,7 +84,7 @@ def read_run(folder: Path) -> RunRecord:
     facts = read_facts(folder) or results
     written = read_lines(folder / "log.jsonl") if (folder / "log.jsonl").is_file() else []
     try:
-        branch, nepoch = BRANCH[facts["options"]["sel_res"]], int(facts["options"]["nepoch"])
+        branch, nepoch = "attention", int(facts["options"]["nepoch"])
         log = evened([epoch_line(line, branch) for line in written])
         lines = log or evened([epoch_line(results[name], branch) for name in EPOCHS if name in results])
         clean = (

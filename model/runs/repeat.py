@@ -4,10 +4,10 @@ import math
 from pathlib import Path
 from typing import Dict, List, Mapping, Optional
 
-from runs.folder import EPOCHS, is_epoch
+from runs.records import EPOCHS, is_epoch
 from support.errors import InputError
 from support.files import read_json
-from support.machine import changed
+from support.resumable import changed
 
 
 def read_results(file: Path) -> dict:
@@ -19,7 +19,7 @@ def read_results(file: Path) -> dict:
             for run in runs_in(results).values()
             for part in ("options", "files", "versions")
         ) and all(
-            is_epoch(run[epoch], run["branch"])
+            is_epoch(run[epoch])
             for run in runs_in(results).values()
             for epoch in EPOCHS
             if epoch in run or epoch == "last"
