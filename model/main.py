@@ -97,7 +97,8 @@ def run_several(opt, several, name, device) -> dict:
     results = {}
     for part, one in several.items():
         results[part] = run_once(changed(one, output=folder / part), name, device)
-    summary = rank_zero(write_summary, folder, results, vars(opt))
+    branch = results[part]["branch"]
+    summary = rank_zero(write_summary, folder, results, branch, vars(opt))
     console.print_summary(summary, folder)
     return {"runs": results}
 

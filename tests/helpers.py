@@ -3,6 +3,7 @@
 import json
 import math
 import random
+import shlex
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,41 @@ from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor, CLIPTokenizer
 
 import finetune_clip
+import main
 from conftest import SMALL
 from data.benchmark import readable
+
+# ---- a training of main.py -------------------------------------------------------------------------------
+
+QUICK = (
+    "--nepoch 3 --n_batch 2 --ways 3 --shots 2 --pretrain_epoch 0 --pretrain_lr 1e-2 --classifier_lr 1e-3 "
+    "--pro_start_epoch -1 --manualSeed 1 --workers 0 --device cpu"
+)
+
+
+def run(words: str, **places):
+    """main.py in this process; paths go in as options."""
+    arguments = shlex.split(words)
+    for name, value in places.items():
+        arguments += [f"--{name}", str(value)]
+    return main.main(arguments)
+
+
+def fails(capsys, words, **places) -> str:
+    """The one line that a wrong use prints."""
+    with pytest.raises(SystemExit) as stop:
+        run(words, **places)
+    assert stop.value.code == 2
+    error = capsys.readouterr().err.strip()
+    assert error.startswith("error: ") and "\n" not in error
+    return error
+
+
+def log(folder: Path) -> list:
+    """The lines of a run's log, without the seconds."""
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
+
 
 # ---- annotation ----------------------------------------------------------------------------------------
 

@@ -1,5 +1,5 @@
 """Rebuilds a parity case (fixed weights and inputs, numbers of the original implementation) with our own network, losses
-and updates. `run_case("tests/data/case_a.json")` returns every array of case_a.npz by name, and `trajectory`."""
+and updates. `run_case("tests/cases/case_a.json")` returns every array of case_a.npz by name, and `trajectory`."""
 
 import json
 import sys
@@ -13,7 +13,7 @@ from transformers import CLIPVisionConfig
 sys.path.insert(0, str(Path(__file__).parents[1] / "model"))
 from clip.checkpoint import build_tower  # noqa: E402
 from dsva.engine import make_optimizer, training_step  # noqa: E402
-from dsva.losses import Criterion, peak_distance  # noqa: E402
+from dsva.losses import Criterion  # noqa: E402
 from dsva.network import DSVA  # noqa: E402
 
 WARMUP_LR, FULL_LR, BETAS = 1e-3, 1e-5, (0.5, 0.999)
@@ -29,27 +29,32 @@ TERM_NAMES = {
 }
 
 
-def run_case(json_path) -> dict:
+def run_case(json_path, dtype: torch.dtype = torch.float32) -> dict:
+    """Every array of the case's .npz by its name, and "trajectory", the list of six updates.
+
+    dtype: precision of weights, inputs and updates: torch.float32, or torch.float64 for the cases case64_*
+    """
     case = json.loads(Path(json_path).read_text())
-    model = build_model(case)
+    model = build_model(case).to(dtype)
+    criterion = Criterion(case["weights"], list(case["groups"].values()), grid=model.grid).to(dtype)
     images, class_attributes, labels = build_inputs(case)
-    result = {
-        "image_probe": images[:, :, ::56, ::56],
-        "labels": labels,
-        **outputs(model, images, class_attributes),
-    }
-    result["peak_distance"] = peak_distance(model.grid, images.device).unflatten(1, (model.grid, model.grid))
-    trajectory = [
-        update(model, case, images, class_attributes, labels, stage, step, optimizer)
-        for stage in ("warmup", "full")
-        for optimizer in [start(model, stage)]
-        for step in range(3)
-    ]
+    images, class_attributes = images.to(dtype), class_attributes.to(dtype)
+
+    result = {"image_probe": images[:, :, ::56, ::56], "labels": labels}
+    result.update(outputs(model, images, class_attributes))
+    result["peak_distance"] = criterion.distances.unflatten(1, (model.grid, model.grid))
+    trajectory = []
+    for stage in ("warmup", "full"):
+        optimizer = start(model, stage)
+        for step in range(3):
+            record = update(model, criterion, optimizer, images, class_attributes, labels, stage, step)
+            trajectory.append(record)
     trained = outputs(model, images, class_attributes)
-    result.update(
-        {"trained.probs": trained["plain.probs"], "trained.probs_attention": trained["plain.probs_attention"]}
-    )
-    return {name: value.detach().numpy() for name, value in result.items()} | {"trajectory": trajectory}
+    result["trained.probs"] = trained["plain.probs"]
+    result["trained.probs_attention"] = trained["plain.probs_attention"]
+
+    arrays = {name: value.detach().numpy() for name, value in result.items()}
+    return {**arrays, "trajectory": trajectory}
 
 
 def z(name: str, shape) -> torch.Tensor:
@@ -118,19 +123,17 @@ def start(model: DSVA, stage: str) -> torch.optim.Optimizer:
     return make_optimizer(model, full, FULL_LR if full else WARMUP_LR, BETAS)
 
 
-def update(model, case, images, class_attributes, labels, stage, step, optimizer) -> dict:
-    criterion = Criterion(case["weights"], list(case["groups"].values()))
+def update(model, criterion, optimizer, images, class_attributes, labels, stage, step) -> dict:
+    """One update, and the numbers that the case has of it."""
     windows = step == 2
-    terms = training_step(
-        model, criterion, optimizer, images, labels, class_attributes, stage == "full", windows
-    )
+    full = stage == "full"
+    terms = training_step(model, criterion, optimizer, images, labels, class_attributes, full, windows)
     record = {"stage": stage, "step": step, "proposal": windows, "total": sum(terms.values())}
-    record.update({TERM_NAMES[name]: value for name, value in terms.items()})
-    record.update(
-        prototype_grad_norm=model.prototypes.grad.norm(),
-        prototype_norm=model.prototypes.norm(),
-        linear_norm=model.linear.weight.norm(),
-        patch_embed_norm=model.tower.embeddings.patch_embedding.weight.norm(),
-        q_proj_sum=model.tower.encoder.layers[0].self_attn.q_proj.weight.double().sum(),
-    )
+    for name, value in terms.items():
+        record[TERM_NAMES[name]] = value
+    record["prototype_grad_norm"] = model.prototypes.grad.norm()
+    record["prototype_norm"] = model.prototypes.norm()
+    record["linear_norm"] = model.linear.weight.norm()
+    record["patch_embed_norm"] = model.tower.embeddings.patch_embedding.weight.norm()
+    record["q_proj_sum"] = model.tower.encoder.layers[0].self_attn.q_proj.weight.double().sum()
     return {name: value.item() if torch.is_tensor(value) else value for name, value in record.items()}

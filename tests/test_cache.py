@@ -19,7 +19,7 @@ from data.cache import Store, keep, open_cache
 from data.pipeline import SceneImages, scene_loader
 from support.errors import InputError
 from test_dataset import load
-from test_main import QUICK, fails, log, run
+from helpers import QUICK, fails, log, run
 
 REPOSITORY = Path(__file__).parents[1]
 CPU = torch.device("cpu")

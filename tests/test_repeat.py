@@ -16,7 +16,7 @@ from conftest import write_clip, write_dataset
 from runs.build import file_fingerprint, load_saved
 from runs.checkpoint import checkpoint_metadata
 from support.errors import InputError
-from test_main import QUICK, fails, run
+from helpers import QUICK, fails, run
 
 SPLITS = "ann_attr_finetune_61_splits.mat"
 

@@ -266,14 +266,13 @@ def open_several(folder: Path) -> IO:
     return lock
 
 
-def write_summary(folder: Path, results: Mapping[str, dict], options: Mapping[str, Any]) -> dict:
+def write_summary(folder: Path, results: Mapping[str, dict], branch: str, options: Mapping[str, Any]) -> dict:
     """Write all results with their mean and deviation: {"best": {branch: {score: [mean, deviation]}}, ...}"""
     summary = {}
     for epoch in EPOCHS:
         lines = [result[epoch]["scores"] for result in results.values() if epoch in result]
         if lines:
             summary[epoch] = summarise(lines)
-    branch = next(iter(results.values()))["branch"]
     write_json(
         folder / "results.json",
         {

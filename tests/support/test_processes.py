@@ -22,7 +22,7 @@ from safetensors.torch import load_file
 
 from conftest import write_dataset
 from helpers import write_whole_clip
-from test_main import QUICK, log, run
+from helpers import QUICK, log, run
 
 REPOSITORY = Path(__file__).parents[2]
 WORDS = f"{QUICK} --nepoch 2 --sel_res main --cpt 1e-3 --use_group --regular 1e-3 --batch_size 7"

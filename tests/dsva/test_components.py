@@ -7,9 +7,9 @@ import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dsva.windows import bounding_boxes, largest_boxes, largest_one_by_one, largest_together
+from dsva.windows import bounding_boxes, largest_boxes, largest_components, largest_components_batched
 
-BOTH = pytest.mark.parametrize("largest", [largest_one_by_one, largest_together])
+BOTH = pytest.mark.parametrize("largest", [largest_components, largest_components_batched])
 
 
 def masks(*drawings: str) -> torch.Tensor:
@@ -55,7 +55,7 @@ def test_boxes_of_oblong_masks():
 @given(st.integers(0, 2**32 - 1), st.sampled_from([1, 2, 3, 8, 17, 40]), st.floats(0, 1))
 def test_random_masks(seed, size, share):
     random = torch.from_numpy(np.random.default_rng(seed).random((5, size, size)) < share)
-    assert torch.equal(largest_together(random), largest_one_by_one(random))
+    assert torch.equal(largest_components_batched(random), largest_components(random))
 
 
 def winding_lines(size: int) -> torch.Tensor:
@@ -101,11 +101,11 @@ def labyrinth(size: int) -> np.ndarray:
 def test_winding_lines_in_few_rounds(monkeypatch):
     lines, pool, rounds = winding_lines(112), F.max_pool2d, []
     monkeypatch.setattr(F, "max_pool2d", lambda *args, **kwargs: rounds.append(1) or pool(*args, **kwargs))
-    assert torch.equal(largest_together(lines), largest_one_by_one(lines))
+    assert torch.equal(largest_components_batched(lines), largest_components(lines))
     assert len(rounds) <= 9
 
 
 def test_lines_that_are_cut_in_two():
     lines = winding_lines(48)
     lines[:, 20:22] &= torch.rand(len(lines), 2, 48, generator=torch.Generator().manual_seed(0)) < 0.5
-    assert torch.equal(largest_together(lines), largest_one_by_one(lines))
+    assert torch.equal(largest_components_batched(lines), largest_components(lines))

@@ -6,17 +6,21 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from dsva.losses import TERMS, Criterion, compactness, peak_distance
+from dsva.losses import Criterion, compactness, grid_distances
 from dsva.network import Output
+from runs.options import LOSS_WEIGHTS
 
 GROUPS = [[0, 2], [1]]
+GRID = 2
 
 
 @pytest.fixture
 def batch():
     torch.manual_seed(0)
+    final = torch.randn(2, 4)
     out = Output(
-        final=torch.randn(2, 4),
+        projection=final,
+        final=final,
         attention=torch.randn(2, 4),
         attributes_projection=torch.randn(2, 3),
         attributes_attention=torch.randn(2, 3),
@@ -80,42 +84,49 @@ def by_hand(out, labels, class_attributes, model):
     }
 
 
-@pytest.mark.parametrize("term", TERMS)
+@pytest.mark.parametrize("term", LOSS_WEIGHTS)
 def test_term_is_its_weight_times_its_formula(batch, term):
     out, labels, class_attributes, model = batch
-    terms = Criterion({term: 0.3}, GROUPS)(out, labels, class_attributes, model, full=True)
+    terms = Criterion({term: 0.3}, GROUPS, grid=GRID)(out, labels, class_attributes, model, full=True)
     assert terms[term].item() == pytest.approx(0.3 * by_hand(*batch)[term], rel=1e-5)
     assert all(value == 0 for name, value in terms.items() if name != term)
 
 
 def test_logits_are_the_papers_cross_entropy(batch):
     out, labels, class_attributes, model = batch
-    terms = Criterion({"xe": 1.0}, GROUPS, xe_on="logits")(out, labels, class_attributes, model, full=True)
+    terms = Criterion({"xe": 1.0}, GROUPS, xe_on="logits", grid=GRID)(
+        out, labels, class_attributes, model, full=True
+    )
     assert terms["xe"].item() == pytest.approx(entropy_by_hand(out.final.tolist(), labels.tolist()), rel=1e-5)
 
 
 def test_without_groups_the_norms_are_plain(batch):
     out, labels, class_attributes, model = batch
-    terms = Criterion({"regular": 1.0}, None)(out, labels, class_attributes, model, full=True)
+    terms = Criterion({"regular": 1.0}, None, grid=GRID)(out, labels, class_attributes, model, full=True)
     assert terms["regular"].item() == pytest.approx(model.linear.weight.square().sum().sqrt().item())
 
 
 def test_compactness_waits_for_the_full_stage(batch):
-    assert Criterion({"cpt": 1.0}, GROUPS)(*batch, full=False)["cpt"] == 0
+    assert Criterion({"cpt": 1.0}, GROUPS, grid=GRID)(*batch, full=False)["cpt"] == 0
 
 
 def test_window_term_needs_windows(batch):
     out, labels, class_attributes, model = batch
     out.window = None
-    assert Criterion({"xe_pro": 1.0}, GROUPS)(out, labels, class_attributes, model, full=True)["xe_pro"] == 0
+    assert (
+        Criterion({"xe_pro": 1.0}, GROUPS, grid=GRID)(out, labels, class_attributes, model, full=True)[
+            "xe_pro"
+        ]
+        == 0
+    )
 
 
 def test_a_single_peak_is_more_compact_than_two():
     one, two = torch.full((1, 1, 5, 5), -9.0), torch.full((1, 1, 5, 5), -9.0)
     one[..., 0, 0], one[..., 0, 1] = 5, 4
     two[..., 0, 0], two[..., 4, 4] = 5, 4
-    assert compactness(one) < compactness(two)
+    assert compactness(one, grid_distances(5)) < compactness(two, grid_distances(5))
 
 
 def test_distance_is_in_cells():
-    assert peak_distance(3, torch.device("cpu"))[0].tolist() == [0, 1, 4, 1, 2, 5, 4, 5, 8]
+    assert grid_distances(3)[0].tolist() == [0, 1, 4, 1, 2, 5, 4, 5, 8]

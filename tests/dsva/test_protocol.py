@@ -4,9 +4,9 @@ import json
 import math
 import shutil
 import statistics
-from argparse import Namespace
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,14 +16,14 @@ from safetensors.torch import load_file
 import main as program
 from conftest import write_dataset
 from data import pipeline
-from data.benchmark import find_files
+from data.benchmark import BenchmarkFiles, load_benchmark
 from dsva.metrics import score_all
-from runs.build import load_saved
+from dsva.protocol import choose_constant, rescale_constant, validation_benchmark
+from helpers import QUICK, fails, log, run
+from inference.saved import load_saved
 from runs.folder import Run, write_summary
-from runs.options import clip_folder, get_options
-from runs.protocol import choice, constant_of_choice, divisions_and_seeds, to_choose_on
-from test_dataset import load
-from test_main import QUICK, fails, log, run
+from runs.options import get_options
+from runs.settings import benchmark_files, clip_folder, divisions_and_seeds
 
 CLEAN = f"{QUICK} --protocol clean --validation_classes 2"
 SETTINGS = {"zsl": "", "gzsl": "--gzsl"}
@@ -39,6 +39,14 @@ def finished(request, places, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / request.param
     run(f"{CLEAN} {SETTINGS[request.param]}", output=folder, **places)
     return folder
+
+
+def load(root: Path):
+    """Division 0 of the dataset of `write_dataset`."""
+    files = root / "RSSDIVCS" / "files"
+    splits = files / "ann_attr_finetune_61_splits.mat"
+    groups = files / "attri_group_3.json"
+    return load_benchmark(BenchmarkFiles(files / "61_images.mat", splits, groups, root / "RSSDIVCS"))
 
 
 def words_of(folder: Path) -> str:
@@ -75,9 +83,9 @@ def test_the_choice_is_the_same_if_no_test_image_can_be_read(finished, clip, tmp
 def test_no_image_is_trained_on_and_tested(finished, places, tmp_path, monkeypatch):
     looked = {True: set(), False: set()}  # in training, in a test -> images
 
-    def load_image(path, size, draw=None):
+    def load_image(path, how, draw=None):
         looked[draw is not None].add(path)
-        return read(path, size, draw)
+        return read(path, how, draw)
 
     read = pipeline.load_image
     monkeypatch.setattr(pipeline, "load_image", load_image)
@@ -92,33 +100,29 @@ def test_no_image_is_trained_on_and_tested(finished, places, tmp_path, monkeypat
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_the_choice_divides_the_training_images_anew(root, seed):
-    data, opt = load(root), Namespace(gzsl=True, protocol="clean", validation_classes=None)
-    tried = to_choose_on(opt, data, seed)
-    own = data.splits["train_gzsl_loc"]
-    assert (
-        len(tried.unseen) == 3 and sorted([*tried.seen, *tried.unseen]) == data.seen.tolist()
-    )  # as many as in the division
-    assert (
-        sorted(
-            np.concatenate(
-                [tried.splits[name] for name in ("train_gzsl_loc", "test_seen_loc", "test_unseen_loc")]
-            )
-        )
-        == own.tolist()
-    )
-    assert [tried.splits[name].tolist() for name in tried.splits] == [
-        part.tolist() for part in to_choose_on(opt, data, seed).splits.values()
-    ]
-    assert len({tuple(to_choose_on(opt, data, s).unseen) for s in range(5)}) > 1
+    data = load(root)
+
+    def played_with(seed):
+        return validation_benchmark(data, "train_gzsl_loc", True, None, seed)
+
+    played = played_with(seed)
+    assert len(played.unseen) == 3  # as many as in the division
+    assert sorted([*played.seen, *played.unseen]) == data.seen.tolist()
+    parts = [played.splits[name] for name in ("train_gzsl_loc", "test_seen_loc", "test_unseen_loc")]
+    assert sorted(np.concatenate(parts)) == data.splits["train_gzsl_loc"].tolist()
+
+    again = played_with(seed)
+    for name, images in played.splits.items():
+        assert images.tolist() == again.splits[name].tolist()
+    assert len({tuple(played_with(other).unseen) for other in range(5)}) > 1
 
 
 def test_at_most_a_third_of_the_seen_classes_play_unless_told_otherwise(root):
-    data, opt = load(root), Namespace(gzsl=False, protocol="clean", validation_classes=None)
-    few = replace(
-        data, splits={**data.splits, "train_zsl_loc": data.splits["train_zsl_loc"][:20]}
-    )  # of 4 classes
-    assert len(to_choose_on(opt, few, 0).unseen) == 1
-    assert len(to_choose_on(Namespace(**{**vars(opt), "validation_classes": 3}), few, 0).unseen) == 3
+    data = load(root)
+    of_4_classes = data.splits["train_zsl_loc"][:20]
+    few = replace(data, splits={**data.splits, "train_zsl_loc": of_4_classes})
+    assert len(validation_benchmark(few, "train_zsl_loc", False, None, 0).unseen) == 1
+    assert len(validation_benchmark(few, "train_zsl_loc", False, 3, 0).unseen) == 3
 
 
 # ---- what it chooses -------------------------------------------------------------------------------------------------
@@ -156,18 +160,10 @@ def test_the_constant_is_kept_in_units_of_the_mean_probability(finished):
 
 @pytest.mark.parametrize("there, here, constant", [(10, 10, 0.3), (10, 20, 0.15), (15, 10, 0.45)])
 def test_twice_the_classes_half_the_constant(there, here, constant):
-    def some(classes):
-        return Namespace(
-            candidates=lambda gzsl: np.arange(classes), class_names=["field", "lake"], unseen=[1]
-        )
+    def benchmark(classes):
+        return SimpleNamespace(candidates=lambda gzsl: np.arange(classes))
 
-    trial = Namespace(best=lambda: {"epoch": 7, "calibrated_stacking": 0.3}, score=lambda line: 50.0)
-    assert choice(trial, True, some(there), some(here)) == {
-        "epoch": 7,
-        "calibrated_stacking": pytest.approx(constant),
-        "score": 50.0,
-        "classes": ["lake"],
-    }
+    assert rescale_constant(0.3, benchmark(there), benchmark(here)) == pytest.approx(constant)
 
 
 def test_the_constant_of_a_choice_gives_the_highest_h(root):
@@ -188,7 +184,7 @@ def test_the_constant_of_a_choice_gives_the_highest_h(root):
             {"attention": probabilities}, labels, classes, data.seen, data.unseen, True, constant
         )[0]["attention"]["H"]
 
-    best = h(constant_of_choice(probabilities, labels, data))
+    best = h(choose_constant(probabilities, labels, data))
     assert best > h(0) and best >= max(map(h, np.linspace(-1, 1, 400)))
 
 
@@ -197,10 +193,8 @@ def test_the_constant_of_a_choice_gives_the_highest_h(root):
 
 def test_the_clean_epoch_has_weights_and_tables(finished):
     results = results_of(finished)
-    saved, _, _ = load_saved(
-        finished / "clean.safetensors", torch.device("cpu")
-    )  # as predict.py and visualize.py do
-    assert (saved.epoch, saved.calibrated_stacking) == (
+    saved = load_saved(finished / "clean.safetensors", torch.device("cpu"))  # as predict.py does
+    assert (saved.epoch, saved.calibration) == (
         results["chosen"]["epoch"],
         results["chosen"]["calibrated_stacking"],
     )
@@ -383,16 +377,16 @@ def test_clean_runs_have_a_summary_of_their_clean_epochs(places, tmp_path, capsy
 def test_a_summary_holds_the_branches_that_all_runs_have(tmp_path):
     with_window, without = (
         {"last": {"scores": {branch: {"H": h} for branch in branches}}}
-        for h, *branches in ((40.0, "final", "window"), (50.0, "final"))
+        for h, *branches in ((40.0, "projection", "window"), (50.0, "projection"))
     )
-    summary = write_summary(tmp_path, {"a": with_window, "b": without}, "final", {})
-    assert summary["last"] == {"final": {"H": [45.0, pytest.approx(math.sqrt(50))]}}
+    summary = write_summary(tmp_path, {"a": with_window, "b": without}, "projection", {})
+    assert summary["last"] == {"projection": {"H": [45.0, pytest.approx(math.sqrt(50))]}}
 
 
 def test_one_run_has_no_deviation(tmp_path):
-    write_summary(tmp_path, {"a": {"last": {"scores": {"final": {"H": 40.0}}}}}, "final", {})
+    write_summary(tmp_path, {"a": {"last": {"scores": {"projection": {"H": 40.0}}}}}, "projection", {})
     assert "NaN" not in (tmp_path / "results.json").read_text()
-    assert json.loads((tmp_path / "results.json").read_text())["mean_and_deviation"]["last"]["final"][
+    assert json.loads((tmp_path / "results.json").read_text())["mean_and_deviation"]["last"]["projection"][
         "H"
     ] == [40, 0]
 
@@ -450,7 +444,7 @@ def test_braces_stand_for_the_division(tmp_path):
     )
     for k, one in enumerate(divisions_and_seeds(opt).values()):
         assert (
-            find_files(one)["splits_mat"].name == f"mine_{k}_splits.mat"
+            benchmark_files(one).splits_mat.name == f"mine_{k}_splits.mat"
             and clip_folder(one) == tmp_path / f"clip-{k}"
         )
 

@@ -17,16 +17,16 @@ from safetensors.torch import load_file
 from torch import nn
 
 import main as program
+from helpers import QUICK, fails, log, run
 from runs import checkpoint
 from runs import folder as run_folder
 from support.cli import CORES
 from support.errors import InputError
 from support.files import read_json
-from test_main import QUICK, fails, log, run
 
 WORDS = f"{QUICK} --sel_res main --manualSeed 2"  # the best epoch is neither the first nor the last
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
@@ -217,8 +217,8 @@ def test_a_run_that_another_process_began_meanwhile_is_not_gone_on_with_unread(
         (tmp_path / "run" / "options.json").write_text("{}")
         return once(*arguments)
 
-    once = program.build_model
-    monkeypatch.setattr(program, "build_model", build)
+    once = program.build_network
+    monkeypatch.setattr(program, "build_network", build)
     assert "start the same command again" in fails(capsys, WORDS, output=tmp_path / "run", **places)
 
 

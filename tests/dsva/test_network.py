@@ -39,15 +39,15 @@ def test_prototypes_start_in_the_published_range(model):
 
 def test_tokens_are_before_the_post_layer_norm(model, clip):
     images = torch.randn(2, 3, 32, 32)
-    before = model.tokens(images)
+    before = model.encode(images)
     with torch.no_grad():
         model.tower.post_layernorm.weight.zero_()
-    torch.testing.assert_close(model.tokens(images), before)
+    torch.testing.assert_close(model.encode(images), before)
 
 
 def test_branches_follow_their_formulas(model):
     images, M = torch.randn(2, 3, 32, 32), torch.randn(6, 4)
-    out, tokens = model(images, M), model.tokens(images)
+    out, tokens = model(images, M), model.encode(images)
     scores = torch.einsum("bnd,ad->ban", tokens, model.prototypes)
     torch.testing.assert_close(out.attributes_attention, scores.max(2).values)
     torch.testing.assert_close(out.attributes_projection, model.linear(model.norm(tokens.mean(1))))
@@ -59,7 +59,7 @@ def test_branches_follow_their_formulas(model):
 def test_windows_add_their_scores_to_the_final_ones(model):
     images, M = torch.randn(2, 3, 32, 32), torch.randn(6, 4)
     plain, again = model(images, M), model(images, M, windows=True)
-    pooled = model.tokens(again.windows).max(dim=1).values
+    pooled = model.encode(again.windows).max(dim=1).values
     torch.testing.assert_close(again.window, model.linear(model.norm(pooled)) @ M)
     torch.testing.assert_close(again.final, plain.final + 0.5 * again.window)
 
@@ -69,7 +69,7 @@ def test_warm_up_learns_the_heads_without_a_graph_through_the_tower(model):
     assert {id(p) for p in learning} == {
         id(p) for p in (model.prototypes, model.linear.weight, model.linear.bias)
     }
-    assert not model.tokens(torch.randn(1, 3, 32, 32)).requires_grad
+    assert not model.encode(torch.randn(1, 3, 32, 32)).requires_grad
     out = model(torch.randn(1, 3, 32, 32), torch.randn(6, 4), windows=True)
     (out.final.sum() + out.attention.sum()).backward()
     assert all((p.grad is not None) == p.requires_grad for p in model.parameters())

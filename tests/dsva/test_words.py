@@ -70,7 +70,7 @@ def test_both_branches_start_with_deviation_1_and_know_nothing_of_the_mean_token
     )
     start_from_words(dsva, sentences @ model.visual_projection.weight.detach(), [(images, torch.zeros(20))])
     with torch.no_grad():
-        out, tokens = dsva(images, torch.eye(6)), dsva.tokens(images)
+        out, tokens = dsva(images, torch.eye(6)), dsva.encode(images)
     torch.testing.assert_close(out.attributes_attention.std(dim=0), torch.ones(6), rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(out.attributes_projection.std(dim=0), torch.ones(6), rtol=1e-3, atol=1e-3)
     torch.testing.assert_close(out.attributes_projection.mean(dim=0), torch.zeros(6), rtol=0, atol=1e-3)
@@ -192,9 +192,9 @@ def test_a_run_that_goes_on_does_not_start_again(annotated, clip, tmp_path):
 def test_a_saved_run_is_evaluated_with_its_pooling(annotated, clip, tmp_path, capsys):
     last = run(
         f"{QUICK} --class_embedding mine --group_file three --recipe words", annotated, clip, tmp_path / "run"
-    )["last"]["scores"]["final"]["accuracy"]
+    )["last"]["scores"]["projection"]["accuracy"]
     program.main(["--eval", "--resume", str(tmp_path / "run" / "last.safetensors")])
-    assert f"selected branch, final: {last:5.2f}" in capsys.readouterr().out
+    assert f"selected branch, projection: {last:5.2f}" in capsys.readouterr().out
 
 
 def test_attributes_without_words_are_refused(annotated, clip, tmp_path, capsys):
