@@ -124,7 +124,7 @@ def run_once(opt, name, device) -> dict:
 
 
 def choose(opt, data, run, device, directions) -> dict:
-    """Epoch and calibration constant, by a training on the seen classes alone, in the run's folder validation/."""
+    """Epoch and calibration constant, by a training on the seen classes alone, in the folder validation/."""
     refuse_overlap(data, part_of(opt), opt.gzsl)
     played = validation_benchmark(data, part_of(opt), opt.gzsl, opt.validation_classes, run.seed)
     make_sampler(opt, played, run.seed)  # or an error, before anything is written

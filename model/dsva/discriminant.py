@@ -4,8 +4,8 @@ Attributes that CLIP mixes up rise and fall together in images of one class, and
 apart. So a class with the attribute vector m gets the score (s - c) S^-1 m. Here s are an image's attribute
 scores, c their mean and S their covariance within classes, both over seen training images.
 
-In the metric of S^-1, class vectors are scaled back to the length that they have as they are (1 in our files),
-so that no class wins by being long in it. Scores are then in units of the deviation within a class.
+In the metric of S^-1, class vectors are scaled back to the length that they have as they are (1 in our
+files), so that no class wins by being long in it. Scores are then in units of the deviation within a class.
 """
 
 import torch

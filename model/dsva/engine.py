@@ -47,7 +47,7 @@ class Schedule:
 
 
 def make_optimizer(model: DSVA, full: bool, lr: float, betas: Tuple[float, float]) -> torch.optim.Adam:
-    """Adam over what learns in this stage: the heads, or everything. The published loop makes one an epoch."""
+    """Adam over what learns in this stage, the heads or everything. The published loop makes one an epoch."""
     learning = model.learn(everything=full)
     try:
         return torch.optim.Adam(learning, lr=lr, betas=betas, fused=True)  # a third of the time
@@ -133,7 +133,7 @@ def evaluate(
 ) -> Tuple[Dict[str, np.ndarray], np.ndarray]:
     """Class probabilities of every branch for every image, {branch: [n, len(classes)]}, and labels [n].
 
-    Candidates are `classes`, columns of class_attributes [A, C]. The branches are those of `Output.class_scores`.
+    Candidates are `classes`, columns of class_attributes [A, C]. Branches are those of `Output.class_scores`.
     """
     candidates = class_attributes[:, classes]
     results = []

@@ -1,4 +1,9 @@
-"""Scores of zero-shot learning. Fractions in [0, 1], but `score_zsl` and `score_gzsl` give percent, as tables print them."""
+"""Scores of zero-shot learning, and how well attention lies on attributes.
+
+Fractions in [0, 1], but `score_zsl`, `score_gzsl` and `score_all` give percent, as tables print them.
+
+Shapes: `n` images, `C` candidate classes, `A` attributes, maps of `G x G` cells, images of `S x S` pixels.
+"""
 
 from typing import Any, Dict, Mapping, Sequence, Tuple
 
@@ -7,19 +12,25 @@ from scipy import ndimage
 
 
 def per_class_accuracy(predicted: np.ndarray, labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Share of each class's images that are named right. predicted, labels: [n] class ids; returns [len(classes)].
+    """Share of each class's images that are named right: [len(classes)]; NaN for a class without images.
 
-    Its mean is the field's top-1 accuracy (Xian et al., 2018): every class counts the same. A class without images is NaN.
+    Its mean is the field's top-1 accuracy (Xian et al., 2018): every class counts the same.
+    predicted, labels: [n] class ids
     """
     right = predicted == labels
     return np.array([right[labels == c].mean() if (labels == c).any() else np.nan for c in classes])
 
 
 def confusion(predicted: np.ndarray, labels: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Images of the class of a row that were named as the class of a column. predicted, labels: [n] class ids; returns [C, C]."""
-    return np.array(
-        [[((labels == true) & (predicted == named)).sum() for named in classes] for true in classes]
-    )
+    """[C, C]: images of the class of a row that were named as the class of a column.
+
+    predicted, labels: [n] class ids
+    """
+    counts = np.zeros((len(classes), len(classes)), dtype=int)
+    for row, true in enumerate(classes):
+        named = predicted[labels == true]
+        counts[row] = [(named == guess).sum() for guess in classes]
+    return counts
 
 
 def harmonic_mean(seen: float, unseen: float) -> float:
@@ -27,8 +38,14 @@ def harmonic_mean(seen: float, unseen: float) -> float:
     return 2 * seen * unseen / (seen + unseen) if seen + unseen else 0.0
 
 
+# ---- calibrated stacking ---------------------------------------------------------------------------
+
+
 def calibrated_stacking(scores: np.ndarray, seen: np.ndarray, constant: float) -> np.ndarray:
-    """Subtract a constant from the scores of the seen classes (Chao et al., 2016). scores: [n, C];  seen: column indices, or a mask [C]."""
+    """Subtract a constant from the scores of the seen classes (Chao et al., 2016).
+
+    scores: [n, C];  seen: column indices, or a mask [C]
+    """
     calibrated = scores.copy()
     calibrated[:, seen] -= constant
     return calibrated
@@ -37,30 +54,39 @@ def calibrated_stacking(scores: np.ndarray, seen: np.ndarray, constant: float) -
 def seen_unseen_curve(
     scores: np.ndarray, labels: np.ndarray, seen: np.ndarray, unseen: np.ndarray
 ) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Every (U, S) that some calibration constant can give, from "always seen" to "always unseen" (Chao et al., 2016).
+    """Every (U, S) that some constant can give, from "always seen" to "always unseen" (Chao et al., 2016).
 
-    scores: [n, C] before calibration;  labels: [n];  returns U [k], rising, S [k], falling, and constants [k] that give them.
+    scores: [n, C] before calibration;  labels: [n], and seen, unseen: columns of scores
+    Returns U [k], rising, S [k], falling, and constants [k] that give them.
     """
-    best_seen, best_unseen = scores[:, seen].max(axis=1), scores[:, unseen].max(axis=1)
-    gap = best_seen - best_unseen  # a constant above it turns the image to the unseen classes
-    named_seen, named_unseen = seen[scores[:, seen].argmax(axis=1)], unseen[scores[:, unseen].argmax(axis=1)]
+    gap = scores[:, seen].max(axis=1) - scores[:, unseen].max(
+        axis=1
+    )  # [n], above it the image turns to unseen
     order = np.argsort(gap, kind="stable")
-    share = 1 / np.bincount(labels, minlength=scores.shape[1])[labels]  # each class weighs the same
-    gained = np.where(named_unseen == labels, share, 0)[order] / max(len(np.intersect1d(labels, unseen)), 1)
-    lost = np.where(named_seen == labels, share, 0)[order] / max(len(np.intersect1d(labels, seen)), 1)
-    steps = np.append(
-        np.flatnonzero(np.diff(gap[order])), len(gap) - 1
-    )  # images of the same gap turn together
+    named_seen = seen[scores[:, seen].argmax(axis=1)]
+    named_unseen = unseen[scores[:, unseen].argmax(axis=1)]
+
+    # what each image adds to U, and takes from S, when it turns; each class weighs the same
+    weight = 1 / np.bincount(labels, minlength=scores.shape[1])[labels]
+    seen_classes = max(len(np.intersect1d(labels, seen)), 1)
+    unseen_classes = max(len(np.intersect1d(labels, unseen)), 1)
+    gained = np.where(named_unseen == labels, weight, 0)[order] / unseen_classes
+    lost = np.where(named_seen == labels, weight, 0)[order] / seen_classes
+
+    # images of the same gap turn together
+    steps = np.append(np.flatnonzero(np.diff(gap[order])), len(gap) - 1)
     U = np.append(0, gained.cumsum()[steps])
     S = lost.sum() - np.append(0, lost.cumsum()[steps])
-    gap = np.concatenate([[gap.min() - 1], gap[order][steps], [gap.max() + 1]])
-    return U, S, (gap[1:] + gap[:-1]) / 2  # as far from one image's turn as from the next one's
+    edges = np.concatenate([[gap.min() - 1], gap[order][steps], [gap.max() + 1]])
+    constants = (edges[1:] + edges[:-1]) / 2  # as far from one image's turn as from the next one's
+    return U, S, constants
 
 
 def best_constant(scores: np.ndarray, labels: np.ndarray, seen: np.ndarray, unseen: np.ndarray) -> float:
-    """The calibration constant that gives the highest H. Arguments as of `seen_unseen_curve`."""
+    """The constant that gives the highest H. Arguments as of `seen_unseen_curve`."""
     U, S, constants = seen_unseen_curve(scores, labels, seen, unseen)
-    return float(constants[np.argmax(2 * U * S / np.maximum(U + S, 1e-12))])
+    H = 2 * U * S / np.maximum(U + S, 1e-12)
+    return float(constants[np.argmax(H)])
 
 
 def area_under_curve(U: np.ndarray, S: np.ndarray, constants: np.ndarray) -> float:
@@ -68,8 +94,14 @@ def area_under_curve(U: np.ndarray, S: np.ndarray, constants: np.ndarray) -> flo
     return float(np.sum(np.diff(U) * (S[1:] + S[:-1]) / 2))
 
 
+# ---- scores in percent -----------------------------------------------------------------------------
+
+
 def score_zsl(scores: np.ndarray, labels: np.ndarray) -> Tuple[Dict[str, float], np.ndarray]:
-    """scores: [n, C] of the unseen classes;  labels: [n], columns of scores.  Returns {"accuracy"} and [C], in percent."""
+    """{"accuracy"}, and the accuracies of the classes [C].
+
+    scores: [n, C] of the unseen classes;  labels: [n], columns of scores
+    """
     per_class = 100 * per_class_accuracy(scores.argmax(axis=1), labels, np.arange(scores.shape[1]))
     return {"accuracy": float(np.nanmean(per_class))}, per_class
 
@@ -77,23 +109,22 @@ def score_zsl(scores: np.ndarray, labels: np.ndarray) -> Tuple[Dict[str, float],
 def score_gzsl(
     scores: np.ndarray, labels: np.ndarray, seen: np.ndarray, unseen: np.ndarray, constant: float
 ) -> Tuple[Dict[str, float], np.ndarray]:
-    """scores: [n, C] of all classes;  labels: [n], and seen, unseen: columns of scores;  constant: of calibrated stacking.
+    """{"U", "S", "H", "AUSUC", "ZSL"}, and the accuracies of the classes [C].
 
-    Returns {"U", "S", "H", "AUSUC", "ZSL"} and the accuracies of the classes [C], in percent. ZSL is what the same scores give
-    the unseen test images if only unseen classes compete.
+    ZSL is what the same scores give the unseen test images if only unseen classes compete.
+
+    scores: [n, C] of all classes;  labels: [n], and seen, unseen: columns of scores
+    constant: of calibrated stacking
     """
     named = calibrated_stacking(scores, seen, constant).argmax(axis=1)
     per_class = 100 * per_class_accuracy(named, labels, np.arange(scores.shape[1]))
-    U, S = float(np.nanmean(per_class[unseen])), float(np.nanmean(per_class[seen]))
+    U = float(np.nanmean(per_class[unseen]))
+    S = float(np.nanmean(per_class[seen]))
     area = area_under_curve(*seen_unseen_curve(scores, labels, seen, unseen))
-    alone = per_class_accuracy(unseen[scores[:, unseen].argmax(axis=1)], labels, unseen)
-    return {
-        "U": U,
-        "S": S,
-        "H": harmonic_mean(S, U),
-        "AUSUC": 100 * area,
-        "ZSL": 100 * float(np.nanmean(alone)),
-    }, per_class
+    among_unseen = unseen[scores[:, unseen].argmax(axis=1)]
+    zsl = np.nanmean(per_class_accuracy(among_unseen, labels, unseen))
+    found = {"U": U, "S": S, "H": harmonic_mean(S, U), "AUSUC": 100 * area, "ZSL": 100 * float(zsl)}
+    return found, per_class
 
 
 def score_all(
@@ -105,18 +136,21 @@ def score_all(
     gzsl: bool,
     constant: float = 0.0,
 ) -> Tuple[Dict[str, Dict[str, float]], Dict[str, np.ndarray]]:
-    """Scores of every branch, and its accuracy of every class, in percent.
+    """Scores of every branch, and its accuracy of every class [C].
 
-    probabilities: branch -> [n, len(classes)];  labels: [n], classes, seen, unseen: class ids, `classes` sorted
+    probabilities: branch -> [n, C];  labels: [n] class ids, and classes (sorted), seen, unseen: class ids
     """
-    labels, seen, unseen = (np.searchsorted(classes, c) for c in (labels, seen, unseen))  # as columns
-    both = {
-        branch: score_gzsl(p, labels, seen, unseen, constant) if gzsl else score_zsl(p, labels)
-        for branch, p in probabilities.items()
-    }
-    return {branch: scores for branch, (scores, _) in both.items()}, {
-        branch: per_class for branch, (_, per_class) in both.items()
-    }
+    label_columns = np.searchsorted(classes, labels)
+    seen_columns = np.searchsorted(classes, seen)
+    unseen_columns = np.searchsorted(classes, unseen)
+    scores, per_class = {}, {}
+    for branch, p in probabilities.items():
+        if gzsl:
+            found = score_gzsl(p, label_columns, seen_columns, unseen_columns, constant)
+        else:
+            found = score_zsl(p, label_columns)
+        scores[branch], per_class[branch] = found
+    return scores, per_class
 
 
 def class_tables(
@@ -148,37 +182,50 @@ def class_tables(
     }
 
 
-def contributions(scores: np.ndarray, worth: np.ndarray, top: int) -> Tuple[np.ndarray, np.ndarray]:
-    """What each attribute says for a class. scores: [A] of an image;  worth: [A], the class's attribute values.
+# ---- what attributes say ----------------------------------------------------------------------------
 
-    Returns each attribute's share of the decision [A], score x worth over the sum of their magnitudes, and the numbers of the
-    (at most) `top` attributes that speak most for the class, of those that it has: what it lacks is nowhere to be seen.
+
+def contributions(scores: np.ndarray, worth: np.ndarray, top: int) -> Tuple[np.ndarray, np.ndarray]:
+    """What each attribute says for a class, as a share of all [A], and which say most for it.
+
+    A share is score x worth over the sum of the magnitudes of all. The second value has the numbers of the
+    (at most) `top` strongest attributes, of those that the class has: what it lacks is nowhere to be seen.
+
+    scores: [A] of an image;  worth: [A], the class's attribute values
     """
     products = scores * worth
-    strongest = [a for a in np.argsort(-products, kind="stable") if worth[a] > 0][:top]
-    return products / max(np.abs(products).sum(), 1e-12), np.array(strongest, int)
+    shares = products / max(np.abs(products).sum(), 1e-12)
+    ranked = np.argsort(-products, kind="stable")
+    has = ranked[worth[ranked] > 0]
+    return shares, has[:top]
 
 
 def localization(
     maps: np.ndarray, masks: np.ndarray, smallest: float = 0.002, largest: float = 0.5
 ) -> Dict[str, np.ndarray]:
-    """Does the attention of one image lie on its attributes? maps: [A, G, G];  masks: bool [A, S, S], where each attribute is.
+    """Does the attention of one image lie on its attributes? Four numbers for every attribute [A]:
 
-    Returns, for every attribute [A], NaN if it covers less than `smallest` or more than `largest` of the image:
-    "hit":  1 if the peak cell of the map has its centre on the mask, else 0 (pointing game; Zhang et al., 2018), and "area", of
-            the mask: the share that chance would hit
-    "iou":  intersection over union of the mask and as many of the map's highest pixels, and "iou_chance", of as many anywhere
+    "hit":  1 if the peak cell of the map has its centre on the mask, else 0: the pointing game
+            (Zhang et al., 2018)
+    "area": of the mask: the share that chance would hit
+    "iou":  intersection over union of the mask and as many of the map's highest pixels
+    "iou_chance": of the mask and as many pixels anywhere
+
+    NaN if the mask covers less than `smallest` or more than `largest` of the image.
+    maps: [A, G, G];  masks: bool [A, S, S], where each attribute is
     """
     grid, size = maps.shape[-1], masks.shape[-1]
     area = masks.mean(axis=(1, 2))
-    hit, iou = np.full((2, len(masks)), np.nan)
     counts = (area >= smallest) & (area <= largest)
+    hit = np.full(len(masks), np.nan)
+    iou = np.full(len(masks), np.nan)
     for a in np.flatnonzero(counts):
         row, column = np.unravel_index(maps[a].argmax(), (grid, grid))
         hit[a] = masks[a, int((row + 0.5) * size / grid), int((column + 0.5) * size / grid)]
         enlarged = ndimage.zoom(maps[a], size / grid, order=1, mode="nearest", grid_mode=True)
-        highest = np.argsort(-enlarged, axis=None, kind="stable")[: masks[a].sum()]
+        pixels = masks[a].sum()
+        highest = np.argsort(-enlarged, axis=None, kind="stable")[:pixels]
         shared = masks[a].ravel()[highest].sum()
-        iou[a] = shared / (2 * masks[a].sum() - shared)
+        iou[a] = shared / (2 * pixels - shared)
     area = np.where(counts, area, np.nan)
     return {"hit": hit, "area": area, "iou": iou, "iou_chance": area / (2 - area)}

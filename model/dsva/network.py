@@ -148,7 +148,7 @@ class DSVA(nn.Module):
         return attributes - self.discriminants[branch].centre if self.discriminants else attributes
 
     def class_vectors(self, branch: str, class_attributes: Tensor) -> Tensor:
-        """M [A, C] -> [A, C], what attribute scores of this branch are multiplied by; as published M itself."""
+        """M [A, C] -> [A, C], what a branch multiplies attribute scores with; as published M itself."""
         if not self.discriminants:
             return class_attributes
         return self.discriminants[branch].directions(class_attributes)

@@ -106,9 +106,9 @@ def largest_components_batched(masks: Tensor) -> Tensor:
 def label_components(masks: Tensor) -> Tensor:
     """[B, H, W] bool -> [B, H, W] int64: the first pixel of each pixel's component, from 1 in reading order.
 
-    0 outside of the masks. Each pixel points at an earlier one of its component. In a round, the pixel that it
-    points at takes over the earliest that it sees among its neighbours, and pointers are followed. Lines that
-    wind through all of a mask need 8 rounds, windows about 4.
+    0 outside of the masks. Each pixel points at an earlier one of its component. In a round, the pixel that
+    it points at takes over the earliest that it sees among its neighbours, and pointers are followed. Lines
+    that wind through all of a mask need 8 rounds, windows about 4.
     """
     inside = masks.flatten(1)
     pixels = inside.shape[1]

@@ -7,8 +7,8 @@ each attribute's t back into the space of tokens, and the linear layer takes the
 Patches do not speak that language. So the prototypes are what best tells, from the strongest patches of some
 training images, what their class tokens say (`find_prototypes`).
 
-Both heads start in such units that each attribute's score over these images has the deviation 1 and, as far as
-it can be had, the mean 0.
+Both heads start in such units that each attribute's score over these images has the deviation 1 and, as far
+as it can be had, the mean 0.
 
 Shapes: `n` images, `N` tokens, `D` width of the tower, `A` attributes.
 """
@@ -88,10 +88,10 @@ def encode_all(model: DSVA, batches: Iterable[Tuple[Tensor, Tensor]]) -> Tuple[T
 
 
 def find_prototypes(tokens: Tensor, scores: Tensor) -> Tensor:
-    """Where is what CLIP sees? Directions [A, D] whose strongest patches tell each attribute's score of an image.
+    """Directions [A, D] whose strongest patches tell each attribute's score of an image: where CLIP sees it.
 
-    Multiple instance regression (Ray & Page, 2001): a ridge regression of the scores on the mean of the image's
-    patches, then of the strongest ones by the last regression, a quarter of as many each time.
+    Multiple instance regression (Ray & Page, 2001): a ridge regression of the scores on the mean of the
+    image's patches, then of the strongest ones by the last regression, a quarter of as many each time.
 
     tokens: [n, N, D];  scores: [n, A], of deviation 1
     """

@@ -16,7 +16,7 @@ from support.machine import use_tf32
 def build_data(
     files: BenchmarkFiles, only_groups: Optional[Sequence[str]], device: torch.device
 ) -> Benchmark:
-    """The benchmark of these files, with the attributes of some groups or of all, its matrix on the device."""
+    """The benchmark of these files, with the attributes of some groups or of all, on the device."""
     data = load_benchmark(files)
     if only_groups:
         data = keep_groups(data, only_groups)

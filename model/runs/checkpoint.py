@@ -113,13 +113,16 @@ def load_weights(model: DSVA, path: Path):
 
 
 def shapes(model: nn.Module) -> Shapes:
+    """Of all weights, by name."""
     return {name: tuple(value.shape) for name, value in model.state_dict().items()}
 
 
 def check_shapes(expected: Shapes, found: Shapes, path: Path):
+    """Raises InputError that names the first weight that does not fit."""
     for name in sorted(expected.keys() | found.keys()):
         if found.get(name) != expected.get(name):
             raise InputError(
                 f"{path} does not fit: {name} is {found.get(name, 'nothing')}, "
-                f"expected {expected.get(name, 'nothing')}; use the data and the options that it was trained with"
+                f"expected {expected.get(name, 'nothing')}; "
+                "use the data and the options that it was trained with"
             )

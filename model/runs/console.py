@@ -10,6 +10,7 @@ LABELS = {"accuracy": "", "U": "U ", "S": "S ", "H": "H "}
 
 
 def print_options(run, device):
+    """Folder, commit, versions and options of a run."""
     facts = circumstances()
     versions = ", ".join(f"{name} {number}" for name, number in facts["versions"].items())
     print(f"run     {run.folder}")
@@ -50,11 +51,13 @@ def print_data(data, part, gzsl, xe_pro):
 
 
 def print_changed(files):
+    """files: those that are not as a saved model recorded them"""
     for file in files.values():
         print(f"note: {file} is not the one that this model was trained with")
 
 
 def print_epoch(line, run):
+    """A line: losses, scores of every branch, the best epoch so far."""
     stage = line["stage"] + (" + windows" if line["windows"] else "")
     best = run.best()
     seconds = sum(line["seconds"].values())
@@ -66,16 +69,19 @@ def print_epoch(line, run):
 
 
 def print_scores(scores, branch):
+    """Of an evaluation."""
     print(show(scores))
     print(f"selected branch, {branch}: {show_one(scores[branch])}")
 
 
 def print_choosing(played):
+    """Which classes play the unseen ones."""
     names = ", ".join(played.class_names[c] for c in played.unseen)
     print(f"choosing on the training images alone: {names} play the unseen classes")
 
 
 def print_choice(chosen, branch):
+    """What the clean protocol chose."""
     constant = chosen["calibrated_stacking"]
     words = f", calibration constant {constant:.3g}" if constant else ""
     print(
@@ -85,6 +91,7 @@ def print_choice(chosen, branch):
 
 
 def print_results(results, run):
+    """The epochs that count, and how they were chosen."""
     for name, how in EPOCHS.items():
         if name in results:
             line = results[name]
@@ -97,6 +104,7 @@ def print_results(results, run):
 
 
 def print_summary(summary, folder):
+    """Mean and deviation over several runs."""
     print(f"\nmean and deviation of {summary['runs']} runs")
     for name in EPOCHS:
         for branch, scores in summary.get(name, {}).items():

@@ -17,7 +17,10 @@ DESCRIPTIONS = {  # files that say what a saved model's weights mean
 
 
 def fingerprints(files: BenchmarkFiles, clip: Path) -> Dict[str, str]:
-    """SHA-256 of every file that a run reads, but for the images: {"images_mat": ..., "clip/config.json": ...}"""
+    """SHA-256 of every file that a run reads, but for the images.
+
+    {"images_mat": ..., "splits_mat": ..., "clip/model.safetensors": ...}
+    """
     read = data_files(files)
     for file in weight_files(clip):
         read[f"clip/{file.name}"] = file

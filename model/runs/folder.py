@@ -1,4 +1,7 @@
-"""The folder of a run: options, one line an epoch, checkpoints, tables, results. Any finished epoch can be gone on from."""
+"""The folder of a run: options, one line an epoch, checkpoints, tables, results.
+
+A run that was killed goes on from its last finished epoch.
+"""
 
 import json
 import shutil
@@ -37,7 +40,7 @@ class Run:
     """
 
     def __init__(self, options: Mapping[str, Any], name: str, facts: Optional[Mapping[str, Any]] = None):
-        """Open options["output"], or runs/<name>: a new folder, or one whose run has the same options, to go on.
+        """Open options["output"], or runs/<name>: a new folder, or one whose run has the same options.
 
         facts: what else is recorded of the run: "device" and, of the files that it reads, "files"
         """
@@ -106,7 +109,7 @@ class Run:
         return seed
 
     def read_log(self) -> List[dict]:
-        """The lines of log.jsonl. A last one without its end was being written when the process was killed."""
+        """The lines of log.jsonl. A last one without its end was being written by a killed process."""
         log = self.folder / "log.jsonl"
         if not log.is_file():
             return []
@@ -199,7 +202,7 @@ class Run:
         return names
 
     def keep(self, name: str):
-        """Copy `last` under another name that its epoch has. The weights come last: they say that all is copied."""
+        """Copy `last` under another name. The weights come last: they say that all is copied."""
         for file in (*(f"{table}_{{}}.csv" for table in TABLES), "{}.safetensors"):
             with atomic(self.folder / file.format(name)) as temporary:
                 shutil.copyfile(self.folder / file.format("last"), temporary)
@@ -287,7 +290,7 @@ def write_summary(folder: Path, results: Mapping[str, dict], branch: str, option
 
 
 def summarise(lines: Sequence[Mapping[str, Mapping[str, float]]]) -> dict:
-    """Scores of several runs by branch -> {branch: {score: [mean, deviation]}}, of the branches that all have.
+    """Scores of several runs, {branch: {score: [mean, deviation]}}, of the branches that all have.
 
     Windows may join in later than a run's best epoch.
     """

@@ -1,4 +1,7 @@
-"""The options of `main.py`, under their published names. Read once, here; nothing below this file knows of argparse."""
+"""The options of main.py, under their published names.
+
+Nothing here may import torch, for which `main.py --help` would wait.
+"""
 
 import argparse
 from pathlib import Path
@@ -42,9 +45,10 @@ ATTENTION_TERMS = ("l_xe", "l_attri", "l_regular", "cpt")
 # Options of the published program that change nothing, there or here. (Of --cuda: --device finds the GPU.)
 NO_EFFECT = """
     --train_id --cuda --matdataset --preprocessing --standardization --ol --validation --pretrain_classifier
-    --resnet_path --pretrained --image_type --proto_warm --attention_K --pro_size --save_att --IoU_scale --IoU_thr
-    --resize_WH --out_of_edge --max_area_center --KNOW_BIRD_BB --transform_mode --awa_finetune --avg_pool --all
-    --use_proposal --attri_dim --lasso --resSize --attSize --ngpu --checkpointroot --pretrain_path
+    --resnet_path --pretrained --image_type --proto_warm --attention_K --pro_size --save_att --IoU_scale
+    --IoU_thr --resize_WH --out_of_edge --max_area_center --KNOW_BIRD_BB --transform_mode --awa_finetune
+    --avg_pool --all --use_proposal --attri_dim --lasso --resSize --attSize --ngpu --checkpointroot
+    --pretrain_path
 """.split()
 
 
@@ -60,7 +64,7 @@ RATE = number(float, 0, above=True)
 WEIGHT = number(float, 0)
 
 
-def get_parser() -> argparse.ArgumentParser:
+def get_parser() -> Parser:
     """All options of main.py, in titled groups."""
     parser = Parser(
         prog="main.py",
@@ -86,6 +90,7 @@ def get_parser() -> argparse.ArgumentParser:
 
 
 def add_source_options(parser: argparse.ArgumentParser):
+    """Which data and images, and how they are read."""
     data = add_data_options(parser, several=True)
     data.add_argument(
         "--only_groups", nargs="+", metavar="GROUP", help="leave out the attributes of all other groups"
@@ -94,12 +99,14 @@ def add_source_options(parser: argparse.ArgumentParser):
         "--cache",
         choices=["none", "disk", "memory", "device"],
         default="none",
-        help="decode each image once, and keep it: in a file, which later runs and other processes read too, in memory, or on the device. It changes no number",
+        help="decode each image once, and keep it: in a file, which later runs and other processes read "
+        "too, in memory, or on the device. It changes no number",
     )
     data.add_argument(
         "--cache_dir",
         type=path,
-        help="where that file lies; one that is named serves memory and device too, which otherwise decode anew in each run (default: <root>/<dataset>/cache, for disk)",
+        help="where that file lies; one that is named serves memory and device too, which otherwise "
+        "decode anew in each run (default: <root>/<dataset>/cache, for disk)",
     )
     data.add_argument(
         "--normalize",
@@ -116,6 +123,7 @@ def add_source_options(parser: argparse.ArgumentParser):
 
 
 def add_network_options(parser: argparse.ArgumentParser):
+    """CLIP, the heads, and the window."""
     net = parser.add_argument_group("network")
     net.add_argument(
         "--version",
@@ -139,19 +147,22 @@ def add_network_options(parser: argparse.ArgumentParser):
         "--start",
         choices=["random", "words"],
         default="random",
-        help="of the heads: random, as published, or what CLIP's sentences say of the attributes; needs the whole CLIP and annotate.py's attributes",
+        help="of the heads: random, as published, or what CLIP's sentences say of the attributes; needs "
+        "the whole CLIP and annotate.py's attributes",
     )
     net.add_argument(
         "--decorrelate",
         type=number(float, 0, 0.99),
         default=0.0,
-        help="with --start words: classes are told apart without so much of the attributes' correlations within classes; 0 to 0.99, such as 0.7",
+        help="with --start words: classes are told apart without so much of the attributes' correlations "
+        "within classes; 0 to 0.99, such as 0.7",
     )
     net.add_argument(
         "--pool",
         choices=["mean", "class"],
         default="mean",
-        help="what the projection branch reads: the mean of all tokens, as published, or the class token, which is CLIP's own summary",
+        help="what the projection branch reads: the mean of all tokens, as published, or the class "
+        "token, which is CLIP's own summary",
     )
     net.add_argument(
         "--pro_type",
@@ -173,11 +184,13 @@ def add_network_options(parser: argparse.ArgumentParser):
     net.add_argument(
         "--pro_start_epoch",
         type=int,
-        help="windows are used after this epoch: -1 always; 0 never, as in the published program (default: never)",
+        help="windows are used after this epoch: -1 always; 0 never, as in the published program "
+        "(default: never)",
     )
 
 
 def add_loss_options(parser: argparse.ArgumentParser):
+    """Weight of every term of the loss."""
     loss = parser.add_argument_group("loss weights", "0 leaves a term out")
     for name, (default, meaning) in LOSS_WEIGHTS.items():
         loss.add_argument(f"--{name}", type=WEIGHT, default=default, help=meaning)
@@ -194,11 +207,13 @@ def add_loss_options(parser: argparse.ArgumentParser):
         "--xe_on",
         choices=["probs", "logits"],
         default="probs",
-        help="cross entropy of probabilities, as published, or of logits, as in the paper. Logits want other learning rates",
+        help="cross entropy of probabilities, as published, or of logits, as in the paper. Logits want "
+        "other learning rates",
     )
 
 
 def add_training_options(parser: argparse.ArgumentParser):
+    """Epochs, learning rates, batches, precision."""
     loop = parser.add_argument_group("training")
     loop.add_argument("--nepoch", type=COUNT, default=30, help="epochs")
     loop.add_argument(
@@ -247,26 +262,30 @@ def add_training_options(parser: argparse.ArgumentParser):
 
 
 def add_score_options(parser: argparse.ArgumentParser):
+    """What is tested, and how a number is chosen."""
     score = parser.add_argument_group("scores")
     score.add_argument("--gzsl", action="store_true", help="generalised: seen and unseen classes compete")
     score.add_argument(
         "--calibrated_stacking",
         type=number(float, -1000, 1000),
         default=0.0,
-        help="GZSL: taken from the probabilities of seen classes; around 1e-4 where they come from a double softmax over 70 classes",
+        help="GZSL: taken from the probabilities of seen classes; around 1e-4 where they come from a "
+        "double softmax over 70 classes",
     )
     score.add_argument(
         "--sel_res",
         choices=["main", "layer", "pro"],
         default="layer",
-        help="the branch that counts: main (projection, with windows where they are on), layer (attention), pro (window)",
+        help="the branch that counts: main (projection, with windows where they are on), layer "
+        "(attention), pro (window)",
     )
 
     score.add_argument(
         "--protocol",
         choices=["paper", "clean"],
         default="paper",
-        help="clean: epoch and calibration constant are chosen by a training of its own, before, in which some seen classes play the unseen ones",
+        help="clean: epoch and calibration constant are chosen by a training of its own, before, in "
+        "which some seen classes play the unseen ones",
     )
     score.add_argument(
         "--validation_classes",
@@ -276,6 +295,7 @@ def add_score_options(parser: argparse.ArgumentParser):
 
 
 def add_run_options(parser: argparse.ArgumentParser):
+    """Where the run lies, and what it goes on from."""
     run = parser.add_argument_group("run")
     run.add_argument(
         "--seeds",
@@ -285,7 +305,8 @@ def add_run_options(parser: argparse.ArgumentParser):
     )
     run.add_argument(
         "--name",
-        help="the run folder is runs/<name>, or <name>-2, ... if a run with other options has it (default: from the setting)",
+        help="the run folder is runs/<name>, or <name>-2, ... if a run with other options has it "
+        "(default: from the setting)",
     )
     run.add_argument(
         "--output",
@@ -305,12 +326,15 @@ def add_run_options(parser: argparse.ArgumentParser):
         "--repeat",
         type=path,
         metavar="RESULTS",
-        help="run a results.json again, with its options and seeds, and say of every score whether it agrees: exit code 0 if all do, "
-        "1 if not. What is given here replaces what was recorded: --root, --clip, --device, ... (default of --output: runs/X-repeat)",
+        help="run a results.json again, with its options and seeds, and say of every score whether it "
+        "agrees: exit code 0 if all do, "
+        "1 if not. What is given here replaces what was recorded: --root, --clip, --device, ... (default "
+        "of --output: runs/X-repeat)",
     )
 
 
 def add_ignored_options(parser: argparse.ArgumentParser):
+    """Those of the published program that do nothing."""
     published = parser.add_argument_group(
         "accepted, without effect", "the published command lines may carry them: " + " ".join(NO_EFFECT)
     )
@@ -364,6 +388,7 @@ def use_published_paths(opt: argparse.Namespace):
 
 
 def check_combinations(parser: argparse.ArgumentParser, opt: argparse.Namespace):
+    """Ends with code 2 on options that exclude each other."""
     if opt.decorrelate and opt.start != "words":
         parser.error(f"--decorrelate {opt.decorrelate:g} needs --start words: add it, or --decorrelate 0")
     if opt.resume and opt.protocol == "clean" and not opt.eval:
@@ -376,6 +401,7 @@ def check_combinations(parser: argparse.ArgumentParser, opt: argparse.Namespace)
 
 
 def print_ignored(opt: argparse.Namespace):
+    """One line that names the given options which do nothing."""
     ignored = sorted(set(vars(opt).pop("no_effect", [])))
     if opt.calibrated_stacking and not opt.gzsl:
         ignored.append("--calibrated_stacking (ZSL has no seen candidates)")

@@ -32,6 +32,7 @@ class NetworkSettings:
 
 
 def network_settings(opt: Namespace) -> NetworkSettings:
+    """What `build_network` takes."""
     return NetworkSettings(
         clip=clip_folder(opt),
         pro_type=opt.pro_type,
@@ -45,12 +46,14 @@ def network_settings(opt: Namespace) -> NetworkSettings:
 
 
 def clip_folder(opt: Namespace) -> Path:
+    """The CLIP checkpoint of --clip, or of --version below --clip_root."""
     if opt.clip:
         return Path(opt.clip.replace("{}", str(opt.random_id)))
     return Path(opt.clip_root) / {1: "clip-rsicd", 2: "clip-rsicd-v2"}[opt.version]
 
 
 def benchmark_files(opt: Namespace) -> BenchmarkFiles:
+    """Where the data lie."""
     return find_files(
         root=opt.root,
         dataset=opt.dataset,
@@ -63,7 +66,7 @@ def benchmark_files(opt: Namespace) -> BenchmarkFiles:
 
 
 def windows_after(opt: Namespace) -> float:
-    """The last epoch without windows. In the published program 0 means never, as does leaving the option out."""
+    """The last epoch without windows. As published, 0 means never, as does leaving the option out."""
     return opt.pro_start_epoch if opt.pro_start_epoch else math.inf
 
 
@@ -103,7 +106,7 @@ def loss_weights(opt: Namespace) -> Dict[str, float]:
 
 
 def divisions_and_seeds(opt: Namespace) -> Dict[str, Namespace]:
-    """Options of one training for each division and seed, {"division-0_seed-1": ...}; {} if there is but one."""
+    """Options of each division and seed, {"division-0_seed-1": ...}; {} if there is but one training."""
     if opt.seeds == 1 and isinstance(opt.random_id, int):
         return {}
     if opt.random_id == "all":
