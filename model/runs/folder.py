@@ -48,10 +48,8 @@ class Run:
         self.options = {key: value for key, value in options.items() if key not in WHERE}
         self.chosen: Optional[dict] = None  # by the clean protocol, "epoch" above all; see `choose`
         self.folder = self.open(options["output"], name)
-        is_there = self.folder.is_dir()
-        self.lock = (
-            hold(self.folder) if is_there else None
-        )  # before anything is read that another run may change
+        # held before anything is read that another run may change
+        self.lock = hold(self.folder) if self.folder.is_dir() else None
         self.seed = self.read_seed()
         self.options["manualSeed"] = self.seed
         last = self.folder / "last.safetensors"
