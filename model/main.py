@@ -39,9 +39,9 @@ from dsva.protocol import (
     training_part,
     validation_benchmark,
 )
-from dsva.words import attribute_directions, start_from_words
+from dsva.words import start_from_words
 from runs import console
-from runs.build import build_data, build_network
+from runs.build import build_data, build_network, word_directions
 from runs.checkpoint import checkpoint_metadata
 from runs.fingerprints import changed_descriptions, fingerprints
 from runs.folder import Run, open_several, write_summary
@@ -111,7 +111,7 @@ def run_once(opt, name, device) -> dict:
     console.print_options(run, device)
     console.print_data(data, part_of(opt), opt.gzsl, opt.xe_pro)
 
-    directions = attribute_directions(clip_folder(opt), data) if opt.start == "words" else None
+    directions = word_directions(clip_folder(opt), data) if opt.start == "words" else None
     constant = opt.calibrated_stacking
     if opt.protocol == "clean":
         run.chosen = choose(opt, data, run, device, directions)

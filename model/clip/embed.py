@@ -48,6 +48,10 @@ class Clip:
         by_word = torch.cat(vectors).unflatten(0, (len(words), len(prompts)))
         return F.normalize(by_word.mean(dim=1), dim=1).cpu()
 
+    def token_directions(self, words: Sequence[str], prompts: Sequence[str]) -> Tensor:
+        """[len(words), D]: the words' vectors, carried back into the space of the vision tower's tokens."""
+        return self.embed_words(words, prompts) @ self.model.visual_projection.weight.detach().cpu()
+
     def embed_sentences(self, sentences: List[str]) -> Tensor:
         """-> [len(sentences), P] on the device. What is longer than the text tower can read is cut off."""
         tokens = self.tokenizer(

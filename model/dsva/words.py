@@ -13,36 +13,15 @@ as it can be had, the mean 0.
 Shapes: `n` images, `N` tokens, `D` width of the tower, `A` attributes.
 """
 
-from pathlib import Path
 from typing import Iterable, Tuple
 
 import torch
 from torch import Tensor
 
-from clip.attributes import ATTRIBUTE_PROMPTS
-from clip.embed import Clip
-from data.benchmark import Benchmark
 from dsva.network import DSVA
-from support.errors import InputError
 
 SHARES = (1, 1 / 4, 1 / 16, 1 / 64)  # of an image's patches; with RIDGE chosen on validation classes of AID
 RIDGE = 0.1
-
-
-def attribute_directions(folder: Path, data: Benchmark) -> Tensor:
-    """[A, D]: t W of every attribute, in the prompts that it was annotated with.
-
-    folder: the CLIP checkpoint, with its text tower
-    """
-    if not data.provenance:
-        raise InputError(
-            "--start words: the splits file does not tell its attributes' names and prompts; "
-            "annotate.py writes files that do"
-        )
-    clip = Clip(folder, torch.device("cpu"))
-    prompts = data.provenance.get("attribute_prompts", ATTRIBUTE_PROMPTS)
-    sentences = clip.embed_words(data.attribute_names, prompts)  # [A, P]
-    return sentences @ clip.model.visual_projection.weight.detach()  # [A, P] @ [P, D]
 
 
 @torch.no_grad()
@@ -51,7 +30,7 @@ def start_from_words(
 ):
     """Set both heads, and the discriminants if there are any.
 
-    directions:  [A, D], from `attribute_directions`
+    directions:  [A, D], t W of every attribute, from `Clip.token_directions`
     batches:     training images, [B, 3, S, S] normalised, and their classes [B]
     decorrelate: how far the discriminants go, see `Discriminant.fit`
     """

@@ -4,12 +4,16 @@ from pathlib import Path
 from typing import Optional, Sequence
 
 import torch
+from torch import Tensor
 
+from clip.attributes import ATTRIBUTE_PROMPTS
 from clip.checkpoint import compile_tower, load_tower, use_eager_attention
+from clip.embed import Clip
 from data.benchmark import Benchmark, BenchmarkFiles, keep_groups, load_benchmark
 from dsva.network import DSVA
 from runs.checkpoint import checkpoint_tower, load_weights
 from runs.settings import NetworkSettings, window_groups
+from support.errors import InputError
 from support.machine import use_tf32
 
 
@@ -46,3 +50,17 @@ def build_network(
     if checkpoint:
         load_weights(model, checkpoint)
     return model.to(device)
+
+
+def word_directions(clip: Path, data: Benchmark) -> Tensor:
+    """[A, D]: what CLIP's sentences say of the attributes, in the prompts that they were annotated with.
+
+    clip: the checkpoint folder, with its text tower.  Raises InputError if the attributes have no names.
+    """
+    if not data.provenance:
+        raise InputError(
+            "--start words: the splits file does not tell its attributes' names and prompts; "
+            "annotate.py writes files that do"
+        )
+    prompts = data.provenance.get("attribute_prompts", ATTRIBUTE_PROMPTS)
+    return Clip(clip, torch.device("cpu")).token_directions(data.attribute_names, prompts)
