@@ -1,17 +1,22 @@
 """A cache changes no number, notices what has changed, and survives what may happen to it."""
 
+import json
 import os
 import pickle
 import signal
 import subprocess
 import sys
 import time
+import zlib
 from argparse import Namespace
+from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision import transforms
 
 from conftest import write_dataset
 from data import cache, decoding, store
@@ -125,6 +130,37 @@ def test_a_worker_that_is_not_forked_maps_the_file_itself(data, tmp_path):
     images = open_all(data, "disk", tmp_path).decoded
     sent = pickle.dumps(images)
     assert len(sent) < len(images.content) / 10 and torch.equal(pickle.loads(sent)[7], images[7])
+
+
+def test_pictures_in_memory_can_be_sent_as_well(data):
+    images = open_all(data, "memory").decoded
+    assert torch.equal(pickle.loads(pickle.dumps(images))[7], images[7])
+
+
+def test_the_layout_of_the_file_is_that_of_earlier_versions(data, tmp_path, monkeypatch):
+    """A file that they wrote is used, and nothing is decoded anew."""
+    pixels = b""
+    made_by = {"format": 1, "pillow": version("pillow"), "torchvision": version("torchvision")}
+    lines = [made_by]
+    for path in data.image_paths:
+        picture = transforms.Resize(37)(Image.open(path))
+        content = np.asarray(picture).transpose(2, 0, 1).tobytes()
+        width, height = picture.size
+        entry = [
+            path.stat().st_size,
+            path.stat().st_mtime_ns,
+            len(pixels),
+            height,
+            width,
+            zlib.crc32(content),
+        ]
+        lines.append([str(path), *entry])
+        pixels += content
+    (tmp_path / "37.pixels").write_bytes(pixels)
+    (tmp_path / "37.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    seen = watch_decoding(monkeypatch)
+    assert batches(open_all(data, "disk", tmp_path)) == batches(open_all(data, "none"))
+    assert not seen
 
 
 def test_decoding_draws_no_random_number(data):
