@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 
 
 def test_quickstart_runs_measures_and_is_not_done_twice(tmp_path):
@@ -46,10 +46,8 @@ def test_quickstart_runs_measures_and_is_not_done_twice(tmp_path):
         json.loads((runs / name / "results.json").read_text())["last"]["scores"]["attention"]
         for name in ("zsl", "gzsl")
     )
-    assert (
-        f"DSVA, attention branch         {zsl['accuracy']:7.1f}  {gzsl['U']:7.1f} {gzsl['S']:7.1f} {gzsl['H']:7.1f}"
-        in table
-    )
+    generalised = " ".join(f"{gzsl[key]:7.1f}" for key in ("U", "S", "H"))
+    assert f"DSVA, attention branch         {zsl['accuracy']:7.1f}  {generalised}" in table
     assert "rank correlation" in first.stdout and first.stdout.count("times chance") == 2
     for run in ("zsl", "words"):
         assert (runs / run / "attention" / "contact_sheet.png").stat().st_size > 10_000
