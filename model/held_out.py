@@ -1,12 +1,12 @@
-"""How well is a class recognised that a run has never heard of, and that is added in words or by a few pictures?
+"""How well is a class recognised that a run has never heard of, added in words or by a few pictures?
 
     python model/held_out.py --resume runs/X/last.safetensors
 
-Each unseen class in turn is left out of everything and comes back as predict.py would add it: by its name, by a
-description (the attributes that it truly has, where the data tell, as the demo's do), by some pictures. Its test
-images are then named among the unseen classes. Printed is the share of them that is named rightly and, in
-brackets, the share of the other classes' images that is wrongly named so, beside what the run's own description
-of the class gives.
+One unseen class after the other is left out of everything, and comes back as predict.py would add it: by its
+name, by a description (the attributes that it truly has, where the data tell, as the demo's do), by some
+pictures. Its test images are then named among the unseen classes. Printed is the share of them that is named
+rightly and, in brackets, the share of the other classes' images that is wrongly named so, beside what the
+run's own description of the class gives.
 """
 
 import argparse
@@ -101,7 +101,7 @@ def evidence_of(run: SavedRun, images: np.ndarray, batch_size: int, workers: int
 
 
 def true_attributes(run: SavedRun) -> Optional[np.ndarray]:
-    """Share of each class's images that show an attribute, [A, C]; None where the splits file does not tell."""
+    """Share of each class's images that show an attribute, [A, C]; None if the splits file does not tell."""
     return read_mat(run.files.splits_mat, ["att"], ["att_true"]).get("att_true")
 
 

@@ -5,13 +5,13 @@
     python model/predict.py --resume runs/X/last.safetensors photos/ --add_class "solar farm=examples/*.jpg"
     python model/predict.py --resume runs/X/last.safetensors --tile 256 scene.png      a map of classes
 
-Nothing is trained. Images and folders of any size; an unreadable image is listed and passed over. The output has
-a line an image (predictions.jsonl) and the same as a table (predictions.csv): the best classes with their
-probabilities, and the attributes that spoke most for the best one, each with its share of the decision. Started
-again, an interrupted prediction goes on.
+Nothing is trained. Images and folders of any size; an unreadable image is listed and passed over. The output
+has a line an image (predictions.jsonl) and the same as a table (predictions.csv): the best classes with their
+probabilities, and the attributes that spoke most for the best one, each with its share of the decision.
+Started again, an interrupted prediction goes on.
 
-With --tile, each image gets NAME_classes.png, NAME_tiles.csv and, if it is a GeoTIFF and rasterio is installed,
-NAME_classes.tif.
+With --tile, each image gets NAME_classes.png, NAME_tiles.csv and, if it is a GeoTIFF and rasterio is
+installed, NAME_classes.tif.
 """
 
 import argparse
@@ -117,13 +117,15 @@ def get_options(arguments=None) -> argparse.Namespace:
         default=[],
         metavar="CLASS",
         help='a class the run has never heard of, by its name, a description, or pictures: "wind farm", '
-        '"wind farm: tall turbines on grass", "wind farm=examples/*.jpg" (or a folder). Can be given many times',
+        '"wind farm: tall turbines on grass", "wind farm=examples/*.jpg" (or a folder). '
+        "Can be given many times",
     )
     classes.add_argument(
         "--class_values",
         type=path,
         metavar="FILE.json",
-        help='more classes, by attribute: {"wind farm": {"grass": 1, "roads": -0.5}}, in deviations from the mean class',
+        help='more classes, by attribute: {"wind farm": {"grass": 1, "roads": -0.5}}, '
+        "in deviations from the mean class",
     )
     classes.add_argument(
         "--clip",
@@ -134,7 +136,8 @@ def get_options(arguments=None) -> argparse.Namespace:
     classes.add_argument(
         "--calibrated_stacking",
         type=number(float, -np.inf),
-        help="taken from the probabilities of seen classes before they compete with others (default: the run's)",
+        help="taken from the probabilities of seen classes before they compete with others "
+        "(default: the run's)",
     )
 
     lines = parser.add_argument_group("what is told of an image")
@@ -183,7 +186,7 @@ def get_options(arguments=None) -> argparse.Namespace:
 def count_images(paths: List[str]) -> int:
     """How many there are. Raises InputError if a path leads nowhere, or there is none."""
     for place in paths:
-        if not os.path.exists(place):
+        if not os.path.exists(place):  # noqa: PTH110, Path.exists raises an error if a name is too long
             raise InputError(f"no such file or folder: {place}; expected images, or folders of them")
     images = sum(1 for _ in walk(paths))
     if not images:

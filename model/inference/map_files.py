@@ -1,4 +1,4 @@
-"""What is written of a map of classes: a picture, a table of the tiles, and a GeoTIFF if the scene lies on earth."""
+"""The files of a map of classes: a picture, a table of its tiles, and a GeoTIFF if the scene has a place."""
 
 from pathlib import Path
 from typing import Any, Dict, Sequence

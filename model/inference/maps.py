@@ -1,12 +1,12 @@
 """A map of classes as a picture: the scene, its map, and a legend.
 
-Colours are chosen here, as no colour table of matplotlib has so many that differ: its largest ones, tab20, tab20b
-and tab20c together, have 60, some of which look alike, and a run may have more classes. The legend is drawn here,
-as it has to fit any number of classes, and class names are no formulas, for which matplotlib takes a $.
+Colours are chosen here, as no colour table of matplotlib has so many that differ: its largest ones, tab20,
+tab20b and tab20c together, have 60, some of which look alike, and a run may have more classes. The legend is
+drawn here, as it has to fit any number of classes, and a $ in a class's name begins no formula.
 """
 
 from pathlib import Path
-from typing import Dict, Sequence
+from typing import Dict, List, Sequence
 
 import matplotlib
 import numpy as np
@@ -45,7 +45,7 @@ def palette(count: int) -> np.ndarray:
     others = others[is_moderate]  # neither black nor white nor glaring
     others_seen = oklab(others)
 
-    chosen = []
+    chosen: List[np.ndarray] = []
     nearest = np.full(len(others), np.inf)  # distance to the nearest of the chosen ones
     while len(chosen) < count:
         if len(chosen) < len(FIRST_COLOURS):
@@ -64,7 +64,7 @@ def from_hex(colour: str) -> np.ndarray:
 
 
 def oklab(rgb: np.ndarray) -> np.ndarray:
-    """[..., 3] sRGB, 0 to 255 -> lightness and two coordinates of hue, whose distances are those that are seen.
+    """[..., 3] sRGB, 0 to 255 -> lightness and two of hue, in which colours are as far apart as they look.
 
     Björn Ottosson, A perceptual color space for image processing, 2020.
     """

@@ -56,8 +56,10 @@ def parse(text: str) -> NewClass:
 
 def find_pictures(pattern: str) -> Tuple[str, ...]:
     """A picture, all below a folder, or all that a pattern such as photos/*.jpg finds."""
-    pattern = os.path.expanduser(pattern)
-    places = [pattern] if os.path.exists(pattern) else sorted(glob.glob(pattern, recursive=True))
+    pattern = os.path.expanduser(pattern)  # noqa: PTH111, as below
+    places = [pattern]
+    if not os.path.exists(pattern):  # noqa: PTH110, Path.exists raises an error if a name is too long
+        places = sorted(glob.glob(pattern, recursive=True))  # noqa: PTH207, Path.glob takes no absolute one
     pictures = tuple(walk(places))
     if not pictures:
         raise InputError(

@@ -60,8 +60,8 @@ def match_class_scores(
     known: [A, C]
 
     They get the mean likeness to the known ones that these have among themselves. A column of unit norm whose
-    attributes do not go together in images, as words or values by hand may say, has small class scores for all
-    images, and would lose against columns that images have made.
+    attributes do not go together in images, as words or values by hand may say, has small class scores for
+    all images, and would lose against columns that images have made.
     """
     new_size = np.linalg.norm(known.T @ class_vectors(columns, discriminant), axis=0)  # [n]
     known_size = np.linalg.norm(known.T @ class_vectors(known, discriminant), axis=0)  # [C]
@@ -177,7 +177,7 @@ def prompts(data: Benchmark) -> Tuple[Sequence[str], Sequence[str]]:
 
 
 def recorded_similarities(splits_mat: Path) -> Tuple[np.ndarray, np.ndarray]:
-    """Cosines of all classes' sentences and images with the attributes, [C, A] each, as annotate.py left them.
+    """Cosines of all classes' sentences and images with the attributes, [C, A] each, from annotate.py.
 
     Raises InputError if the file does not have them.
     """
@@ -190,8 +190,8 @@ def recorded_similarities(splits_mat: Path) -> Tuple[np.ndarray, np.ndarray]:
             is_complete = False
     if not is_complete:
         raise InputError(
-            f"--add_class needs to know how the run's classes were described, and {splits_mat} does not tell: "
-            "annotate.py writes files that do. --class_values works without"
+            f"--add_class needs to know how the run's classes were described, and {splits_mat} "
+            "does not tell: annotate.py writes files that do. --class_values works without"
         )
     return table["similarity_names"].T, table["similarity_images"].T
 
@@ -244,7 +244,8 @@ def column_by_hand(file: Path, name: str, values: dict, attribute_names: Sequenc
     for attribute, value in values.items():
         if attribute not in index:
             raise InputError(
-                f"{file}: {name} has an unknown attribute {attribute!r}; {suggest(attribute, attribute_names)}"
+                f"{file}: {name} has an unknown attribute {attribute!r}; "
+                f"{suggest(attribute, attribute_names)}"
             )
         if type(value) not in (int, float) or not abs(value) < 1000:
             raise InputError(

@@ -1,6 +1,6 @@
 """Images of any number, one after another: decoded, named and written down, all in constant memory.
 
-A prediction can go on where it was interrupted: the lines that are there already are those of the first images.
+A prediction goes on where it was interrupted: the lines that are there already are those of the first images.
 """
 
 import csv
@@ -138,7 +138,11 @@ class Predictions:
         classes: {name: kind} of the candidates
         """
         self.folder = Path(folder)
-        self.facts = {"options": dict(options), "classes": dict(classes), "fingerprint": fingerprint}
+        self.facts: Dict[str, Any] = {
+            "options": dict(options),
+            "classes": dict(classes),
+            "fingerprint": fingerprint,
+        }
         self.lines = self.folder / "predictions.jsonl"
         self.table = self.folder / "predictions.csv"
         difference = self.difference()
@@ -171,8 +175,8 @@ class Predictions:
 
         files: all images, of which the lines must be the first
 
-        A torn last line does not count, nor does a batch that is not complete: so the rest falls into the same
-        batches as it would have, and has the same numbers to the last bit.
+        A torn last line does not count, nor does a batch that is not complete: so the rest falls into the
+        same batches as it would have, and has the same numbers to the last bit.
         """
         count = end = 0  # lines read, and bytes up to the end of the last
         kept = kept_end = 0  # the same of those that count
@@ -201,7 +205,8 @@ class Predictions:
             written = None
         if not is_prediction(written):
             raise InputError(
-                f"{self.lines}: line {count} is not one of predict.py; delete the file, or name another --output"
+                f"{self.lines}: line {count} is not one of predict.py; "
+                "delete the file, or name another --output"
             )
         if written["image"] != file:
             raise InputError(
@@ -220,21 +225,21 @@ class Predictions:
     def tabulate(self, columns: Sequence[str]) -> Summary:
         """Write the lines as a table, completely or not at all. Returns what there is to say of them."""
         summary = Summary()
-        encoding = {"encoding": "utf-8", "errors": "surrogateescape"}  # a file may have any bytes for a name
-        with atomic(self.table) as temporary, self.lines.open() as lines:
-            with temporary.open("w", newline="", **encoding) as file:
-                table = csv.DictWriter(file, columns, extrasaction="ignore")
-                table.writeheader()
-                for text in lines:
-                    if text.endswith("\n"):
-                        line = json.loads(text)
-                        table.writerow(table_row(line))
-                        summary.add(line)
+        how: Dict[str, Any] = {"newline": "", "encoding": "utf-8"}
+        how["errors"] = "surrogateescape"  # a file may have any bytes for a name
+        with atomic(self.table) as temporary, self.lines.open() as lines, temporary.open("w", **how) as file:
+            table = csv.DictWriter(file, columns, extrasaction="ignore")
+            table.writeheader()
+            for text in lines:
+                if text.endswith("\n"):
+                    line = json.loads(text)
+                    table.writerow(table_row(line))
+                    summary.add(line)
         return summary
 
 
 def is_prediction(line) -> bool:
-    """Is it a line as predict.py writes it: an image, and what is wrong with it, or classes and attributes?"""
+    """Is it a line as predict.py writes it: an image, and its error, or its classes and attributes?"""
     if not isinstance(line, dict) or not isinstance(line.get("image"), str):
         return False
     if isinstance(line.get("error"), str):

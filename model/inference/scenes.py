@@ -1,7 +1,7 @@
 """Large images, read box by box.
 
-Pillow reads all of a picture into memory. A GeoTIFF is read by rasterio, if that is installed, and only the tile
-that is looked at is in memory.
+Pillow reads all of a picture into memory. A GeoTIFF is read by rasterio, if that is installed, and only the
+tile that is looked at is in memory.
 """
 
 import warnings

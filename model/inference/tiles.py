@@ -44,7 +44,7 @@ class Scene(Protocol):
 
 @dataclass(frozen=True)
 class Grid:
-    """Tiles of `tile` pixels a side every `stride` pixels, and cells, over a scene of width x height pixels."""
+    """Tiles of `tile` pixels a side every `stride` pixels, and cells, in a scene of width x height pixels."""
 
     width: int
     height: int
