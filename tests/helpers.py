@@ -19,7 +19,7 @@ import finetune_clip
 import main
 import predict
 from conftest import SMALL, write_dataset
-from data.benchmark import readable
+from data.benchmark import Benchmark, BenchmarkFiles, load_benchmark, readable
 
 # ---- a training of main.py -------------------------------------------------------------------------------
 
@@ -51,6 +51,23 @@ def log(folder: Path) -> list:
     """The lines of a run's log, without the seconds."""
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
+
+
+# ---- a benchmark -----------------------------------------------------------------------------------------
+
+
+def load(root: Path, random_id=0) -> Benchmark:
+    """What conftest's `write_dataset` wrote."""
+    files = root / "RSSDIVCS" / "files"
+    return load_benchmark(
+        BenchmarkFiles(
+            images_mat=files / "61_images.mat",
+            splits_mat=files / "ann_attr_finetune_61_splits.mat",
+            groups_json=files / "attri_group_3.json",
+            image_root=root / "RSSDIVCS",
+            random_id=random_id,
+        )
+    )
 
 
 # ---- annotation ----------------------------------------------------------------------------------------

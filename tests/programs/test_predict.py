@@ -1,4 +1,4 @@
-"""Prediction as a user runs it: a folder of a few pictures, a tiny run, and what the files that come out hold."""
+"""Prediction as a user runs it: a folder of a few pictures, a tiny run, and the files that come out."""
 
 import csv
 import json
