@@ -113,6 +113,14 @@ def trained(captioned, tmp_path_factory) -> Path:
     return output
 
 
+@pytest.fixture(scope="session")
+def place(tmp_path_factory) -> Path:
+    """A dataset described by annotate.py, with a run of one epoch. Not to be written to."""
+    from helpers import write_described_run
+
+    return write_described_run(tmp_path_factory.mktemp("place"))
+
+
 def pytest_terminal_summary(terminalreporter):
     count = sys.modules["fuzzing"].OUTCOMES if "fuzzing" in sys.modules else {}
     if count:

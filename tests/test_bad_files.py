@@ -40,7 +40,7 @@ from fuzzing import (
     sound,
 )
 from helpers import NAMES, VOCABULARY
-from inference.new_classes import columns_by_hand
+from inference.new_columns import columns_by_hand
 from prepare import lines_by_image
 from runs.build import load_saved
 

@@ -1,4 +1,4 @@
-"""Large images: tiles that cover all of them, tiles that blend, and maps whose colours are where the classes are."""
+"""predict.py --tile as a user runs it: maps and tables of large images, and of GeoTIFFs."""
 
 import csv
 import importlib.util
@@ -8,201 +8,18 @@ import re
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
 
-import predict
-import test_predict
-from inference import maps, scenes
-from inference.maps import draw_map, palette
-from inference.tiles import NOWHERE, Grid, areas, blend, blending, slide, starts
-
-place, run = test_predict.place, test_predict.run  # the fixture of a tiny run, and the program
-
-
-class Scene:
-    """Black on the left, white on the right."""
-
-    georeference = None
-
-    def __init__(self, width, height):
-        pixels = np.zeros((height, width, 3), np.uint8)
-        pixels[:, width // 2 :] = 255
-        self.image, self.size = Image.fromarray(pixels), (width, height)
-
-    def read(self, box):
-        return self.image.crop(box)
-
-    def overview(self, longest):
-        return self.image
-
-
-def bright(images: torch.Tensor) -> np.ndarray:
-    """A classifier: [dark, bright]"""
-    share = images.float().mean(dim=(1, 2, 3)).numpy() / 255
-    return np.stack([1 - share, share], axis=1)
-
-
-# ---- where the tiles lie ---------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "length, tile, stride",
-    [(100, 10, 10), (101, 10, 10), (99, 10, 7), (10, 10, 5), (11, 10, 10), (1000, 256, 128), (57, 8, 1)],
-)
-def test_tiles_cover_every_pixel_and_reach_no_further(length, tile, stride):
-    covered = np.zeros(length, int)
-    places = starts(length, tile, stride)
-    for start in places:
-        covered[start : start + tile] += 1
-        assert 0 <= start <= length - tile
-    assert covered.min() >= 1 and places == sorted(set(places)) and max(np.diff(places), default=0) <= stride
-
-
-@pytest.mark.parametrize("length", [1, 9, 10])
-def test_a_scene_no_larger_than_a_tile_is_one_tile(length):
-    assert starts(length, 10, 5) == [0]
-    assert Grid(length, 7, 10, 5).boxes() == [(0, 0, length, 7)]
-
-
-def test_the_boxes_are_those_of_a_worked_example():
-    assert Grid(25, 12, 10, 10).boxes() == [
-        (0, 0, 10, 10),
-        (10, 0, 20, 10),
-        (15, 0, 25, 10),
-        (0, 2, 10, 12),
-        (10, 2, 20, 12),
-        (15, 2, 25, 12),
-    ]
-
-
-# ---- what they blend to ----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "length, tile, stride, cell",
-    [
-        (100, 10, 10, 1),
-        (101, 32, 16, 2),
-        (7, 10, 5, 1),
-        (640, 256, 100, 12),
-        (100, 20, 20, 20),
-        (40, 20, 20, 2),
-    ],
-)
-def test_every_cell_is_a_mean_of_the_tiles_that_cover_it(length, tile, stride, cell):
-    places = starts(length, tile, stride)
-    weights = blending(length, tile, places, cell)
-    np.testing.assert_allclose(weights.sum(axis=1), 1)
-    for number, row in enumerate(weights):
-        centre = (number * cell + min(length, (number + 1) * cell)) / 2
-        assert all((weight > 0) == (start <= centre <= start + tile) for start, weight in zip(places, row))
-
-
-def test_a_tile_says_most_where_its_middle_is():
-    weights = blending(40, 20, [0, 10, 20], 1)
-    assert weights[9].argmax() == 0 and weights[20].argmax() == 1 and weights[30].argmax() == 2
-    np.testing.assert_allclose(
-        weights[12], [0.75, 0.25, 0]
-    )  # a tent: 12.5 is 7.5 from the end of the first, 2.5 into the second
-
-
-def test_constant_probabilities_blend_to_one_class():
-    grid = Grid(300, 200, 64, 24)
-    scores = np.tile([0.2, 0.5, 0.3], (len(grid.tops), len(grid.lefts), 1))
-    assert (blend(scores, grid) == 1).all() and blend(scores, grid).shape == grid.cells == (67, 100)
-
-
-def test_the_blend_is_the_weighted_mean_over_all_tiles():
-    grid, chance = Grid(90, 70, 32, 16), np.random.default_rng(0)
-    scores = chance.random((len(grid.tops), len(grid.lefts), 4))
-    rows, columns = blending(70, 32, grid.tops, grid.cell), blending(90, 32, grid.lefts, grid.cell)
-    expected = np.array(
-        [
-            [
-                sum(
-                    rows[r, j] * columns[c, i] * scores[j, i]
-                    for j in range(len(grid.tops))
-                    for i in range(len(grid.lefts))
-                ).argmax()
-                for c in range(45)
-            ]
-            for r in range(35)
-        ]
-    )
-    assert (blend(scores, grid) == expected).all() and len(np.unique(expected)) == 4
-
-
-@pytest.mark.parametrize("workers", [0, 1])
-def test_a_scene_of_two_halves_gives_a_map_of_two_halves(workers):
-    scene, grid = Scene(320, 96), Grid(320, 96, 32, 16)
-    probabilities = slide(scene, grid, bright, 8, 5, workers, "")
-    assert probabilities.shape == (5, 19, 2)
-    classes = blend(probabilities, grid)
-    columns = (np.arange(classes.shape[1]) + 0.5) * grid.cell
-    assert (classes[:, columns < 152] == 0).all() and (classes[:, columns > 168] == 1).all()
-    assert areas(classes, grid)[0] == pytest.approx(0.5, abs=0.03)
-
-
-def test_shares_are_of_pixels_even_where_cells_are_cut():
-    grid = Grid(25, 16, 16, 64)  # cells of 8 pixels, the last column 1 pixel wide
-    classes = np.array([[0, 0, 1, 2], [0, NOWHERE, 1, 2]], np.uint8)
-    pixels = {0: 192, 1: 128, 2: 16}
-    assert areas(classes, grid) == pytest.approx({k: count / 336 for k, count in pixels.items()}) and list(
-        areas(classes, grid)
-    ) == [0, 1, 2]
-    assert areas(np.full((2, 4), NOWHERE, np.uint8), grid) == {}
-
-
-# ---- the map as a picture --------------------------------------------------------------------------------------------
-
-
-def test_colours_are_far_apart_and_stay_when_classes_are_added():
-    colours = palette(70).astype(int)
-    assert (palette(4) == colours[:4]).all() and (palette(30) == colours[:30]).all()
-    apart = np.linalg.norm(maps.oklab(colours)[:, None] - maps.oklab(colours)[None], axis=2) + np.eye(70)
-    assert apart.min() > 0.04 and apart[:10, :10].min() > 0.1
-
-
-@pytest.mark.parametrize("width, height", [(320, 96), (96, 320), (30, 30)])
-def test_the_sheet_shows_the_scene_the_map_and_a_legend(width, height):
-    grid = Grid(width, height, 16, 8)
-    classes = (
-        np.where(np.arange(grid.cells[1]) < grid.cells[1] / 2, 0, 2)[None]
-        .repeat(grid.cells[0], axis=0)
-        .astype(np.uint8)
-    )
-    sheet = np.asarray(draw_map(Scene(width, height), classes, grid, ["dark", "never", "bright"], "a scene"))
-
-    def place_of(colour):
-        return np.argwhere((sheet == colour).all(axis=2))
-
-    dark, never, light = map(place_of, palette(3))
-    assert len(dark) and len(light) and not len(never)
-    shown = max(width, height) / 800  # of a small scene, enlarged to 800 pixels
-    legend = [
-        (colour[:, 1] > sheet.shape[1] * 0.5) & (colour[:, 1] > np.median(light[:, 1]))
-        for colour in (dark, light)
-    ]
-    assert all(area.any() for area in legend)
-    assert (np.ptp(dark[:, 0]) + 1) * shown >= height - 1 and place_of(
-        (0, 0, 0)
-    ).size  # the map is as high as the scene, which is black at the left
-
-
-def test_cells_without_data_stay_white():
-    grid = Grid(64, 64, 16, 8)
-    image = np.asarray(maps.paint(np.full((64, 64), NOWHERE, np.uint8), grid, palette(2), 100, 100))
-    assert (image == 255).all()
-
-
-# ---- the program -----------------------------------------------------------------------------------------------------
+from helpers import predict_with as run
+from inference import Classifier, scenes
+from inference.maps import palette
+from inference.tiles import NO_DATA
 
 
 @pytest.fixture
 def ortho(tmp_path):
-    chance = np.random.default_rng(0)
-    Image.fromarray(chance.integers(0, 255, size=(72, 100, 3), dtype=np.uint8)).save(tmp_path / "ortho.png")
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 255, size=(72, 100, 3), dtype=np.uint8)).save(tmp_path / "ortho.png")
     return tmp_path / "ortho.png"
 
 
@@ -236,7 +53,7 @@ def test_a_tile_is_seen_whole(place, tmp_path, monkeypatch):
     Image.new("RGB", (64, 64), "red").save(tmp_path / "red.png")
     seen = []
     monkeypatch.setattr(
-        predict.Classifier,
+        Classifier,
         "probabilities",
         lambda self, images: seen.append(images) or np.full((len(images), 2), 0.5),
     )
@@ -337,7 +154,7 @@ def test_a_geotiff_gives_a_geotiff(place, ortho, tmp_path):
     with rasterio.open(tmp_path / "out" / "geo_classes.tif") as raster:
         classes = raster.read(1)
         assert (raster.crs, raster.transform) == ("EPSG:25832", rasterio.Affine(1, 0, 500000, 0, -1, 5300000))
-        assert raster.dtypes == ("uint8",) and raster.nodata == NOWHERE and classes.shape == (36, 50)
+        assert raster.dtypes == ("uint8",) and raster.nodata == NO_DATA and classes.shape == (36, 50)
         assert raster.tags()["class_0"] == "Class0" and raster.colormap(1)[1] == (
             *palette(2)[1].tolist(),
             255,
@@ -373,7 +190,7 @@ def test_sixteen_bits_are_stretched_over_the_whole_image_and_nothing_is_made_of_
     )
     run(place, "--tile", 32, tmp_path / "ramp.tif", "--output", tmp_path / "out")
     with rasterio.open(tmp_path / "out" / "ramp_classes.tif") as raster:
-        assert (raster.read(1)[:, :5] == NOWHERE).all() and (raster.read(1)[:, 5:] != NOWHERE).all()
+        assert (raster.read(1)[:, :5] == NO_DATA).all() and (raster.read(1)[:, 5:] != NO_DATA).all()
 
 
 @needs_rasterio
