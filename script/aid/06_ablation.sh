@@ -42,7 +42,10 @@ ablate "functions alone" --only_groups functions
 ablate "materials alone" --only_groups materials
 ablate "surface properties alone" --only_groups surface_properties
 
-for branch in projection attention "windows alone"; do  # --sel_res main, layer and pro
-  echo; echo "$branch branch, last epoch"
-  run_model tables "${rows[@]}" --kinds "$branch, last" --scores ZSL U S H AUSUC
-done
+show() {  # show BRANCH PATTERN: its table; a run with windows in its test names the branch projection+window
+  echo; echo "$1 branch, last epoch"
+  run_model tables "${rows[@]}" --kinds "$2, last" --scores ZSL U S H AUSUC
+}
+show projection "projection(\+window)?"
+show attention attention
+show "windows alone" "windows alone"
