@@ -63,6 +63,6 @@ for run in zsl words; do
   run_model visualize --resume "$RUNS/$run/last.safetensors" --per_class 20 --draw 12 --masks "$DEMO/masks"
 done
 echo "8  results"
-run_model compare "$RUNS"
+run_model tables --quickstart "$RUNS"
 echo "9  all of it on a page"
 run_model report "$RUNS/words"

@@ -14,7 +14,6 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 import annotate
-import compare
 import finetune_clip
 import main
 import predict
@@ -305,7 +304,7 @@ def test_comparing_runs(place, data):
             (here / name / "results.json").write_bytes(
                 data.draw(nearly_json(value)) if name == spoilt else json.dumps(value).encode()
             )
-        ends_well(run, compare, here, place=place)
+        ends_well(run, tables, "--quickstart", here, place=place)
 
 
 @cases(0.05)

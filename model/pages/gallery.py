@@ -11,7 +11,7 @@ from tqdm import tqdm
 from data.images import read_image
 from pages.charts import bar_chart
 from pages.html import card, figure, heading, legend, note, picture, render, settings, table
-from runs.records import Prediction, read_predictions
+from runs.prediction_records import Prediction, read_predictions
 from support.errors import InputError
 
 THUMBNAIL = 176  # pixels of the longer side
