@@ -10,7 +10,7 @@ import numpy as np
 from data.images import read_image
 from pages.charts import Bar, bar_chart
 from pages.html import card, figure, legend, missing, note, page_head, picture, render, settings, table
-from runs.records import Prediction, read_predictions
+from runs.prediction_records import Prediction, read_predictions
 from support.errors import InputError
 from support.processes import progress
 

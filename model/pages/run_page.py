@@ -68,7 +68,7 @@ def candidates(run: RunRecord) -> str:
 def score_card(run: RunRecord, epoch: str) -> str:
     """The number that counts, and what it is made of."""
     line = run.epochs[epoch]
-    values = line["scores"][run.branch]
+    values = line["scores"][line["branch"]]
     parts = ""
     for key in ("U", "S", "AUSUC"):
         if key in values:

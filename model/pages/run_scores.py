@@ -36,7 +36,9 @@ def scores(run: RunRecord) -> str:
     rows, emphasised = [], []
     for epoch, line in run.epochs.items():
         for branch, values in line["scores"].items():
-            if branch == run.branch:
+            if all(map(math.isnan, values.values())):
+                continue  # a branch of other epochs: windows may join in later
+            if branch == line["branch"]:
                 emphasised.append(len(rows))
             rows.append((epoch_words(run, epoch), branch, *values.values(), EPOCHS[epoch]))
     meaning = "Mean per-class accuracies, in percent."
@@ -101,29 +103,31 @@ def last_of_warm_up(log: List[dict]) -> Optional[int]:
 def score_series(run: RunRecord) -> Dict[str, List[Series]]:
     """Title -> lines: the scores of the branch that counts, then each score of every branch."""
     keys = run.log[-1]["scores"][run.branch]
-    branches = list(run.log[-1]["scores"])
-
-    def values(branch: str, key: str) -> List[float]:
-        return [line["scores"][branch][key] for line in run.log]
-
+    counting = list(dict.fromkeys(line["branch"] for line in run.log))  # two, if windows join in later
     charts = {}
-    own = [Series(key, SCORE_KINDS[key], values(run.branch, key)) for key in ("U", "S", "H") if key in keys]
+    own = []
+    for key in ("U", "S", "H"):
+        if key in keys:
+            values = [line["scores"][line["branch"]][key] for line in run.log]
+            own.append(Series(key, SCORE_KINDS[key], values))
     if own:
-        charts[f"Scores of the {run.branch} branch"] = own
+        charts[f"Scores of the {', then '.join(counting)} branch"] = own
     for key in ("accuracy", "H", "AUSUC"):
         if key in keys:
             title = f"{key[0].upper()}{key[1:]} of every branch"
-            charts[title] = [
-                Series(branch, branch_kind(branch, run), values(branch, key)) for branch in branches
-            ]
+            charts[title] = branch_series(run.log, key, counting)
     return charts
 
 
-def branch_kind(branch: str, run: RunRecord) -> str:
-    """The CSS class of a branch's line."""
-    if branch == run.branch:
-        return "chosen"
-    return "other dashed" if branch == "window" else "other"
+def branch_series(log: List[dict], key: str, counting: Sequence[str]) -> List[Series]:
+    """A score of every branch.  counting: the branches that count"""
+    series = []
+    for branch in log[-1]["scores"]:
+        kind = "other dashed" if branch == "window" else "other"
+        if branch in counting:
+            kind = "chosen"
+        series.append(Series(branch, kind, [line["scores"][branch][key] for line in log]))
+    return series
 
 
 def term_meaning(term: str) -> str:
@@ -154,15 +158,17 @@ def epoch_tables(log: List[dict]) -> List[str]:
 
 def classes(run: RunRecord, epoch: str) -> str:
     """Every class's accuracy, the best first, as bars; all epochs that count and all branches as a table."""
-    bars = class_bars(run, epoch)
+    columns = run.accuracies[epoch]
+    branch = run.branch_in(columns)
+    bars = class_bars(columns, branch)
     means = subset_means(bars)
     half = math.ceil(len(bars) / 2) if len(bars) > TWO_COLUMNS else len(bars)
-    columns = [part for part in (bars[:half], bars[half:]) if part]
-    charts = [bar_chart("accuracy by class, %", part, means=means) for part in columns]
+    parts = [part for part in (bars[:half], bars[half:]) if part]
+    charts = [bar_chart("accuracy by class, %", part, means=means) for part in parts]
     colours = [(kind, f"{kind} classes, mean {mean:.1f}") for mean, kind in means]
     return (
         note(
-            f"Accuracy of the {run.branch} branch, in percent: {epoch_words(run, epoch)}. "
+            f"Accuracy of the {branch} branch, in percent: {epoch_words(run, epoch)}. "
             "Dotted lines are the means."
         )
         + legend(colours)
@@ -171,10 +177,12 @@ def classes(run: RunRecord, epoch: str) -> str:
     )
 
 
-def class_bars(run: RunRecord, epoch: str) -> List[Bar]:
-    """The best class first, those of one accuracy by name, those without images last."""
-    shown = run.accuracies[epoch]
-    rows = list(zip(shown[run.branch], shown["class"], shown["subset"], shown["images"]))
+def class_bars(columns: Dict[str, list], branch: str) -> List[Bar]:
+    """The best class first, those of one accuracy by name, those without images last.
+
+    columns: of `RunRecord.accuracies`
+    """
+    rows = list(zip(columns[branch], columns["class"], columns["subset"], columns["images"]))
     rows.sort(key=lambda row: (math.isnan(row[0]), -row[0], row[1]))
     bars = []
     for value, name, subset, images in rows:
