@@ -41,6 +41,7 @@ MEASURES = ("hit", "area", "iou", "iou_chance")  # of `localization`
 def main(arguments=None):
     opt = get_options(arguments)
     run = load_saved(Path(opt.resume), pick_device(opt.device))
+    chosen: Sequence[Tuple[Path, Optional[int]]]
     if opt.images:
         chosen = own_images(opt.images)
     else:

@@ -33,7 +33,8 @@ def epoch_words(run: RunRecord, epoch: str) -> str:
 def scores(run: RunRecord) -> str:
     """A table of all epochs that count, and all branches."""
     keys = list(run.epochs["last"]["scores"][run.branch])
-    rows, emphasised = [], []
+    rows: List[tuple] = []
+    emphasised = []
     for epoch, line in run.epochs.items():
         for branch, values in line["scores"].items():
             if all(map(math.isnan, values.values())):
