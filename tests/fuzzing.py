@@ -31,8 +31,8 @@ import main
 import predict
 from conftest import write_dataset
 from data.matlab import cell_array
-from support.errors import exits_cleanly
 from helpers import VOCABULARY, write_whole_clip
+from support.errors import exits_cleanly
 
 CASES = int(os.environ.get("FUZZ", 5000))
 SHARES = 2.19  # of all properties, together

@@ -34,7 +34,7 @@ def model(clip):
 
 def test_prototypes_start_in_the_published_range(model):
     assert model.prototypes.shape == (6, 32)
-    assert 0 <= model.prototypes.min() and 1.5e-4 < model.prototypes.max() <= 2e-4
+    assert model.prototypes.min() >= 0 and 1.5e-4 < model.prototypes.max() <= 2e-4
 
 
 def test_tokens_are_before_the_post_layer_norm(model, clip):
