@@ -5,8 +5,8 @@ run_scores   what its folder tells: scores, curves, classes, confusion; and from
 run_network  what its network shows: class attributes, attention
 gallery      the page of a folder of predictions
 panels       one image as the network sees it; model/visualize.py draws these, too
-html, report.html         tables, cards, pictures, and the template with its CSS and script
-svg, charts, heat_map     lines, bars and matrices as inline SVG
+html         tables, cards, pictures, and around them report.html with its CSS and script
+charts       lines and bars as inline SVG, heat_map a matrix; svg the elements of both
 
 The charts are SVG of our own: they have tooltips, and follow the page's width and its dark mode by CSS, which
 those of matplotlib do not.

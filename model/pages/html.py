@@ -13,7 +13,6 @@ from typing import Mapping, Sequence, Tuple
 from PIL import Image
 
 LONG = 40  # letters from which on a table's cell may be broken into lines
-TEMPLATE = Path(__file__).with_name("report.html")
 
 
 # ---- the page --------------------------------------------------------------------------------------
@@ -30,15 +29,21 @@ def render(title: str, head: str, sections: Mapping[str, str], foot: str) -> str
         anchor = heading.lower()
         links.append(f'<a href="#{anchor}">{heading}</a>')
         bodies.append(f'<section id="{anchor}"><h2>{heading}</h2>\n{body}</section>')
-    template = Template(TEMPLATE.read_text(encoding="utf-8"))
-    html = template.substitute(
+    html = Template(read_part("report.html")).substitute(
         title=escape(title),
+        css=read_part("report.css") + read_part("charts.css"),
+        js=read_part("report.js"),
         head=head,
         foot=escape(foot),
         nav="".join(links),
         main="\n".join(bodies),
     )
     return html.encode("ascii", "xmlcharrefreplace").decode()
+
+
+def read_part(name: str) -> str:
+    """A file beside this one."""
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
 
 
 def page_head(
