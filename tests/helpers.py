@@ -21,7 +21,7 @@ import predict
 from conftest import SMALL, write_dataset
 from data.benchmark import Benchmark, BenchmarkFiles, load_benchmark, readable
 
-# ---- a training of main.py -------------------------------------------------------------------------------
+# ---- a training of main.py -------------------------------------------------------------------------
 
 QUICK = (
     "--nepoch 3 --n_batch 2 --ways 3 --shots 2 --pretrain_epoch 0 --pretrain_lr 1e-2 --classifier_lr 1e-3 "
@@ -53,7 +53,7 @@ def log(folder: Path) -> list:
     return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
 
 
-# ---- a benchmark -----------------------------------------------------------------------------------------
+# ---- a benchmark -----------------------------------------------------------------------------------
 
 
 def load(root: Path, random_id=0) -> Benchmark:
@@ -70,7 +70,7 @@ def load(root: Path, random_id=0) -> Benchmark:
     )
 
 
-# ---- annotation ----------------------------------------------------------------------------------------
+# ---- annotation ------------------------------------------------------------------------------------
 
 VOCABULARY = {
     "functions": ["runways", "ships"],
@@ -190,7 +190,7 @@ def change_splits(root, **variables):
     return table
 
 
-# ---- training on captions ------------------------------------------------------------------------------
+# ---- training on captions --------------------------------------------------------------------------
 
 COLOURS = {"GreenField": (40, 160, 50), "harbor": (30, 60, 170), "desert": (200, 170, 90)}
 TRAINED_ON = [f"{name}/{number}.png" for name in COLOURS for number in range(3)]  # the images of train.jsonl

@@ -88,7 +88,7 @@ class Benchmark:
         return np.concatenate([self.splits["test_seen_loc"], unseen]) if gzsl else unseen
 
 
-# ---- reading -----------------------------------------------------------------------------------------
+# ---- reading ---------------------------------------------------------------------------------------
 
 
 def load_benchmark(files: BenchmarkFiles) -> Benchmark:
@@ -178,7 +178,7 @@ def keep_groups(benchmark: Benchmark, chosen: Sequence[str]) -> Benchmark:
     )
 
 
-# ---- files and names ---------------------------------------------------------------------------------
+# ---- files and names -------------------------------------------------------------------------------
 
 
 def find_files(

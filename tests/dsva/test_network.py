@@ -81,7 +81,7 @@ def test_later_everything_learns_also_through_the_window(model):
     assert model.tower.embeddings.patch_embedding.weight.grad.abs().sum() > 0
 
 
-# ---- checkpoints -----------------------------------------------------------------------------------------------------
+# ---- checkpoints -----------------------------------------------------------------------------------
 
 
 def tower_weights(folder):

@@ -62,7 +62,7 @@ def finished(place, photos, tmp_path_factory) -> Path:
     return output
 
 
-# ---- the numbers -----------------------------------------------------------------------------------------
+# ---- the numbers -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_only_added_classes(place, photos, tmp_path):
         assert sum(entry["probability"] for entry in line["classes"]) == pytest.approx(1, abs=1e-5)
 
 
-# ---- the files -------------------------------------------------------------------------------------------
+# ---- the files -------------------------------------------------------------------------------------
 
 
 def test_a_class_can_be_left_out_and_come_back_under_its_name(place, photos, tmp_path, capsys):
@@ -300,7 +300,7 @@ def test_any_bytes_are_a_file_name(place, photos, tmp_path):
     )
 
 
-# ---- going on --------------------------------------------------------------------------------------------
+# ---- going on --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("torn_off", [1, 300, 1100, 1800, 0.9999, 1.0])
@@ -407,7 +407,7 @@ def test_only_the_next_batches_are_ever_taken(photos):
         assert [images.shape for _, images, _ in batches] == [(2, 3, 8, 8)] * 3 and len(taken) < 20
 
 
-# ---- wrong use -------------------------------------------------------------------------------------------
+# ---- wrong use -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

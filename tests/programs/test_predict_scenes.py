@@ -75,7 +75,7 @@ def test_a_strip_is_read_to_its_ends(tmp_path):
 
 def test_any_bytes_are_a_scenes_name(place, ortho, tmp_path):
     name = os.fsencode(tmp_path) + b"/\xff.png"
-    os.rename(ortho, name)
+    os.rename(ortho, name)  # noqa: PTH104, a name of any bytes
     run(place, "--tile", 32, os.fsdecode(name), "--output", tmp_path / "out")
     assert os.path.isfile(os.fsencode(tmp_path / "out") + b"/\xff_classes.png")
 
@@ -111,7 +111,7 @@ def test_without_rasterio_a_tiff_is_a_picture(place, ortho, tmp_path, capsys, mo
     ).read_bytes()
 
 
-# ---- GeoTIFF ---------------------------------------------------------------------------------------------------------
+# ---- GeoTIFF ---------------------------------------------------------------------------------------
 
 needs_rasterio = pytest.mark.skipif(
     importlib.util.find_spec("rasterio") is None, reason="rasterio is optional"
