@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import List, Mapping, Optional, Union
 
 from runs.options import RECIPES, get_parser
-from runs.repeat import folder_of_repetition
+from runs.repeat import folder_of_repetition, results_to_repeat
 from support.errors import InputError
 
 
