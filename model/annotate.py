@@ -174,7 +174,7 @@ def add_show_options(parser: argparse.ArgumentParser):
     )
 
 
-# ---- what is read ------------------------------------------------------------------------------------
+# ---- what is read ----------------------------------------------------------------------------------
 
 
 def check_targets(output: Path, splits_mat: Path, groups_json: Path, groups: dict):
@@ -263,7 +263,7 @@ def read_division(files: BenchmarkFiles, name: str, images: int) -> np.ndarray:
     return from_matlab(indices, images, f"{key} in {files.splits_mat}", "images")
 
 
-# ---- what is written ---------------------------------------------------------------------------------
+# ---- what is written -------------------------------------------------------------------------------
 
 
 def write_annotation(output: Path, table: Dict[str, Any], groups_json: Path, groups: dict):
@@ -328,7 +328,7 @@ def print_agreement(scores: np.ndarray, truth: np.ndarray):
     )
 
 
-# ---- --show ------------------------------------------------------------------------------------------
+# ---- --show ----------------------------------------------------------------------------------------
 
 
 def show(splits_mat: Path, top: int, against: Optional[str], picture: Optional[str]):

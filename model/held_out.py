@@ -85,7 +85,7 @@ def get_options(arguments=None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-# ---- what is measured ------------------------------------------------------------------------------------
+# ---- what is measured ------------------------------------------------------------------------------
 
 
 @torch.inference_mode()
@@ -192,7 +192,7 @@ def are_named(
     return data.unseen[scores.argmax(axis=1)] == c
 
 
-# ---- what is printed -------------------------------------------------------------------------------------
+# ---- what is printed -------------------------------------------------------------------------------
 
 
 def print_table(rows: List[dict], mean: Dict[str, List[float]], chance: float):

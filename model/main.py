@@ -46,7 +46,7 @@ from runs.checkpoint import checkpoint_metadata
 from runs.fingerprints import changed_descriptions, fingerprints
 from runs.folder import Run, open_several, write_summary
 from runs.records import selected_branch
-from runs.repeat import agrees, print_differences, read_results
+from runs.repeat import agrees, print_differences, results_to_repeat
 from runs.settings import (
     benchmark_files,
     changed,
@@ -76,7 +76,7 @@ def main(arguments=None):
     name = opt.name or f"{opt.dataset}_{Path(opt.image_embedding).stem}_{'gzsl' if opt.gzsl else 'zsl'}"
     several = divisions_and_seeds(opt)  # {} if there is but one
     if opt.repeat:
-        recorded = read_results(opt.repeat)
+        recorded = results_to_repeat(opt.repeat)
         parts = several or {"": opt}
         now = {
             part: {"options": vars(one), **facts(one, device), **circumstances()}

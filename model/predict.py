@@ -201,7 +201,7 @@ def open_predictions(opt: argparse.Namespace, candidates: Candidates) -> Predict
     return Predictions(opt.output, options, kinds, fingerprint(opt.resume, candidates))
 
 
-# ---- images ----------------------------------------------------------------------------------------------
+# ---- images ----------------------------------------------------------------------------------------
 
 
 def name_images(
@@ -252,7 +252,7 @@ def tabulate(opt: argparse.Namespace, predictions: Predictions, candidates: Cand
     return predictions.tabulate(table_columns(classes, attributes))
 
 
-# ---- maps ------------------------------------------------------------------------------------------------
+# ---- maps ------------------------------------------------------------------------------------------
 
 
 def check_maps(paths: List[str], candidates: Candidates):
@@ -296,7 +296,7 @@ def map_scenes(opt: argparse.Namespace, folder: Path, classifier: Classifier) ->
     return unreadable
 
 
-# ---- what is printed -------------------------------------------------------------------------------------
+# ---- what is printed -------------------------------------------------------------------------------
 
 
 def print_candidates(classifier: Classifier):

@@ -140,7 +140,7 @@ def get_options(arguments=None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-# ---- unseen classes ------------------------------------------------------------------------------------
+# ---- unseen classes --------------------------------------------------------------------------------
 
 
 def choose_unseen(
@@ -204,7 +204,7 @@ def print_division(k: int, unseen: List[str], parts: Dict[str, np.ndarray]):
     print(f"division {k}: unseen {', '.join(unseen)}; {counts}")
 
 
-# ---- lists of images and captions ----------------------------------------------------------------------
+# ---- lists of images and captions ------------------------------------------------------------------
 
 
 def may_be_tested(
@@ -262,7 +262,7 @@ def image_of_line(line: str, where: str) -> str:
         ) from error
 
 
-# ---- what is written -----------------------------------------------------------------------------------
+# ---- what is written -------------------------------------------------------------------------------
 
 
 def table_path(output: Path, ending: str) -> Path:

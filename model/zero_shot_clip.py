@@ -113,7 +113,7 @@ def embed(clip: Clip, data: Benchmark, images: np.ndarray, batch_size: int, work
     return clip.embed_images(progress(clip.loader(paths, batch_size, workers), "images"))
 
 
-# ---- the baselines -----------------------------------------------------------------------------------
+# ---- the baselines ---------------------------------------------------------------------------------
 
 
 def by_name(clip: Clip, data: Benchmark, images: Tensor, classes: np.ndarray) -> Tensor:

@@ -41,7 +41,7 @@ options=(
   --additional_loss                            # the attention branch learns too
 
   --pro_start_epoch -1                         # windows after this epoch: always
-  --pro_type 4                                 # attribute groups that choose the window: 1, 2, 3, or 4 for all
+  --pro_type 4                                 # groups that choose the window: 4 for all, or one of 1, 2, 3
   --pro_thr 1.0                                # window: above this times the mean attention
   --pro_weight 1.0                             # weight of the window's scores
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Generalised zero-shot learning on RSSDIVCS, 50 seen and 20 unseen classes.
-# Attention branch, best test epoch, in percent: paper U 53.5  S 59.8  H 56.5, authors' rerun 52.8 / 60.0 / 56.2.
+# Attention branch, best test epoch, in percent: paper U 53.5  S 59.8  H 56.5,
+# authors' rerun 52.8 / 60.0 / 56.2.
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
 DATA_ROOT=${DATA_ROOT:-$ROOT}                   # has RSSDIVCS/files/*.mat
@@ -43,7 +44,7 @@ options=(
   --additional_loss                            # the attention branch learns too
 
   --pro_start_epoch -1                         # windows after this epoch: always
-  --pro_type 4                                 # attribute groups that choose the window: 1, 2, 3, or 4 for all
+  --pro_type 4                                 # groups that choose the window: 4 for all, or one of 1, 2, 3
   --pro_thr 1.0                                # window: above this times the mean attention
   --pro_weight 1.0                             # weight of the window's scores
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Generalised zero-shot learning on RSSDIVCS, 60 seen and 10 unseen classes.
-# Attention branch, best test epoch, in percent: paper U 68.4  S 67.1  H 67.7, authors' rerun 63.1 / 69.2 / 66.0.
+# Attention branch, best test epoch, in percent: paper U 68.4  S 67.1  H 67.7,
+# authors' rerun 63.1 / 69.2 / 66.0.
 # The authors gave no seed: each run draws one and records it. Add --manualSeed to fix it.
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
@@ -44,7 +45,7 @@ options=(
   --additional_loss                            # the attention branch learns too
 
   --pro_start_epoch -1                         # windows after this epoch: always
-  --pro_type 4                                 # attribute groups that choose the window: 1, 2, 3, or 4 for all
+  --pro_type 4                                 # groups that choose the window: 4 for all, or one of 1, 2, 3
   --pro_thr 1.0                                # window: above this times the mean attention
   --pro_weight 1.0                             # weight of the window's scores
 )

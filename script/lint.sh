@@ -4,6 +4,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
 need $PROGRAMS $TESTS
 cd "$ROOT"
+awk 'length > 110 { print "error: " FILENAME ", line " FNR ": longer than 110 characters"; bad = 1 }
+     END { exit bad }' script/*.sh script/aid/*.sh >&2
 "$PYTHON" -m ruff format --check --quiet --config script/pyproject.toml ||
   { echo "error: run ruff format --config script/pyproject.toml" >&2; exit 1; }
 "$PYTHON" -m ruff check --quiet --config script/pyproject.toml

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# The whole method in minutes, on scenes that the project draws itself: nothing is downloaded but the Python packages.
-# Extra arguments go to the three trainings. Scenes and trainings of an earlier time are used again; delete RUNS to train anew.
+# The whole method in minutes, on scenes that the project draws itself. Nothing is downloaded but the Python
+# packages. Extra arguments go to the three trainings. Scenes and trainings of an earlier time are used again;
+# delete RUNS to train anew.
 "$(dirname "${BASH_SOURCE[0]}")/setup.sh" || exit
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
@@ -11,9 +12,15 @@ DEMO=${DEMO:-$ROOT/RSSDIVCS/demo_data}              # the scenes
 CLIP=${CLIP:-$ROOT/flax-community/clip-demo}        # knows attributes, and no class
 RUNS=${RUNS:-$ROOT/runs/quickstart-$DIVISION-$SEED} # all results
 
-where=(--root "$(dirname "$DEMO")" --dataset "$(basename "$DEMO")" --image_embedding demo --random_id "$DIVISION" --clip "$CLIP")
-attributes=(--class_embedding "ann_attr_auto_$DIVISION") # what CLIP sees in the classes; ann_attr_demo: what was drawn
-training=(                                          # chosen on validation classes: --class_embedding ann_attr_demo_val
+where=(
+  --root "$(dirname "$DEMO")" --dataset "$(basename "$DEMO")"
+  --image_embedding demo --random_id "$DIVISION"
+  --clip "$CLIP"
+)
+# ann_attr_auto: what CLIP sees in the classes; ann_attr_demo: what was drawn
+attributes=(--class_embedding "ann_attr_auto_$DIVISION")
+# chosen on validation classes: --class_embedding ann_attr_demo_val
+training=(
   --nepoch 6                                        # epochs
   --pretrain_epoch 2                                # heads alone learn up to this epoch
   --pretrain_lr 3e-3                                # learning rate until then
@@ -25,9 +32,11 @@ training=(                                          # chosen on validation class
   --use_group --manualSeed "$SEED"
 )
 calibration=0.3                                     # taken from the probabilities of seen classes in GZSL
-words=(                                             # a recipe of our own: heads that start from CLIP's sentences
+# a recipe of our own: heads that start from CLIP's sentences; epoch and calibration constant are chosen on
+# seen classes that play the unseen ones
+words=(
   --recipe words
-  --protocol clean                                  # epoch and calibration are chosen on seen classes that play the unseen ones
+  --protocol clean
   --nepoch 3 --pretrain_epoch 2                     # heads alone learn
   --n_batch 40 --ways 8 --shots 3
   --cache memory
@@ -45,7 +54,8 @@ run_model zero_shot_clip "${where[@]}" "${attributes[@]}" --attributes --gzsl --
 echo "4  DSVA, zero-shot"
 run_model main "${where[@]}" "${attributes[@]}" "${training[@]}" --output "$RUNS/zsl" "$@"
 echo "5  DSVA, generalised zero-shot"
-run_model main "${where[@]}" "${attributes[@]}" "${training[@]}" --gzsl --calibrated_stacking $calibration --output "$RUNS/gzsl" "$@"
+run_model main "${where[@]}" "${attributes[@]}" "${training[@]}" --gzsl --calibrated_stacking $calibration \
+  --output "$RUNS/gzsl" "$@"
 echo "6  DSVA by our own recipe, both at once"
 run_model main "${where[@]}" "${attributes[@]}" "${words[@]}" --gzsl --output "$RUNS/words" "$@"
 echo "7  where both look in images of classes that they have never seen: zsl, then words"
@@ -53,6 +63,6 @@ for run in zsl words; do
   run_model visualize --resume "$RUNS/$run/last.safetensors" --per_class 20 --draw 12 --masks "$DEMO/masks"
 done
 echo "8  results"
-run_model compare "$RUNS"
+run_model tables --quickstart "$RUNS"
 echo "9  all of it on a page"
 run_model report "$RUNS/words"

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs requirements.txt unless all is there: into the active virtual environment, or into .venv, which it makes.
+# Installs requirements.txt unless all is there: into the active virtual environment, or into .venv,
+# which it makes.
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
 has $PROGRAMS $TESTS && exit

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The tests with the oldest versions that requirements.txt allows, in an environment of their own: .floor, 5 GB, which is removed at the end.
-# KEEP=1 keeps it, to be used again. Extra arguments go to pytest.
+# The tests with the oldest versions that requirements.txt allows, in an environment of their own: .floor,
+# 5 GB, which is removed at the end. KEEP=1 keeps it, to be used again. Extra arguments go to pytest.
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
 FLOOR="$ROOT/.floor"
@@ -12,10 +12,16 @@ if [ ! -e "$FLOOR/ready" ]; then
       OLD=
     done
   done
-  [ "$OLD" ] || { echo "error: torch 2.1 needs Python 3.9, 3.10 or 3.11, and none is in PATH or in ~/.pyenv/versions: install one" >&2; exit 2; }
+  if [ ! "$OLD" ]; then
+    echo "error: torch 2.1 needs Python 3.9, 3.10 or 3.11," \
+      "and none is in PATH or in ~/.pyenv/versions: install one" >&2
+    exit 2
+  fi
   echo "installing the oldest versions for $("$OLD" --version) into $FLOOR, which takes some minutes"
   "$OLD" -m venv --clear "$FLOOR"
-  sed -E 's/#.*//; s/>=([0-9.]+)/==\1.*/; s/^numpy *$/numpy<2/' "$ROOT/requirements.txt" > "$FLOOR/requirements.txt"  # torch 2.1 knows numpy 1
+  # torch 2.1 knows numpy 1
+  sed -E 's/#.*//; s/>=([0-9.]+)/==\1.*/; s/^numpy *$/numpy<2/' \
+    "$ROOT/requirements.txt" > "$FLOOR/requirements.txt"
   "$FLOOR/bin/python" -m pip install --quiet --disable-pip-version-check -r "$FLOOR/requirements.txt"
   touch "$FLOOR/ready"
 fi

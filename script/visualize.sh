@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Where a run looks: panels of images of classes that it has never seen, and a contact sheet. Extra arguments go to visualize.py.
+# Where a run looks: panels of images of classes that it has never seen, and a contact sheet.
+# Extra arguments go to visualize.py.
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 
 RUN=${RUN:-$ROOT/runs/quickstart-0-1/words}         # a finished run; this one is the quickstart's
@@ -7,4 +8,9 @@ SPLIT=${SPLIT:-unseen}                              # test images of unseen or o
 PER_CLASS=${PER_CLASS:-2}                           # images of each class
 TOP=${TOP:-3}                                       # attributes of an image
 
-run_model visualize --resume "$RUN/last.safetensors" --split "$SPLIT" --per_class "$PER_CLASS" --top "$TOP" --output "$RUN/panels" "$@"
+options=(
+  --resume "$RUN/last.safetensors"
+  --split "$SPLIT" --per_class "$PER_CLASS" --top "$TOP"
+  --output "$RUN/panels"
+)
+run_model visualize "${options[@]}" "$@"

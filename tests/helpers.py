@@ -21,7 +21,7 @@ import predict
 from conftest import SMALL, write_dataset
 from data.benchmark import Benchmark, BenchmarkFiles, load_benchmark, readable
 
-# ---- a training of main.py -------------------------------------------------------------------------------
+# ---- a training of main.py -------------------------------------------------------------------------
 
 QUICK = (
     "--nepoch 3 --n_batch 2 --ways 3 --shots 2 --pretrain_epoch 0 --pretrain_lr 1e-2 --classifier_lr 1e-3 "
@@ -53,7 +53,7 @@ def log(folder: Path) -> list:
     return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
 
 
-# ---- a benchmark -----------------------------------------------------------------------------------------
+# ---- a benchmark -----------------------------------------------------------------------------------
 
 
 def load(root: Path, random_id=0) -> Benchmark:
@@ -70,7 +70,7 @@ def load(root: Path, random_id=0) -> Benchmark:
     )
 
 
-# ---- annotation ----------------------------------------------------------------------------------------
+# ---- annotation ------------------------------------------------------------------------------------
 
 VOCABULARY = {
     "functions": ["runways", "ships"],
@@ -160,9 +160,14 @@ def write_described_run(root: Path) -> Path:
 
 
 def predict_with(place: Path, *words):
-    """predict.py in this process, with the run in `write_described_run`'s folder."""
+    """predict.py in this process, with the run in `write_described_run`'s folder.
+
+    words: options and paths; "--top 1 --classes all" counts as four of them
+    """
     saved = place / "run" / "last.safetensors"
-    options = ["--resume", saved, "--device", "cpu", "--workers", 0, "--batch_size", 3, *words]
+    options = ["--resume", saved, "--device", "cpu", "--workers", 0, "--batch_size", 3]
+    for word in words:
+        options += word.split() if str(word).startswith("--") else [word]
     predict.main([str(word) for word in options])
 
 
@@ -190,7 +195,7 @@ def change_splits(root, **variables):
     return table
 
 
-# ---- training on captions ------------------------------------------------------------------------------
+# ---- training on captions --------------------------------------------------------------------------
 
 COLOURS = {"GreenField": (40, 160, 50), "harbor": (30, 60, 170), "desert": (200, 170, 90)}
 TRAINED_ON = [f"{name}/{number}.png" for name in COLOURS for number in range(3)]  # the images of train.jsonl

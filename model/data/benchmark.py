@@ -88,7 +88,7 @@ class Benchmark:
         return np.concatenate([self.splits["test_seen_loc"], unseen]) if gzsl else unseen
 
 
-# ---- reading -----------------------------------------------------------------------------------------
+# ---- reading ---------------------------------------------------------------------------------------
 
 
 def load_benchmark(files: BenchmarkFiles) -> Benchmark:
@@ -130,11 +130,9 @@ def load_benchmark(files: BenchmarkFiles) -> Benchmark:
 
 def attribute_names(table: Dict[str, np.ndarray]) -> List[str]:
     """The names in a splits file, or "attribute 0", ... if it has none."""
-    for key in ATTRIBUTE_NAMES:
-        names = strings(table.get(key, np.array([])))
-        if names:
-            return names
-    return [f"attribute {a}" for a in range(len(table["att"]))]
+    given = [key for key in ATTRIBUTE_NAMES if key in table]
+    names = strings(table[given[0]]) if given else []
+    return names or [f"attribute {a}" for a in range(len(table["att"]))]
 
 
 def check_benchmark(benchmark: Benchmark, files: BenchmarkFiles):
@@ -180,7 +178,7 @@ def keep_groups(benchmark: Benchmark, chosen: Sequence[str]) -> Benchmark:
     )
 
 
-# ---- files and names ---------------------------------------------------------------------------------
+# ---- files and names -------------------------------------------------------------------------------
 
 
 def find_files(

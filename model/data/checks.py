@@ -18,7 +18,7 @@ from support.untrusted import are_words, parse_json
 
 LARGEST = 1e9  # of an attribute's values: products of larger ones leave the range of float32
 
-# ---- one part alone ----------------------------------------------------------------------------------
+# ---- one part alone --------------------------------------------------------------------------------
 
 
 def image_path(name: str, root: Path, where: Path) -> Path:
@@ -99,7 +99,7 @@ def is_provenance(value: Any) -> bool:
     return True
 
 
-# ---- the parts fit together --------------------------------------------------------------------------
+# ---- the parts fit together ------------------------------------------------------------------------
 
 
 def check_labels(labels: np.ndarray, paths: Sequence[Path], images_mat: Path):

@@ -35,7 +35,7 @@ class ClassFolders:
     labels: np.ndarray
 
 
-# ---- finding -----------------------------------------------------------------------------------------
+# ---- finding ---------------------------------------------------------------------------------------
 
 
 def find_images(folder: Path) -> ClassFolders:
@@ -76,7 +76,7 @@ def first_loose_image(folder: Path) -> Optional[str]:
     return None
 
 
-# ---- checking ----------------------------------------------------------------------------------------
+# ---- checking --------------------------------------------------------------------------------------
 
 
 def check_images(images: ClassFolders, skip_bad: bool, workers: int) -> ClassFolders:

@@ -29,7 +29,7 @@ UNREADABLE = (  # all that Pillow raises on bad files
     MemoryError,
 )
 
-# ---- reading -----------------------------------------------------------------------------------------
+# ---- reading ---------------------------------------------------------------------------------------
 
 
 def read_image(path: Path) -> Image.Image:
@@ -85,7 +85,7 @@ def middle(image: Image.Image) -> Image.Image:
     return TF.center_crop(image, [min(height, longest), min(width, longest)])
 
 
-# ---- finding -----------------------------------------------------------------------------------------
+# ---- finding ---------------------------------------------------------------------------------------
 
 
 def is_below(name: str) -> bool:

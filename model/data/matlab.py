@@ -20,7 +20,7 @@ DATA_HELP = (
     "or name your own folders with --root and --image_root"
 )
 
-# ---- reading -----------------------------------------------------------------------------------------
+# ---- reading ---------------------------------------------------------------------------------------
 
 
 def read_mat(path: Path, keys: Sequence[str], optional: Sequence[str] = ()) -> Dict[str, np.ndarray]:
@@ -92,7 +92,7 @@ def from_matlab(value: np.ndarray, count: int, where: str, what: str) -> np.ndar
     return flat.astype(np.int64) - 1
 
 
-# ---- writing -----------------------------------------------------------------------------------------
+# ---- writing ---------------------------------------------------------------------------------------
 
 
 def split_columns(parts: Dict[str, np.ndarray], division: int) -> Dict[str, np.ndarray]:

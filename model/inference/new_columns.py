@@ -26,7 +26,7 @@ from support.files import read_json
 RIDGE = 0.3  # chosen on seen classes of the demo and of AID; 0.1 to 1 differ little
 
 
-# ---- what a branch makes of a column ---------------------------------------------------------------------
+# ---- what a branch makes of a column ---------------------------------------------------------------
 
 
 def class_vectors(columns: np.ndarray, discriminant: Optional[Discriminant] = None) -> np.ndarray:
@@ -68,7 +68,7 @@ def match_class_scores(
     return columns * known_size.mean() / np.where(new_size > 1e-12, new_size, np.inf)
 
 
-# ---- words and pictures ----------------------------------------------------------------------------------
+# ---- words and pictures ----------------------------------------------------------------------------
 
 
 def columns_by_clip(
@@ -207,7 +207,7 @@ def load_clip(folder: str, provenance: dict, device: torch.device) -> Clip:
     return clip
 
 
-# ---- values by hand --------------------------------------------------------------------------------------
+# ---- values by hand --------------------------------------------------------------------------------
 
 
 def columns_by_hand(

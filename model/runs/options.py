@@ -7,7 +7,7 @@ import argparse
 from pathlib import Path
 from typing import List, Mapping, Optional, Union
 
-from runs.repeat import folder_of_repetition, read_results
+from runs.repeat import folder_of_repetition, results_to_repeat
 from support.cli import REPOSITORY, Parser, add_data_options, number, path
 from support.errors import InputError
 
@@ -344,7 +344,7 @@ def add_ignored_options(parser: argparse.ArgumentParser):
         )
 
 
-# ---- read -----------------------------------------------------------------------------------------
+# ---- read ------------------------------------------------------------------------------------------
 
 
 def get_options(arguments: Optional[List[str]] = None) -> argparse.Namespace:
@@ -365,7 +365,7 @@ def get_options(arguments: Optional[List[str]] = None) -> argparse.Namespace:
 
         parser.set_defaults(**recorded(parser, checkpoint_metadata(given.resume)["options"], given.resume))
     if given.repeat:
-        parser.set_defaults(**recorded(parser, read_results(given.repeat)["options"], given.repeat))
+        parser.set_defaults(**recorded(parser, results_to_repeat(given.repeat)["options"], given.repeat))
 
     opt = parser.parse_args(arguments)
     if opt.repeat:

@@ -1,13 +1,14 @@
-"""What a run folder, or a folder of predictions, tells: read once, and checked, so that nothing after it can stumble.
+"""What a run folder tells: its options, log, results and tables, read in one place and checked.
 
-An InputError names the file, and the line, that is not as main.py or predict.py writes it.
+Folders of earlier versions are read with the names of today. An InputError names the file, and the line,
+that is not as main.py writes it. Nothing here imports torch.
 """
 
 import csv
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, Iterable, List, Tuple
+from typing import Any, Dict, Iterable, List, Mapping
 
 import numpy as np
 
@@ -22,6 +23,10 @@ EPOCHS = {
     "last": "chosen by nothing",
 }
 SCORES = ("accuracy", "U", "S", "H", "AUSUC", "ZSL")
+DO_WITHOUT = "delete the file, and the report does without"
+
+
+# ---- the names of branches -------------------------------------------------------------------------
 
 
 def selected_branch(sel_res: str, branches: Iterable[str]) -> str:
@@ -34,19 +39,23 @@ def selected_branch(sel_res: str, branches: Iterable[str]) -> str:
     return {"layer": "attention", "pro": "window"}[sel_res]
 
 
-def current_names(line: dict) -> dict:
-    """An epoch's line with the branches' names of today.
+def current_branches(values: Mapping[str, Any]) -> Dict[str, Any]:
+    """{branch: anything} with the branches' names of today.
 
     Earlier runs called the projection branch "final", with the window or without it.
     """
-    scores = line.get("scores")
-    if not isinstance(scores, dict) or "final" not in scores:
+    name = "projection+window" if "window" in values else "projection"
+    return {name if key == "final" else key: value for key, value in values.items()}
+
+
+def current_names(line: Any) -> Any:
+    """An epoch's line with the branches' names of today. What is no such line stays as it is."""
+    if not isinstance(line, dict) or not isinstance(line.get("scores"), dict):
         return line
-    name = "projection+window" if "window" in scores else "projection"
-    return {**line, "scores": {name if key == "final" else key: value for key, value in scores.items()}}
+    return {**line, "scores": current_branches(line["scores"])}
 
 
-def is_epoch(line) -> bool:
+def is_epoch(line: Any) -> bool:
     """Is it what a log has of an epoch: its number, and numbers by name of losses, scores and seconds?"""
     if not isinstance(line, dict) or type(line.get("epoch")) is not int or line["epoch"] < 0:
         return False
@@ -56,167 +65,95 @@ def is_epoch(line) -> bool:
     return are_numbers(line.get("losses")) and are_numbers(line.get("seconds"))
 
 
-def are_numbers(values) -> bool:
+def are_numbers(values: Any) -> bool:
     """Is it {name: number}? NaN is one: windows may join in later."""
     if not isinstance(values, dict):
         return False
     return all(type(value) in (int, float) and not abs(value) >= 1e300 for value in values.values())
 
 
-@dataclass
-class RunRecord:
-    facts: dict  # options.json: options, command, versions, ...
-    branch: str  # the one that counts
-    log: List[dict]  # a line an epoch; empty if log.jsonl is lost
-    epochs: Dict[
-        str, dict
-    ]  # "best", "clean", "last" -> its line; "clean" once a run of that protocol is finished
-    accuracies: Dict[str, Dict[str, list]]  # the same keys -> columns of per_class.csv; none without the file
-    confusions: Dict[
-        str, tuple
-    ]  # the same of confusion.csv: classes, and [C, C] images of a row's class named as a column's
-    chance: float  # among the unseen classes, percent; NaN as long as the run is not finished
-    finished: bool
-
-
-def read_run(folder: Path) -> RunRecord:
-    results = read_json(folder / "results.json") if (folder / "results.json").is_file() else {}
-    facts = read_facts(folder) or results
-    written = read_lines(folder / "log.jsonl") if (folder / "log.jsonl").is_file() else []
-    try:
-        branch, nepoch = "attention", int(facts["options"]["nepoch"])
-        log = evened([epoch_line(line, branch) for line in written])
-        lines = log or evened([epoch_line(results[name], branch) for name in EPOCHS if name in results])
-        clean = (
-            {"clean": {line["epoch"]: line for line in lines}[results["clean"]["epoch"]]}
-            if "clean" in results
-            else {}
-        )
-        epochs = {
-            "best": max(lines, key=lambda line: line["score"]),
-            **clean,
-            "last": lines[-1],
-        }  # best: the first if tied, as in runs.Run
-        chance = float(results.get("chance", math.nan))
-    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
-        raise InputError(
-            f"{folder} does not hold what main.py writes ({error!r}): run it again, or name another folder"
-        ) from error
-    accuracies = {name: read_accuracies(folder / f"per_class_{name}.csv", branch) for name in epochs}
-    confusions = {name: read_confusion(folder / f"confusion_{name}.csv") for name in epochs}
-    return RunRecord(
-        facts,
-        branch,
-        log,
-        epochs,
-        accuracies,
-        confusions,
-        chance,
-        bool(results) and epochs["last"]["epoch"] + 1 >= nepoch,
-    )
-
-
-def epoch_line(line: dict, branch: str) -> dict:
-    """What is shown of a line of log.jsonl, and "score": the number that counts."""
-    scores = {
-        name: {key: float(values[key]) for key in SCORES if key in values}
-        for name, values in line["scores"].items()
-    }
-    if any(values.keys() != scores[branch].keys() for values in scores.values()):
-        raise ValueError("its branches have different scores")
-    return {
-        "epoch": int(line["epoch"]),
-        "stage": str(line["stage"]),
-        "seconds": float(sum(line["seconds"].values())),
-        "loss": float(line["loss"]),
-        "losses": {name: float(value) for name, value in line["losses"].items()},
-        "scores": scores,
-        "score": scores[branch]["H" if "H" in scores[branch] else "accuracy"],
-    }
-
-
-def evened(log: List[dict]) -> List[dict]:
-    """Every line with the branches and terms of the last one, NaN where it has them not: windows may join in later."""
-    branches, terms = (log[-1]["scores"], log[-1]["losses"]) if log else ({}, {})
-    return [
-        {
-            **line,
-            "losses": {term: line["losses"].get(term, math.nan) for term in terms},
-            "scores": {
-                branch: {key: line["scores"].get(branch, {}).get(key, math.nan) for key in values}
-                for branch, values in branches.items()
-            },
-        }
-        for line in log
-    ]
-
-
-@dataclass
-class Prediction:
-    image: Path
-    classes: List[Tuple[str, float]]  # name and probability, best first
-    attributes: List[Tuple[str, float]]  # name and contribution, strongest first
-    error: str  # why the image could not be read; then it has neither
-
-
-def read_predictions(folder: Path) -> Tuple[dict, List[Prediction]]:
-    """The facts of options.json, and a prediction an image."""
-    file, read = folder / "predictions.jsonl", []
-    for place, line in enumerate(read_lines(file), 1):
-        try:
-            classes = [
-                (str(entry["class"]), float(entry["probability"])) for entry in line.get("classes", ())
-            ]
-            attributes = [
-                (str(entry["attribute"]), float(entry["contribution"]))
-                for entry in line.get("attributes", ())
-            ]
-            if not classes and "error" not in line:
-                raise ValueError("neither classes nor an error")
-            read.append(Prediction(Path(line["image"]), classes, attributes, str(line.get("error", ""))))
-        except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
-            raise InputError(
-                f"{file}, line {place}, is not what predict.py writes ({error!r}): delete the file, and predict anew"
-            ) from error
-    return read_facts(folder), read
+# ---- files -----------------------------------------------------------------------------------------
 
 
 def read_facts(folder: Path) -> dict:
     """options.json; {} if it is not there."""
     file = folder / "options.json"
     facts = read_json(file) if file.is_file() else {}
-    if not isinstance(facts, dict) or any(
-        not isinstance(facts.get(key, {}), dict) for key in ("options", "classes")
-    ):
+    is_record = isinstance(facts, dict)
+    for key in ("options", "classes"):
+        is_record = is_record and isinstance(facts.get(key, {}), dict)
+    if not is_record:
         raise InputError(
-            f'{file}: expected {{"options": {{...}}, ...}}, as the program writes it that made the folder; make it anew'
+            f'{file}: expected {{"options": {{...}}, ...}}, as the program writes it that made the folder; '
+            "make it anew"
         )
     return facts
 
 
-def read_lines(file: Path) -> List[dict]:
+def read_results(file: Path) -> Any:
+    """results.json of a run, of several, or of CLIP alone, with the branches' names of today.
+
+    That is checked by those who read it: what is no dictionary is returned as it is.
+    """
+    results = read_json(file)
+    if not isinstance(results, dict):
+        return results
+    results = current_results(results)
+    if isinstance(results.get("runs"), dict):
+        results["runs"] = {part: current_results(run) for part, run in results["runs"].items()}
+    return results
+
+
+def current_results(results: Any) -> Any:
+    """The results of one run with the branches' names of today. What is none stays as it is."""
+    if not isinstance(results, dict):
+        return results
+    results = dict(results)
+    for name in EPOCHS:
+        if name in results:
+            results[name] = current_names(results[name])
+    if results.get("branch") == "final":
+        last = results.get("last")
+        scores = last.get("scores") if isinstance(last, dict) else None
+        results["branch"] = selected_branch("main", scores if isinstance(scores, dict) else ())
+    return results
+
+
+def read_log(file: Path) -> List[Any]:
+    """log.jsonl, a line an epoch, with the branches' names of today."""
+    return [current_names(line) for line in read_lines(file)]
+
+
+def read_lines(file: Path) -> List[Any]:
     """JSON, a line each. A last line without its end is still being written, and does not count."""
     text = file.read_text(errors="replace")
-    lines, read = text.rstrip("\n").split("\n"), []
-    for place, line in enumerate(lines if text.endswith(("\n", "}")) else lines[:-1], 1):
+    lines = text.rstrip("\n").split("\n")
+    if not text.endswith(("\n", "}")):
+        lines.pop()
+    values = []
+    for place, line in enumerate(lines, 1):
         try:
-            read.append(parse_json(line))
+            values.append(parse_json(line))
         except ValueError as error:
             raise InputError(
                 f"{file}, line {place}, is not JSON: {error}; delete the file, and make it anew"
             ) from error
-    if not read:
+    if not values:
         raise InputError(f"{file} is empty: there is nothing to report yet")
-    return read
+    return values
 
 
-def read_accuracies(file: Path, branch: str) -> Dict[str, list]:
-    columns = read_columns(file, float)
-    if columns and (
-        {"class", "subset", "images", branch} - columns.keys() or set(columns["subset"]) - {"seen", "unseen"}
-    ):
+def read_accuracies(file: Path, sel_res: str) -> Dict[str, list]:
+    """The columns of per_class.csv: class, subset, images, and a branch each; {} without the file."""
+    columns = current_branches(read_columns(file, float))
+    if not columns:
+        return {}
+    branch = selected_branch(sel_res, columns)
+    expected = {"class", "subset", "images", branch}
+    if not expected <= columns.keys() or not set(columns["subset"]) <= {"seen", "unseen"}:
         raise InputError(
-            f"{file}: expected the columns class, subset (seen or unseen), images and {branch}, as main.py writes them; delete the file, and the report does without"
+            f"{file}: expected the columns class, subset (seen or unseen), images and {branch}, "
+            f"as main.py writes them; {DO_WITHOUT}"
         )
     return columns
 
@@ -227,13 +164,17 @@ def read_confusion(file: Path) -> tuple:
     classes = columns.pop("class", [])
     if list(columns) != classes:
         raise InputError(
-            f"{file}: expected a column class, and one for each of the classes in it, as main.py writes them; delete the file, and the report does without"
+            f"{file}: expected a column class, and one for each of the classes in it, "
+            f"as main.py writes them; {DO_WITHOUT}"
         )
     return (classes, np.array(list(columns.values())).T) if classes else ()
 
 
 def read_columns(file: Path, number: type) -> Dict[str, list]:
-    """A table of runs.write_columns; {} without the file. number: what the cells hold, but for words and counts."""
+    """A table of `write_columns`; {} without the file.
+
+    number: type of the cells, but for the columns of words and counts
+    """
     kinds = {"class": str, "subset": str, "images": int}
     if not file.is_file():
         return {}
@@ -242,8 +183,122 @@ def read_columns(file: Path, number: type) -> Dict[str, list]:
             names, *rows = csv.reader(lines)
         if not rows or any(len(row) != len(names) for row in rows):
             raise ValueError("its lines are not of one length")
-        return {name: list(map(kinds.get(name, number), column)) for name, column in zip(names, zip(*rows))}
+        columns = {}
+        for name, cells in zip(names, zip(*rows)):
+            kind = kinds.get(name, number)
+            columns[name] = [kind(cell) for cell in cells]
+        return columns
     except (ValueError, csv.Error) as error:
+        raise InputError(f"{file} is no table of main.py: {error}; {DO_WITHOUT}") from error
+
+
+# ---- a run -----------------------------------------------------------------------------------------
+
+
+@dataclass
+class RunRecord:
+    """A run, finished or not.
+
+    facts:      options.json: options, command, versions, ...
+    branch:     the one that counts in the last epoch; `line["branch"]` of each epoch
+    log:        a line an epoch, see `epoch_line`; empty if log.jsonl is lost
+    epochs:     "best", "clean", "last" -> its line; "clean" once a run of that protocol is finished
+    accuracies: the same keys -> columns of per_class.csv, {} without the file
+    confusions: the same keys -> (classes, counts [C, C]) of confusion.csv, () without the file
+    chance:     accuracy by chance among the unseen classes, in percent; NaN until the run is finished
+    """
+
+    facts: dict
+    branch: str
+    log: List[dict]
+    epochs: Dict[str, dict]
+    accuracies: Dict[str, Dict[str, list]]
+    confusions: Dict[str, tuple]
+    chance: float
+    finished: bool
+
+    def branch_in(self, branches: Iterable[str]) -> str:
+        """Which of these branches counts, such as among the columns of a table."""
+        return selected_branch(self.facts["options"]["sel_res"], branches)
+
+
+def read_run(folder: Path) -> RunRecord:
+    """All that the folder of a run tells. Raises InputError if it is none."""
+    results = read_results(folder / "results.json") if (folder / "results.json").is_file() else {}
+    facts = read_facts(folder) or results
+    written = read_log(folder / "log.jsonl") if (folder / "log.jsonl").is_file() else []
+    try:
+        sel_res = facts["options"]["sel_res"]
+        nepoch = int(facts["options"]["nepoch"])
+        log = fill_gaps([epoch_line(line, sel_res) for line in written])
+        lines = log
+        if not log:
+            there = [results[name] for name in EPOCHS if name in results]
+            lines = fill_gaps([epoch_line(line, sel_res) for line in there])
+        epochs = counting_epochs(lines, results)
+        chance = float(results.get("chance", math.nan))
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise InputError(
-            f"{file} is no table of main.py: {error}; delete the file, and the report does without"
+            f"{folder} does not hold what main.py writes ({error!r}): run it again, or name another folder"
         ) from error
+    return RunRecord(
+        facts=facts,
+        branch=epochs["last"]["branch"],
+        log=log,
+        epochs=epochs,
+        accuracies={name: read_accuracies(folder / f"per_class_{name}.csv", sel_res) for name in epochs},
+        confusions={name: read_confusion(folder / f"confusion_{name}.csv") for name in epochs},
+        chance=chance,
+        finished=bool(results) and epochs["last"]["epoch"] + 1 >= nepoch,
+    )
+
+
+def counting_epochs(lines: List[dict], results: dict) -> Dict[str, dict]:
+    """ "best", "clean" and "last" with their lines, as far as there are such."""
+    epochs = {"best": max(lines, key=lambda line: line["score"])}  # the first if tied, as in runs.folder
+    if "clean" in results:
+        by_number = {line["epoch"]: line for line in lines}
+        epochs["clean"] = by_number[results["clean"]["epoch"]]
+    epochs["last"] = lines[-1]
+    return epochs
+
+
+def epoch_line(line: dict, sel_res: str) -> dict:
+    """What is shown of a line of log.jsonl; "branch" is the one that counts, and "score" its number."""
+    scores = {}
+    for name, values in line["scores"].items():
+        scores[name] = {key: float(values[key]) for key in SCORES if key in values}
+    branch = selected_branch(sel_res, scores)
+    counting = scores[branch]
+    if any(values.keys() != counting.keys() for values in scores.values()):
+        raise ValueError("its branches have different scores")
+    return {
+        "epoch": int(line["epoch"]),
+        "stage": str(line["stage"]),
+        "seconds": float(sum(line["seconds"].values())),
+        "loss": float(line["loss"]),
+        "losses": {name: float(value) for name, value in line["losses"].items()},
+        "scores": scores,
+        "branch": branch,
+        "score": counting["H" if "H" in counting else "accuracy"],
+    }
+
+
+def fill_gaps(log: List[dict]) -> List[dict]:
+    """Every line with the branches of all, and the scores and losses of the last one; NaN where it has none.
+
+    Windows may join in later.
+    """
+    if not log:
+        return []
+    keys = log[-1]["scores"][log[-1]["branch"]]
+    branches = list(dict.fromkeys(branch for line in log for branch in line["scores"]))
+    filled = []
+    for line in log:
+        scores = {}
+        for branch in branches:
+            values = line["scores"].get(branch, {})
+            scores[branch] = {key: values.get(key, math.nan) for key in keys}
+        losses = {term: line["losses"].get(term, math.nan) for term in log[-1]["losses"]}
+        filled.append({**line, "losses": losses, "scores": scores})
+    return filled

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# AID in the published file format: nine divisions into seen and unseen classes. Test images are those of the RSICD validation and
-# test captions alone, so that no CLIP of ours has been trained on one.
+# AID in the published file format: nine divisions into seen and unseen classes. Test images are those of the
+# RSICD validation and test captions alone, so that no CLIP of ours has been trained on one.
 source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 
 options=(
@@ -8,6 +8,6 @@ options=(
   --divisions 3                                 # random divisions of each
   --seed 0                                      # that draws them
   --test_images "$CAPTIONS/valid.jsonl" "$CAPTIONS/test.jsonl"
-  --captions "$CAPTIONS/train.jsonl"            # also write which captions speak of seen classes' training images
+  --captions "$CAPTIONS/train.jsonl"            # also writes those of seen classes' training images
 )
 run_model prepare "$IMAGE_ROOT" --output "$DATA/aid" "${options[@]}" "$@"

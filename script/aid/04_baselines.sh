@@ -5,7 +5,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 for clip in ${CLIPS:-tiny clean}; do
   for division in ${DIVISIONS:-0 1 2 3 4 5 6 7 8}; do
     echo "=== $clip, division $division"
-    run_model zero_shot_clip "${where[@]}" --random_id $division --clip "$(clip_of $clip $division)" --class_embedding "$(attributes_of $clip $division)" \
+    run_model zero_shot_clip "${where[@]}" --random_id $division \
+      --clip "$(clip_of $clip $division)" --class_embedding "$(attributes_of $clip $division)" \
       --attributes --gzsl --output "$RUNS/baselines/$clip/division-$division" "$@"
   done
 done

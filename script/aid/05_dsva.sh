@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# DSVA on every division, with either CLIP. One training serves both settings: in these divisions ZSL and GZSL train on the same
-# images, and a GZSL test also says what unseen classes alone give. RECIPE=words trains our own recipe, RECIPE=windows the published
-# one with windows in the final scores. SOURCE=names, seen or images takes another description of the classes (03_annotate.sh).
+# DSVA on every division, with either CLIP. One training serves both settings: in these divisions ZSL and GZSL
+# train on the same images, and a GZSL test also says what unseen classes alone give. RECIPE=words trains our
+# own recipe, RECIPE=windows the published one with windows in the final scores. SOURCE=names, seen or images
+# takes another description of the classes (03_annotate.sh).
 source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 
 RECIPE=${RECIPE:-published}
@@ -23,7 +24,9 @@ case $RECIPE in                                 # chosen on validation classes
 esac
 for clip in ${CLIPS:-tiny clean}; do
   for division in ${DIVISIONS:-0 1 2 3 4 5 6 7 8}; do
-    run_model main "${where[@]}" --random_id $division --clip "$(clip_of $clip $division)" --class_embedding "$(attributes_of $clip $division ${SOURCE:-})" \
+    run_model main "${where[@]}" --random_id $division \
+      --clip "$(clip_of $clip $division)" \
+      --class_embedding "$(attributes_of $clip $division ${SOURCE:-})" \
       "${options[@]}" --output "$RUNS/$RECIPE/$clip/division-$division" "$@"
   done
 done

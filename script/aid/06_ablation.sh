@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# What each part of DSVA is worth: one thing changed at a time, on the three 25/5 divisions; ends with one table.
+# What each part of DSVA is worth: one thing changed at a time, on the three 25/5 divisions. Ends with a table
+# for each branch.
 source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 
 CLIP=${CLIP:-clean}                             # tiny or clean
@@ -18,14 +19,15 @@ rows=()
 ablate() {  # ablate TITLE OPTIONS...
   local folder=$OUTPUT/${1//[^a-zA-Z0-9]/_}
   for division in ${DIVISIONS:-0 1 2}; do
-    run_model main "${where[@]}" --random_id $division --clip "$(clip_of $CLIP $division)" --class_embedding "$(attributes_of $CLIP $division)" \
+    run_model main "${where[@]}" --random_id $division \
+      --clip "$(clip_of $CLIP $division)" --class_embedding "$(attributes_of $CLIP $division)" \
       --cache disk "${base[@]}" "${@:2}" --output "$folder/division-$division" | tail -n 4
   done
   rows+=(--row "$1" "$folder/division-*")
 }
 
 ablate "as published"
-ablate "windows in the test as well" --sel_res pro   # also in the projection branch's scores; --sel_res main names the same numbers
+ablate "windows in the test as well" --sel_res pro  # in the projection branch, too
 ablate "no attri" --attri 0
 ablate "no l_xe" --l_xe 0
 ablate "no l_attri" --l_attri 0
@@ -40,7 +42,10 @@ ablate "functions alone" --only_groups functions
 ablate "materials alone" --only_groups materials
 ablate "surface properties alone" --only_groups surface_properties
 
-for branch in projection attention "windows alone"; do  # --sel_res main, layer and pro
-  echo; echo "$branch branch, last epoch"
-  run_model tables "${rows[@]}" --kinds "$branch, last" --scores ZSL U S H AUSUC
-done
+show() {  # show BRANCH PATTERN: its table; a run with windows in its test names the branch projection+window
+  echo; echo "$1 branch, last epoch"
+  run_model tables "${rows[@]}" --kinds "$2, last" --scores ZSL U S H AUSUC
+}
+show projection "projection(\+window)?"
+show attention attention
+show "windows alone" "windows alone"

@@ -4,8 +4,9 @@ source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 
 columns() {  # columns CLIP RECIPE: the three kinds of divisions, as far as they were run
   for kind in 25/5:012 20/10:345 15/15:678; do
-    runs=$RUNS/$2/$1/division-[${kind#*:}]
-    compgen -G "$runs" > /dev/null && echo --column "${kind%:*}" "$RUNS/baselines/$1/division-[${kind#*:}]" "$runs"
+    divisions=division-[${kind#*:}]
+    compgen -G "$RUNS/$2/$1/$divisions" > /dev/null || continue
+    echo --column "${kind%:*}" "$RUNS/baselines/$1/$divisions" "$RUNS/$2/$1/$divisions"
   done
 }
 for clip in ${CLIPS:-tiny clean}; do

@@ -64,7 +64,7 @@ def watch_decoding(monkeypatch) -> list:
     return seen
 
 
-# ---- the same numbers --------------------------------------------------------------------------------
+# ---- the same numbers ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -169,7 +169,7 @@ def test_decoding_draws_no_random_number(data):
     assert torch.rand(1) == torch.rand(1, generator=torch.Generator().manual_seed(3))
 
 
-# ---- what changes ------------------------------------------------------------------------------------
+# ---- what changes ----------------------------------------------------------------------------------
 
 
 def test_a_changed_image_is_decoded_anew_and_no_other(data, tmp_path, monkeypatch):
@@ -216,7 +216,7 @@ def test_what_another_version_decoded_is_made_anew(data, tmp_path, monkeypatch, 
     assert len(seen) == 60 and "is damaged, or of other versions, and is made anew" in capsys.readouterr().out
 
 
-# ---- damage ------------------------------------------------------------------------------------------
+# ---- damage ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -299,7 +299,7 @@ def test_pixels_that_other_processes_read_are_not_overwritten(data, tmp_path):
     assert batches(scenes) == expected
 
 
-# ---- interrupted, and two at once --------------------------------------------------------------------
+# ---- interrupted, and two at once ------------------------------------------------------------------
 
 
 def process(data, folder: Path, **how) -> subprocess.Popen:
@@ -371,7 +371,7 @@ def test_who_waits_says_so(data, tmp_path):
     assert waiting.communicate()[0].endswith("True\n")
 
 
-# ---- no room -----------------------------------------------------------------------------------------
+# ---- no room ---------------------------------------------------------------------------------------
 
 
 def test_a_full_disk_is_refused_before(data, tmp_path, monkeypatch):

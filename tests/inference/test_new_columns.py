@@ -74,7 +74,7 @@ def own_pictures(place, c) -> tuple:
     return tuple(map(str, sorted((place / "RSSDIVCS" / f"Class{c}").glob("*.png"))))
 
 
-# ---- from words and pictures -----------------------------------------------------------------------------
+# ---- from words and pictures -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("c", range(5))
@@ -217,7 +217,7 @@ def test_another_clip_is_told(place, monkeypatch, capsys):
     assert line.startswith("note: elsewhere has other weights")
 
 
-# ---- values by hand --------------------------------------------------------------------------------------
+# ---- values by hand --------------------------------------------------------------------------------
 
 
 def test_values_by_hand_become_columns_with_class_scores_as_large_as_the_known_ones(tmp_path):

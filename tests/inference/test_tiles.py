@@ -15,7 +15,7 @@ def bright(images: torch.Tensor) -> np.ndarray:
     return np.stack([1 - share, share], axis=1)
 
 
-# ---- where the tiles lie ---------------------------------------------------------------------------------
+# ---- where the tiles lie ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ def test_the_boxes_are_those_of_a_worked_example():
     ]
 
 
-# ---- what they blend to ----------------------------------------------------------------------------------
+# ---- what they blend to ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

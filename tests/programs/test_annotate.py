@@ -53,7 +53,7 @@ def run(root, words="", clip="unused", output="mine_splits.mat"):
     return scipy.io.loadmat(root / output)
 
 
-# ---- the matrix --------------------------------------------------------------------------------------
+# ---- the matrix ------------------------------------------------------------------------------------
 
 
 def similarities_by_hand(source):
@@ -194,7 +194,7 @@ def test_the_same_command_writes_the_same(root, clip):
     np.testing.assert_array_equal(run(root, "--from seen", clip)["att"], first["att"])
 
 
-# ---- the truth ---------------------------------------------------------------------------------------
+# ---- the truth -------------------------------------------------------------------------------------
 
 
 def test_the_truth_is_found_by_name_and_goes_along(root, monkeypatch, capsys):
@@ -212,7 +212,7 @@ def test_the_truth_is_found_by_name_and_goes_along(root, monkeypatch, capsys):
     assert 0.8 < correlation < 1.0  # standardising once more changes a few ranks
 
 
-# ---- errors ------------------------------------------------------------------------------------------
+# ---- errors ----------------------------------------------------------------------------------------
 
 
 def spoil_tokenizer(root, clip):

@@ -62,7 +62,7 @@ def finished(place, photos, tmp_path_factory) -> Path:
     return output
 
 
-# ---- the numbers -----------------------------------------------------------------------------------------
+# ---- the numbers -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -91,11 +91,7 @@ def test_probabilities_are_those_that_evaluation_sees(place, tmp_path, sel_res, 
         place,
         "--resume",
         tmp_path / "other.safetensors",
-        "--classes",
-        "all",
-        "--top",
-        5,
-        "--output",
+        "--classes all --top 5 --output",
         tmp_path / "out",
         *paths,
     )
@@ -134,10 +130,7 @@ def test_calibrated_stacking_ranks_but_leaves_probabilities_as_they_are(
         run(
             place,
             photos / "b",
-            "--classes",
-            "all",
-            "--top",
-            5,
+            "--classes all --top 5",
             f"--calibrated_stacking={value}",
             "--output",
             tmp_path / name,
@@ -169,9 +162,7 @@ def test_a_new_class_competes_with_the_others(place, photos, tmp_path, capsys):
         "quay: ships in a row",
         "--class_values",
         tmp_path / "values.json",
-        "--top",
-        9,
-        "--output",
+        "--top 9 --output",
         tmp_path / "out",
     )
     named = {entry["class"] for line in lines(tmp_path / "out") for entry in line.get("classes", [])}
@@ -191,9 +182,7 @@ def test_only_added_classes(place, photos, tmp_path):
     run(
         place,
         photos / "b",
-        "--classes",
-        "none",
-        "--class_values",
+        "--classes none --class_values",
         tmp_path / "values.json",
         "--output",
         tmp_path / "out",
@@ -203,7 +192,7 @@ def test_only_added_classes(place, photos, tmp_path):
         assert sum(entry["probability"] for entry in line["classes"]) == pytest.approx(1, abs=1e-5)
 
 
-# ---- the files -------------------------------------------------------------------------------------------
+# ---- the files -------------------------------------------------------------------------------------
 
 
 def test_a_class_can_be_left_out_and_come_back_under_its_name(place, photos, tmp_path, capsys):
@@ -300,7 +289,7 @@ def test_any_bytes_are_a_file_name(place, photos, tmp_path):
     )
 
 
-# ---- going on --------------------------------------------------------------------------------------------
+# ---- going on --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("torn_off", [1, 300, 1100, 1800, 0.9999, 1.0])
@@ -407,7 +396,7 @@ def test_only_the_next_batches_are_ever_taken(photos):
         assert [images.shape for _, images, _ in batches] == [(2, 3, 8, 8)] * 3 and len(taken) < 20
 
 
-# ---- wrong use -------------------------------------------------------------------------------------------
+# ---- wrong use -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

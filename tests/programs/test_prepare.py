@@ -121,7 +121,7 @@ def test_validation_classes_are_seen_ones_and_their_images_training_images(photo
         )
 
 
-# ---- which images are tested, which captions are read ------------------------------------------------
+# ---- which images are tested, which captions are read ----------------------------------------------
 
 
 def listing(photos, first=2) -> dict:
@@ -265,7 +265,7 @@ def test_from_a_folder_to_a_gzsl_result(photos, tmp_path):
     assert data.class_attributes.shape == (98, 5)
 
 
-# ---- bad input ---------------------------------------------------------------------------------------
+# ---- bad input -------------------------------------------------------------------------------------
 
 
 def fails(photos, capsys, *words) -> str:

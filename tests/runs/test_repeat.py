@@ -13,10 +13,11 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from conftest import write_clip, write_dataset
-from runs.build import file_fingerprint, load_saved
-from runs.checkpoint import checkpoint_metadata
-from support.errors import InputError
 from helpers import QUICK, fails, run
+from inference.saved import load_saved
+from runs.checkpoint import checkpoint_metadata
+from runs.fingerprints import file_fingerprint
+from support.errors import InputError
 
 SPLITS = "ann_attr_finetune_61_splits.mat"
 
@@ -74,7 +75,7 @@ def repeat(results: Path, *words) -> int:
     return 0
 
 
-# ---- what is recorded ------------------------------------------------------------------------------------------------
+# ---- what is recorded ------------------------------------------------------------------------------
 
 
 def test_results_options_and_checkpoints_know_the_files(place):
@@ -118,16 +119,17 @@ def test_the_same_content_written_at_another_time_is_the_same_file(tmp_path):
     assert file_fingerprint(tmp_path / "a.mat") != file_fingerprint(tmp_path / "b.mat")
 
 
-# ---- a file that has changed -----------------------------------------------------------------------------------------
+# ---- a file that has changed -----------------------------------------------------------------------
 
 
 def test_a_saved_model_whose_classes_were_described_anew_is_refused(copy):
     load_saved(copy / "run" / "last.safetensors", torch.device("cpu"))
     annotate_anew(copy)
-    with pytest.raises(
-        InputError,
-        match=f"last.safetensors was trained with another .*{SPLITS}: .*has changed since. Put the former file back, or train anew",
-    ):
+    words = (
+        f"last.safetensors was trained with another .*{SPLITS}: .*has changed since. "
+        "Put the former file back, or train anew"
+    )
+    with pytest.raises(InputError, match=words):
         load_saved(copy / "run" / "last.safetensors", torch.device("cpu"))
 
 
@@ -137,7 +139,7 @@ def test_a_saved_model_of_before_that_knows_no_files_still_loads(copy):
         copy / "run" / "last.safetensors",
         lambda metadata: {key: value for key, value in metadata.items() if key != "files"},
     )
-    assert load_saved(copy / "run" / "last.safetensors", torch.device("cpu"))[0].epoch == 1
+    assert load_saved(copy / "run" / "last.safetensors", torch.device("cpu")).epoch == 1
 
 
 def test_evaluation_on_a_changed_file_says_so(copy, capsys):
@@ -161,7 +163,7 @@ def test_a_run_does_not_go_on_with_changed_files_but_on_another_machine(copy, tm
     )
 
 
-# ---- --repeat --------------------------------------------------------------------------------------------------------
+# ---- --repeat --------------------------------------------------------------------------------------
 
 
 def test_a_run_is_repeated_in_a_new_folder_and_agrees(copy, capsys):
@@ -184,17 +186,29 @@ def test_a_run_is_repeated_in_a_new_folder_and_agrees(copy, capsys):
 
 def test_numbers_that_do_not_agree_end_with_code_1(copy, capsys):
     results = json.loads((copy / "run" / "results.json").read_text())
-    results["clean"]["scores"]["final"]["S"] += 0.25
+    scores = results["clean"]["scores"]["projection"]
+    scores["S"] += 0.25
     (copy / "run" / "results.json").write_text(json.dumps(results))
     assert repeat(copy / "run" / "results.json") == 1
     said = capsys.readouterr().out
     assert said.splitlines()[-1].startswith("1 of ") and said.splitlines()[-1].endswith(
         "differ, by 0.25 at most"
     )
-    assert (
-        f"final S {results['clean']['scores']['final']['S']}, now {results['clean']['scores']['final']['S'] - 0.25}"
-        in said
-    )
+    assert f"projection S {scores['S']}, now {scores['S'] - 0.25}" in said
+
+
+def test_a_run_of_before_is_repeated_under_the_names_of_today(copy, capsys):
+    """It called the projection branch "final", with windows or without."""
+    file = copy / "run" / "results.json"
+    results = json.loads(file.read_text())
+    for epoch in ("best", "clean", "last"):
+        scores = results[epoch]["scores"]
+        results[epoch]["scores"] = {"final": scores.pop("projection"), **scores}
+    results["branch"] = "final"
+    file.write_text(json.dumps(results))
+    assert repeat(file) == 0
+    said = capsys.readouterr().out
+    assert said.splitlines()[-1].endswith("numbers agree exactly") and "projection H" in said
 
 
 def test_an_interrupted_repetition_goes_on(copy, monkeypatch):

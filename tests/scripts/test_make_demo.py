@@ -1,4 +1,4 @@
-"""The demo generator: deterministic, exact about its attributes, in the published format, silent about classes."""
+"""The demo generator: deterministic, exact about its attributes, in the published format, naming no class."""
 
 import json
 import re
@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 from scipy.io import loadmat
 
-ROOT = Path(__file__).resolve().parents[1] / "RSSDIVCS"
+ROOT = Path(__file__).resolve().parents[2] / "RSSDIVCS"
 sys.path.insert(0, str(ROOT))
 
 from demo.attributes import ATTRIBUTES, GROUPS, INDEX, NOTABLE, pack_masks, read_masks  # noqa: E402
@@ -24,26 +24,30 @@ PER_CLASS, UNSEEN, DIVISIONS = 6, 6, 3
 
 def make(*args):
     """Run the program; its exit code and what it said on stderr."""
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "make_demo.py"), *map(str, args)], capture_output=True, text=True
-    )
+    command = [sys.executable, str(ROOT / "make_demo.py"), *map(str, args)]
+    done = subprocess.run(command, capture_output=True, text=True)
     return done.returncode, done.stderr
 
 
 def content(folder):
-    return {
-        str(path.relative_to(folder)): path.read_bytes()
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    }
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+def read_lines(file):
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def indices(splits, name, k):
+    """The 1-based images of a part of division k."""
+    return set(splits[f"{name}_{k}"].ravel().tolist())
 
 
 @pytest.fixture(scope="module")
 def demo(tmp_path_factory):
     out = tmp_path_factory.mktemp("demo") / "out"
-    assert make(
-        "--out", out, "--per_class", PER_CLASS, "--divisions", DIVISIONS, "--unseen", UNSEEN, "--size", 112
-    ) == (0, "")
+    counts = ["--per_class", PER_CLASS, "--divisions", DIVISIONS, "--unseen", UNSEEN]
+    assert make("--out", out, "--size", 112, *counts) == (0, "")
     return out
 
 
@@ -69,15 +73,11 @@ def masks(demo, paths):
 
 
 @pytest.fixture(scope="module")
-def told(tmp_path_factory):
+def compositions(tmp_path_factory):
     """Random compositions: the folder, and the captions of every image."""
     out = tmp_path_factory.mktemp("random") / "out"
     assert make("--random", 60, "--out", out, "--size", 112) == (0, "")
-    parts = [
-        [json.loads(line) for line in (out / f"captions_{part}.jsonl").read_text().splitlines()]
-        for part in ("train", "test")
-    ]
-    return out, parts
+    return out, [read_lines(out / f"captions_{part}.jsonl") for part in ("train", "test")]
 
 
 # determinism and resuming
@@ -86,13 +86,13 @@ def told(tmp_path_factory):
 def test_files_are_the_same_on_any_number_of_workers_and_after_an_interruption(tmp_path):
     for name, workers in (("one", 1), ("two", 2)):
         assert make("--out", tmp_path / name, "--per_class", 1, "--size", 64, "--workers", workers) == (0, "")
-    whole = content(tmp_path / "one")
-    assert whole == content(tmp_path / "two")
+    expected = content(tmp_path / "one")
+    assert expected == content(tmp_path / "two")
     for lost in ("Beach/beach_1.jpg", "masks/River/river_1.npz", "files/demo_images.mat"):
         (tmp_path / "two" / lost).unlink()
     kept = (tmp_path / "two" / "Airport" / "airport_1.jpg").stat().st_mtime_ns
     assert make("--out", tmp_path / "two", "--per_class", 1, "--size", 64) == (0, "")
-    assert content(tmp_path / "two") == whole
+    assert content(tmp_path / "two") == expected
     assert (tmp_path / "two" / "Airport" / "airport_1.jpg").stat().st_mtime_ns == kept
 
 
@@ -115,7 +115,9 @@ def test_captions_and_compositions_are_deterministic(tmp_path):
 
 
 def test_there_are_enough_classes_and_attributes_in_the_published_groups(demo):
-    assert len(CLASSES) >= 24 and len(ATTRIBUTES) >= 28 and len(set(ATTRIBUTES)) == len(ATTRIBUTES)
+    assert len(CLASSES) >= 24
+    assert len(ATTRIBUTES) >= 28
+    assert len(set(ATTRIBUTES)) == len(ATTRIBUTES)
     groups = json.loads((demo / "files" / "attri_group_3.json").read_text())
     assert {group: tuple(ATTRIBUTES[i] for i in index) for group, index in groups.items()} == GROUPS
     assert sorted(sum(groups.values(), [])) == list(range(len(ATTRIBUTES)))
@@ -123,35 +125,31 @@ def test_there_are_enough_classes_and_attributes_in_the_published_groups(demo):
 
 def test_masks_come_back_as_they_were_packed(tmp_path):
     label = np.array([[0, 1], [2, 1]], np.uint8)
-    (tmp_path / "m.npz").write_bytes(
-        pack_masks(label, [("water", "rippled"), ("sand",), ("runway", ATTRIBUTES[-1])])
-    )
+    kinds = [("water", "rippled"), ("sand",), ("runway", ATTRIBUTES[-1])]
+    (tmp_path / "m.npz").write_bytes(pack_masks(label, kinds))
     masks = read_masks(tmp_path / "m.npz")
-    assert masks.shape == (len(ATTRIBUTES), 2, 2) and masks.dtype == bool
+    assert masks.shape == (len(ATTRIBUTES), 2, 2)
+    assert masks.dtype == bool
     expected = np.zeros_like(masks)
-    for name, y, x in (
-        ("water", 0, 0),
-        ("rippled", 0, 0),
-        ("sand", 0, 1),
-        ("sand", 1, 1),
-        ("runway", 1, 0),
-        (ATTRIBUTES[-1], 1, 0),
-    ):
-        expected[INDEX[name], y, x] = True
+    for name in ("water", "rippled"):
+        expected[INDEX[name], 0, 0] = True
+    expected[INDEX["sand"], :, 1] = True
+    for name in ("runway", ATTRIBUTES[-1]):
+        expected[INDEX[name], 1, 0] = True
     assert (masks == expected).all()
 
 
 def test_what_is_drawn_later_hides_what_lay_there_in_picture_and_mask():
     scene = Scene(np.random.default_rng(0))
-    scene.polygon(np.array([(0, 0), (448, 0), (448, 448), (0, 448)]), (10, 20, 200), ("water",))
-    scene.polygon(
-        np.array([(100, 100), (300, 100), (300, 300), (100, 300)]), (240, 10, 10), ("sand", "shiny")
-    )
+    below = np.array([(0, 0), (448, 0), (448, 448), (0, 448)])
+    above = np.array([(100, 100), (300, 100), (300, 300), (100, 300)])
+    scene.polygon(below, (10, 20, 200), ("water",))
+    scene.polygon(above, (240, 10, 10), ("sand", "shiny"))
     label, rgb = np.asarray(scene.label), np.asarray(scene.rgb)
     sand = label == scene.kind(("sand", "shiny"))
-    assert (
-        sand.sum() == 201 * 201 and (rgb[sand] == (240, 10, 10)).all() and (rgb[~sand] == (10, 20, 200)).all()
-    )
+    assert sand.sum() == 201 * 201
+    assert (rgb[sand] == (240, 10, 10)).all()
+    assert (rgb[~sand] == (10, 20, 200)).all()
     assert (label[~sand] == scene.kind(("water",))).all()
 
 
@@ -161,7 +159,8 @@ def test_every_pixel_has_an_attribute_and_every_attribute_occurs(masks):
 
 
 def test_true_attributes_are_the_share_of_images_that_show_them(images, splits, masks):
-    present, labels = np.array([mask.mean((1, 2)) >= NOTABLE for mask in masks]), images["labels"].ravel()
+    present = np.array([mask.mean((1, 2)) >= NOTABLE for mask in masks])
+    labels = images["labels"].ravel()
     for c in range(len(CLASSES)):
         assert np.allclose(splits["att_true"][:, c], present[labels == c + 1].mean(0))
 
@@ -188,13 +187,12 @@ def test_class_attributes_are_standardised_then_of_unit_norm(splits):
 
 @pytest.mark.parametrize("k", range(DIVISIONS))
 def test_a_division_parts_the_images_as_published(splits, images, k):
-    zsl, train, seen, unseen = (
-        set(splits[f"{name}_{k}"].ravel().tolist())
-        for name in ("train_zsl_loc", "train_gzsl_loc", "test_seen_loc", "test_unseen_loc")
-    )
-    assert (
-        train == zsl and not train & seen and not (train | seen) & unseen
-    )  # no test image is trained on, in ZSL or GZSL
+    train = indices(splits, "train_gzsl_loc", k)
+    seen = indices(splits, "test_seen_loc", k)
+    unseen = indices(splits, "test_unseen_loc", k)
+    assert train == indices(splits, "train_zsl_loc", k)
+    assert not train & (seen | unseen)  # no test image is trained on, in ZSL or GZSL
+    assert not seen & unseen
     described = set(range(1, len(CLASSES) * PER_CLASS + 1)) - train - seen - unseen
     assert len(described) == UNSEEN * round(PER_CLASS * DESCRIBED)  # these stand for the unseen classes
     assert len(train) == (len(CLASSES) - UNSEEN) * round(0.8 * PER_CLASS)
@@ -206,19 +204,21 @@ def test_a_division_parts_the_images_as_published(splits, images, k):
 
 @pytest.mark.parametrize("k", range(DIVISIONS))
 def test_validation_divides_the_training_images_once_more(demo, splits, images, k):
-    held_out, labels = loadmat(demo / "files" / "ann_attr_demo_val_splits.mat"), images["labels"].ravel()
-    train, seen, unseen = (
-        set(held_out[f"{name}_{k}"].ravel().tolist())
-        for name in ("train_zsl_loc", "test_seen_loc", "test_unseen_loc")
-    )
-    everything = set(splits[f"train_zsl_loc_{k}"].ravel().tolist())
+    held_out = loadmat(demo / "files" / "ann_attr_demo_val_splits.mat")
+    labels = images["labels"].ravel()
+    train = indices(held_out, "train_zsl_loc", k)
+    seen = indices(held_out, "test_seen_loc", k)
+    unseen = indices(held_out, "test_unseen_loc", k)
+    everything = indices(splits, "train_zsl_loc", k)
     described = everything - train - seen - unseen
-    assert train | seen | unseen < everything and {labels[i - 1] for i in described} <= {
-        labels[i - 1] for i in unseen
-    }
-    assert len({labels[i - 1] for i in unseen}) == UNSEEN and not {labels[i - 1] for i in unseen} & {
-        labels[i - 1] for i in train | seen
-    }
+    assert train | seen | unseen < everything
+
+    def classes(images):
+        return {labels[i - 1] for i in images}
+
+    assert classes(described) <= classes(unseen)
+    assert len(classes(unseen)) == UNSEEN
+    assert not classes(unseen) & classes(train | seen)
 
 
 @pytest.mark.parametrize("k", range(DIVISIONS))
@@ -233,9 +233,8 @@ def test_unseen_classes_share_their_attributes_with_seen_ones(splits, k):
 
 
 def test_classes_are_not_told_apart_by_mean_colour(paths):
-    colour = np.array([np.asarray(Image.open(path)).mean((0, 1)) for path in paths]).reshape(
-        len(CLASSES), PER_CLASS, 3
-    )
+    colour = np.array([np.asarray(Image.open(path)).mean((0, 1)) for path in paths])
+    colour = colour.reshape(len(CLASSES), PER_CLASS, 3)
     means = colour.mean(1)
     nearest = ((colour[:, :, None] - means) ** 2).sum(-1).argmin(-1)
     assert (nearest == np.arange(len(CLASSES))[:, None]).mean() < 0.3
@@ -247,12 +246,15 @@ def test_classes_are_not_told_apart_by_mean_colour(paths):
 # captions
 
 
-def test_captions_never_name_a_class(told):
-    _, parts = told
-    singular = lambda word: word.lower().rstrip("s")
+def test_captions_never_name_a_class(compositions):
+    _, parts = compositions
+
+    def singular(word):
+        return word.lower().rstrip("s")
+
     allowed = {singular(word) for name in ATTRIBUTES for word in name.split()}
     words = {name: [w.lower() for w in re.findall("[A-Z][a-z]+", name)] for name in CLASSES}
-    forbidden = {singular(word) for parts_ in words.values() for word in parts_} - allowed
+    forbidden = {singular(word) for name in words.values() for word in name} - allowed
     assert {"airport", "harbor", "beach", "farmland", "residential", "stadium"} <= forbidden
     for line in sum(parts, []):
         for caption in line["captions"]:
@@ -260,8 +262,8 @@ def test_captions_never_name_a_class(told):
             assert not any(" ".join(name) in caption for name in words.values() if len(name) > 1), caption
 
 
-def test_captions_name_attributes_that_the_image_shows(told):
-    out, parts = told
+def test_captions_name_attributes_that_the_image_shows(compositions):
+    out, parts = compositions
     for line in sum(parts, [])[:40]:
         shares = read_masks(out / "masks" / Path(line["image"]).with_suffix(".npz")).mean((1, 2))
         shown = shares > 0
@@ -272,33 +274,30 @@ def test_captions_name_attributes_that_the_image_shows(told):
             assert all(shown[INDEX[name]] for name in named), caption
 
 
-def test_a_share_of_the_compositions_is_held_out(told):
-    _, (train, test) = told
+def test_a_share_of_the_compositions_is_held_out(compositions):
+    _, (train, test) = compositions
     assert (len(train), len(test)) == (54, 6)
     assert not {line["image"] for line in train} & {line["image"] for line in test}
 
 
-def test_compositions_show_every_attribute(told):
-    out, parts = told
+def test_compositions_show_every_attribute(compositions):
+    out, parts = compositions
     share = np.mean([read_masks(path).any((1, 2)) for path in (out / "masks").rglob("*.npz")], axis=0)
     assert share.min() > 0.01 and share.max() < 0.85
 
 
-def test_parts_of_compositions_are_told_by_themselves(tmp_path):
+def test_parts_of_compositions_are_captioned_by_themselves(tmp_path):
     assert make("--out", tmp_path, "--random", 4, "--held_out", 0.5, "--size", 128, "--parts", 2) == (0, "")
-    lines = [
-        [json.loads(line) for line in (tmp_path / f"parts_{split}.jsonl").read_text().splitlines()]
-        for split in ("train", "test")
-    ]
-    assert [len(part) for part in lines] == [8, 8]
-    whole = np.asarray(Image.open(tmp_path / "images" / "000" / "000001.jpg")).astype(int)
+    train, test = [read_lines(tmp_path / f"parts_{split}.jsonl") for split in ("train", "test")]
+    assert (len(train), len(test)) == (8, 8)
+    full = np.asarray(Image.open(tmp_path / "images" / "000" / "000001.jpg")).astype(int)
     part = np.asarray(Image.open(tmp_path / "parts" / "000" / "000001_2.jpg")).astype(int)
-    assert part.shape == (64, 64, 3) and np.abs(part - whole[64:, :64]).mean() < 4  # below, left
+    assert part.shape == (64, 64, 3)
+    assert np.abs(part - full[64:, :64]).mean() < 4  # below, left
     shares = read_masks(tmp_path / "masks" / "images" / "000" / "000001.npz")[:, 64:, :64].mean((1, 2))
-    assert lines[0][6]["image"] == "parts/000/000001_2.jpg"
-    assert lines[0][6]["captions"][2:] == [
-        name for name, share in zip(ATTRIBUTES, shares) if share >= NOTABLE
-    ]
+    shown = [name for name, share in zip(ATTRIBUTES, shares) if share >= NOTABLE]
+    assert train[6]["image"] == "parts/000/000001_2.jpg"
+    assert train[6]["captions"][2:] == shown
 
 
 # mistakes

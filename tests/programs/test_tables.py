@@ -7,40 +7,35 @@ import pytest
 import tables
 
 
-def scores(zsl, h):
-    return {
-        branch: {"U": 1.0, "S": 2.0, "H": h, "AUSUC": 3.0, "ZSL": zsl} for branch in ("final", "attention")
-    }
+def scores(zsl, h, projection="projection"):
+    values = {"U": 1.0, "S": 2.0, "H": h, "AUSUC": 3.0, "ZSL": zsl}
+    return {projection: values, "attention": values}
 
 
-def write_run(folder, log, trial=None):
-    lines = [{"epoch": epoch, "scores": scores(*pair)} for epoch, pair in enumerate(log)]
-    results = {"branch": "attention", "best": lines[0], "last": lines[-1], "options": {"sel_res": "layer"}}
-    for place, several in (
-        (folder, lines),
-        (
-            folder / "validation",
-            trial and [{"epoch": e, "scores": scores(*pair)} for e, pair in enumerate(trial)],
-        ),
-    ):
-        if several:
-            place.mkdir(parents=True, exist_ok=True)
-            (place / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in several))
+def write_log(folder, lines):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+def write_run(folder, log, trial=None, projection="projection", sel_res="layer"):
+    """A run of GZSL.  log, trial: ZSL and H of each epoch, of the run and of its validation"""
+    lines = [{"epoch": epoch, "scores": scores(*pair, projection)} for epoch, pair in enumerate(log)]
+    results = {"branch": "attention", "best": lines[0], "last": lines[-1], "options": {"sel_res": sel_res}}
+    write_log(folder, lines)
     if trial:
+        tried = [{"epoch": epoch, "scores": scores(*pair, projection)} for epoch, pair in enumerate(trial)]
+        write_log(folder / "validation", tried)
         results["clean"] = lines[0]
     (folder / "results.json").write_text(json.dumps(results))
 
 
 def write_zsl_run(folder, accuracies):
-    folder.mkdir(parents=True)
-    lines = [
-        {"epoch": epoch, "scores": {"attention": {"accuracy": value}}}
-        for epoch, value in enumerate(accuracies)
-    ]
-    (folder / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    (folder / "results.json").write_text(
-        json.dumps({"best": lines[0], "last": lines[-1], "options": {"sel_res": "layer"}})
-    )
+    lines = []
+    for epoch, value in enumerate(accuracies):
+        lines.append({"epoch": epoch, "scores": {"attention": {"accuracy": value}}})
+    write_log(folder, lines)
+    results = {"best": lines[0], "last": lines[-1], "options": {"sel_res": "layer"}}
+    (folder / "results.json").write_text(json.dumps(results))
 
 
 def rows(printed):
@@ -139,12 +134,75 @@ def test_formats(tmp_path, capsys):
     assert r"DSVA attention, last epoch & 15.0 $\pm$ 7.1 \\" in capsys.readouterr().out
 
 
+def test_runs_of_before_whose_projection_was_called_final(tmp_path, capsys):
+    for name, projection in (("before", "final"), ("now", "projection")):
+        write_run(tmp_path / name, [(10, 1), (30, 2)], [(5, 8), (6, 2)], projection, sel_res="main")
+        tables.main(["--column", "x", str(tmp_path / name)])
+    printed = capsys.readouterr().out
+    half = len(printed) // 2
+    assert printed[:half] == printed[half:] and "DSVA projection, clean protocol" in printed
+
+
+def test_the_projection_with_windows_is_another_kind_than_without(tmp_path, capsys):
+    values = {"U": 1.0, "S": 2.0, "AUSUC": 3.0}
+    lines = [
+        {"epoch": 0, "scores": {"projection": {**values, "ZSL": 70.0, "H": 10.0}}},
+        {"epoch": 1, "scores": {"projection+window": {**values, "ZSL": 60.0, "H": 20.0}}},
+    ]
+    folder = tmp_path / "11_gzsl_40_30"
+    write_log(folder, lines)
+    results = {"best": lines[1], "last": lines[1], "options": {"sel_res": "main"}}
+    (folder / "results.json").write_text(json.dumps(results))
+    tables.main(["--column", "x", str(folder)])
+    table = rows(capsys.readouterr().out)
+    assert table["DSVA projection, paper protocol"] == ["70.0", ""]
+    assert table["DSVA projection+window, paper protocol"] == ["", "20.0"]
+    assert table["DSVA projection+window, last epoch"] == ["60.0", "20.0"]
+    tables.main(["--runs", str(tmp_path)])
+    gzsl = capsys.readouterr().out.split("\n\n")[1]
+    assert rows(gzsl)["ours, paper protocol"][2] == "1.0 / 2.0 / 20.0"
+
+
+@pytest.mark.parametrize("projection", ["projection", "final", "projection+window"])
+def test_the_table_of_the_quickstart(tmp_path, capsys, projection):
+    values = {"accuracy": 40.0, "U": 1.0, "S": 2.0, "H": 3.0, "AUSUC": 4.0}
+    baseline = {"scores": {"names": values, "attributes": {**values, "H": 5.0}}}
+    trained = {projection: {**values, "ZSL": 70.0}, "attention": {**values, "ZSL": 80.0, "U": 90.0}}
+    training = {"chance": 100 / 6, "last": {"scores": trained}}
+    for name in ("baseline_zsl", "baseline_gzsl", "zsl", "gzsl", "words"):
+        (tmp_path / name).mkdir()
+        content = baseline if name.startswith("baseline") else training
+        (tmp_path / name / "results.json").write_text(json.dumps(content))
+    tables.main(["--quickstart", str(tmp_path)])
+    assert capsys.readouterr().out.splitlines() == [
+        "accuracy in %                      ZSL   GZSL U       S       H   AUSUC",
+        "chance                            16.7",
+        "CLIP by class name                40.0      1.0     2.0     3.0     4.0",
+        "attributes alone, no training     40.0      1.0     2.0     5.0     4.0",
+        "DSVA, projection branch           40.0      1.0     2.0     3.0     4.0",
+        "DSVA, attention branch            40.0     90.0     2.0     3.0     4.0",
+        "our recipe, projection branch     70.0      1.0     2.0     3.0     4.0",
+        "our recipe, attention branch      80.0     90.0     2.0     3.0     4.0",
+    ]
+
+
+def test_a_folder_that_is_no_quickstart_is_refused(tmp_path, capsys):
+    for name in ("baseline_zsl", "baseline_gzsl", "zsl", "gzsl", "words"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "results.json").write_text("{}")
+    with pytest.raises(SystemExit) as stop:
+        tables.main(["--quickstart", str(tmp_path)])
+    error = capsys.readouterr().err
+    assert stop.value.code == 2 and "does not hold what script/quickstart.sh writes" in error
+
+
 @pytest.mark.parametrize(
     "words, told",
     [
         (["--column", "x"], "x: expected a title and folders"),
         (["--column", "x", "/nowhere/*"], "/nowhere/*"),
         (["--column", "x", "a", "--row", "y", "b"], "different tables"),
+        (["--quickstart", "q", "--row", "y", "b"], "different tables"),
         (["--format", "word"], "--format"),
     ],
 )

@@ -1,0 +1,58 @@
+"""The quickstart as a new user runs it, on a few scenes and for one short epoch."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+REPOSITORY = Path(__file__).parents[2]
+
+
+def quickstart(place, environment) -> str:
+    """What it prints."""
+    command = [REPOSITORY / "script" / "quickstart.sh", "--nepoch", "1", "--n_batch", "2"]
+    done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def last_scores(folder) -> dict:
+    """Of a run's attention branch in its last epoch."""
+    return json.loads((folder / "results.json").read_text())["last"]["scores"]["attention"]
+
+
+def test_quickstart_runs_measures_and_is_not_done_twice(tmp_path):
+    environment = {
+        **os.environ,
+        "PYTHON": sys.executable,
+        "DEMO": str(tmp_path / "demo"),
+        "RUNS": str(tmp_path / "runs"),
+        "PER_CLASS": "6",
+    }
+    first = quickstart(tmp_path, environment)
+    again = quickstart(tmp_path, environment)
+    table, page = first.split("8  results\n")[1].split("9  all of it on a page\n")
+    assert [line.split("  ")[0] for line in table.splitlines()[1:]] == [
+        "chance",
+        "CLIP by class name",
+        "attributes alone, no training",
+        "DSVA, projection branch",
+        "DSVA, attention branch",
+        "our recipe, projection branch",
+        "our recipe, attention branch",
+    ]
+    assert again.endswith(f"{table}9  all of it on a page\n{page}")
+    runs = tmp_path / "runs"
+    assert page.strip() == str(runs / "words" / "report.html")
+    assert Path(page.strip()).stat().st_size > 100_000
+    assert "epoch  0" in first
+    assert "epoch  0  " not in again  # trained once
+
+    zsl, gzsl = last_scores(runs / "zsl"), last_scores(runs / "gzsl")
+    numbers = f"{zsl['accuracy']:7.1f}  {gzsl['U']:7.1f} {gzsl['S']:7.1f} {gzsl['H']:7.1f}"
+    assert f"DSVA, attention branch         {numbers}" in table
+    assert "rank correlation" in first
+    assert first.count("times chance") == 2
+    for run in ("zsl", "words"):
+        assert (runs / run / "attention" / "contact_sheet.png").stat().st_size > 10_000
