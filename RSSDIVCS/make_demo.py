@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
-"""Draw the demo: aerial scenes of many classes in the published RSSDIVCS format, with every attribute's exact pixels.
+"""Draw the demo: aerial scenes in the published RSSDIVCS format, with every attribute's exact pixels.
 
-    python RSSDIVCS/make_demo.py                                     the benchmark: scene classes, splits, masks
-    python RSSDIVCS/make_demo.py --random 20000 --out pretrain/  random compositions with captions, to train a CLIP on
+    python RSSDIVCS/make_demo.py                             the benchmark: scene classes, splits, masks
+    python RSSDIVCS/make_demo.py --random 20000 --out pretrain/        random compositions with captions,
+                                                                       to train a CLIP on
 
-The same options give byte-identical files on any number of workers. An interrupted run continues where it stopped.
+The same options give byte-identical files on any number of workers. An interrupted run continues where it
+stopped.
 """
 
 import argparse
@@ -85,7 +87,8 @@ def options(argv=None) -> argparse.Namespace:
         type=int,
         default=1,
         metavar="K",
-        help="with --random: also cut each composition into K x K images, and tell in parts_*.jsonl what each shows",
+        help="with --random: also cut each composition into K x K images, "
+        "and tell in parts_*.jsonl what each shows",
     )
     group.add_argument(
         "--held_out",
@@ -177,7 +180,7 @@ def save(path: Path, content: bytes) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(path.name + ".part")
     part.write_bytes(content)
-    os.replace(part, path)
+    part.replace(path)
 
 
 def make(job: Job) -> np.ndarray:

@@ -22,6 +22,7 @@ how far two annotations agree.
 import argparse
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -41,8 +42,10 @@ from clip.attributes import (
 )
 from clip.description import Annotation, agreement, closest_pairs, cosines, draw_similarity, read_annotation
 from clip.embed import Clip
-from data.benchmark import find_files, image_path, readable
+from data.benchmark import BenchmarkFiles, readable
+from data.checks import image_path
 from data.matlab import cell_array, divisions_of, from_matlab, read_mat, strings
+from runs.settings import benchmark_files
 from support.cli import Parser, add_clip_options, add_data_options, number, path
 from support.errors import InputError, exits_cleanly
 from support.files import atomic, read_json, sha256, write_json
@@ -66,15 +69,15 @@ def main(arguments=None):
 def annotate(opt: argparse.Namespace):
     """Read the vocabulary and the classes, let CLIP compare them, and write the matrix."""
     device = init_processes(pick_device(opt.device))
-    files = find_files(opt)
+    files = benchmark_files(opt)
     output = Path(opt.output)
     groups_json = output.parent / (opt.group_file.removesuffix(".json") + ".json")
 
     vocabulary = load_vocabulary(opt.vocabulary)
     attributes = flat(vocabulary)
     groups = group_indices(vocabulary)
-    check_targets(output, files["splits_mat"], groups_json, groups)
-    source = read_source(files["splits_mat"])
+    check_targets(output, files.splits_mat, groups_json, groups)
+    source = read_source(files.splits_mat)
     classes = strings(source["allclasses_names"])
     truth = true_attributes(source, attributes)
     paths, labels, division = images_to_describe(opt.source, files, len(classes))
@@ -171,7 +174,7 @@ def add_show_options(parser: argparse.ArgumentParser):
     )
 
 
-# ---- what is read ------------------------------------------------------------------------------------
+# ---- what is read ----------------------------------------------------------------------------------
 
 
 def check_targets(output: Path, splits_mat: Path, groups_json: Path, groups: dict):
@@ -203,7 +206,7 @@ def true_attributes(source: Dict[str, np.ndarray], names: List[str]) -> Optional
 
 
 def images_to_describe(
-    source: str, files: dict, classes: int
+    source: str, files: BenchmarkFiles, classes: int
 ) -> Tuple[List[Path], np.ndarray, Optional[int]]:
     """The images that stand for their classes.
 
@@ -211,25 +214,25 @@ def images_to_describe(
     """
     if source == "names":
         return [], np.array([], int), None
-    images = read_mat(files["images_mat"], ["labels", "image_files"])
+    images = read_mat(files.images_mat, ["labels", "image_files"])
     names = strings(images["image_files"])
-    labels = from_matlab(images["labels"], classes, f"labels in {files['images_mat']}", "classes")
+    labels = from_matlab(images["labels"], classes, f"labels in {files.images_mat}", "classes")
     if len(labels) != len(names):
         raise InputError(
-            f"{files['images_mat']}: {len(labels)} labels for {len(names)} image_files, expected as many"
+            f"{files.images_mat}: {len(labels)} labels for {len(names)} image_files, expected as many"
         )
     chosen, division = choose_images(source, files, len(names))
     without = np.setdiff1d(np.arange(classes), labels[chosen])
     if len(without) and source != "seen":
         raise InputError(
             f"--from {source}: class {without[0] + 1} of {classes} has no such image in "
-            f"{files['images_mat']}: use --from seen or --from names"
+            f"{files.images_mat}: use --from seen or --from names"
         )
-    paths = [image_path(names[i], files["image_root"], files["images_mat"]) for i in chosen]
+    paths = [image_path(names[i], files.image_root, files.images_mat) for i in chosen]
     return paths, labels[chosen], division
 
 
-def choose_images(source: str, files: dict, images: int) -> Tuple[np.ndarray, Optional[int]]:
+def choose_images(source: str, files: BenchmarkFiles, images: int) -> Tuple[np.ndarray, Optional[int]]:
     """0-based indices, and the only division that they are good for, None if for all.
 
     Of "seen" and "untested" no test image of the division, be its class seen or unseen.
@@ -239,28 +242,28 @@ def choose_images(source: str, files: dict, images: int) -> Tuple[np.ndarray, Op
         return every_image, None
     tested = tested_images(files, images)
     if source == "seen":
-        return np.setdiff1d(read_division(files, "train_gzsl_loc", images), tested), files["random_id"]
+        return np.setdiff1d(read_division(files, "train_gzsl_loc", images), tested), files.random_id
     same_in_all = True
-    for k in divisions_of(files["splits_mat"]):
-        same_in_all &= np.array_equal(tested, tested_images({**files, "random_id": k}, images))
-    return np.setdiff1d(every_image, tested), None if same_in_all else files["random_id"]
+    for k in divisions_of(files.splits_mat):
+        same_in_all &= np.array_equal(tested, tested_images(replace(files, random_id=k), images))
+    return np.setdiff1d(every_image, tested), None if same_in_all else files.random_id
 
 
-def tested_images(files: dict, images: int) -> np.ndarray:
+def tested_images(files: BenchmarkFiles, images: int) -> np.ndarray:
     """0-based indices of the test images of the chosen division, sorted."""
     seen = read_division(files, "test_seen_loc", images)
     unseen = read_division(files, "test_unseen_loc", images)
     return np.union1d(seen, unseen)
 
 
-def read_division(files: dict, name: str, images: int) -> np.ndarray:
+def read_division(files: BenchmarkFiles, name: str, images: int) -> np.ndarray:
     """0-based image indices of one part of the chosen seen/unseen division."""
-    key = f"{name}_{files['random_id']}"
-    indices = read_mat(files["splits_mat"], [key])[key]
-    return from_matlab(indices, images, f"{key} in {files['splits_mat']}", "images")
+    key = f"{name}_{files.random_id}"
+    indices = read_mat(files.splits_mat, [key])[key]
+    return from_matlab(indices, images, f"{key} in {files.splits_mat}", "images")
 
 
-# ---- what is written ---------------------------------------------------------------------------------
+# ---- what is written -------------------------------------------------------------------------------
 
 
 def write_annotation(output: Path, table: Dict[str, Any], groups_json: Path, groups: dict):
@@ -325,7 +328,7 @@ def print_agreement(scores: np.ndarray, truth: np.ndarray):
     )
 
 
-# ---- --show ------------------------------------------------------------------------------------------
+# ---- --show ----------------------------------------------------------------------------------------
 
 
 def show(splits_mat: Path, top: int, against: Optional[str], picture: Optional[str]):

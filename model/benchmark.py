@@ -1,10 +1,10 @@
 """Speed against the machine's own limit: the passes of the CLIP tower, which nothing can leave out.
 
-    python model/benchmark.py                                   ViT-B/32 of random weights, on random pictures
-    python model/benchmark.py --precision bf16 --clip FOLDER    with any options of main.py
-    python model/benchmark.py --as_published                    beside it, the same work in the order of the published program
+    python model/benchmark.py                                 ViT-B/32 of random weights, on random pictures
+    python model/benchmark.py --precision bf16 --clip FOLDER  with any options of main.py
+    python model/benchmark.py --as_published                  beside it, the published program's order
 
-Ours, the bare tower and the published order take turns on the same tensors, so that noise strikes all alike.
+Ours, the bare tower and the published order alternate on the same tensors, so that noise strikes all alike.
 """
 
 import subprocess
@@ -46,17 +46,14 @@ def main(arguments=None):
         for name in progress(sizes.rows, "rows"):
             rows.append(work.measure(name, sizes.rounds))
             print_row(rows[-1], facts)
-        facts.update(memory=memory(work.device), memory_after_epochs=work.peaks)
+        facts["memory"] = memory(work.device)
         if sizes.start_up:
-            facts.update(
-                start_up(generate(sizes, Path(folder) / "large", sizes.start_up // sizes.classes, options))
-            )
+            large = generate(sizes, Path(folder) / "large", sizes.start_up // sizes.classes, options)
+            facts.update(start_up(large))
     print_tail(facts, sizes)
     if sizes.json:
-        write_json(
-            Path(sizes.json),
-            {**facts, "sizes": vars(sizes), "options": vars(opt), "rows": [asdict(row) for row in rows]},
-        )
+        record = {**facts, "sizes": vars(sizes), "options": vars(opt), "rows": [asdict(row) for row in rows]}
+        write_json(Path(sizes.json), record)
 
 
 def get_benchmark_options(arguments) -> Tuple[Namespace, List[str]]:
@@ -65,7 +62,8 @@ def get_benchmark_options(arguments) -> Tuple[Namespace, List[str]]:
         prog="benchmark.py",
         allow_abbrev=False,
         formatter_class=ArgumentDefaultsHelpFormatter,
-        description="Times the parts of a training against the bare CLIP tower. All other options are those of main.py.",
+        description="Times the parts of a training against the bare CLIP tower. "
+        "All other options are those of main.py.",
     )
     count = number(int, 1)
     parser.add_argument(
@@ -87,7 +85,6 @@ def get_benchmark_options(arguments) -> Tuple[Namespace, List[str]]:
     for name, size in SIZES.items():
         parser.add_argument(f"--{name}", type=count, default=size, help="of the tower")
     parser.add_argument("--classes", type=number(int, 14), default=70, help="every seventh of them unseen")
-    parser.add_argument("--attributes", type=number(int, 3), default=98, help="in three groups")
     parser.add_argument("--per_class", type=number(int, 8), default=16, help="images of a class")
     parser.add_argument(
         "--start_up",
@@ -104,21 +101,11 @@ def get_benchmark_options(arguments) -> Tuple[Namespace, List[str]]:
 
 def generate(sizes: Namespace, folder: Path, per_class: int, options: List[str]) -> Namespace:
     """Write a dataset and a tower into the folder. Returns the options of a training on them."""
-    write_dataset(folder, sizes.classes, sizes.classes // 7, per_class, sizes.attributes)
-    write_tower(folder / "clip", **{name: getattr(sizes, name) for name in SIZES})
-    return get_options(
-        [
-            "--root",
-            str(folder),
-            "--clip",
-            str(folder / "clip"),
-            "--n_batch",
-            "8",
-            "--manualSeed",
-            "0",
-            *options,
-        ]
-    )
+    write_dataset(folder, sizes.classes, sizes.classes // 7, per_class)
+    clip = folder / "clip"
+    write_tower(clip, **{name: getattr(sizes, name) for name in SIZES})
+    where = ["--root", str(folder), "--clip", str(clip)]
+    return get_options([*where, "--n_batch", "8", "--manualSeed", "0", *options])
 
 
 def start_up(opt: Namespace) -> dict:
@@ -126,48 +113,46 @@ def start_up(opt: Namespace) -> dict:
     began = time.perf_counter()
     subprocess.run([sys.executable, "-c", "import main"], cwd=Path(__file__).parent, check=True)
     imported = time.perf_counter()
-    work = Work(opt, batches=1, as_published=False)
-    work.steps(work.model, full=False, windows=False)()
+    work = Work(opt, batches=1, with_published=False)
+    step = work.steps(work.model, full=False, windows=False)
+    step()
     return {"seconds_of_imports": imported - began, "seconds_to_first_step": time.perf_counter() - imported}
 
 
 def print_head(facts: dict, opt: Namespace, sizes: Namespace):
+    versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
+    print(f"{facts['device']}; {versions}; {opt.precision}")
     print(
-        f"{facts['device']}; {', '.join(f'{name} {version}' for name, version in facts['versions'].items())}; {opt.precision}"
-    )
-    print(
-        f"{facts['pass_flops'] / 1e9:.2f} GFLOP an image and pass; product of matrices {facts['matmul_flops'] / 1e12:.3g} TFLOP/s"
+        f"{facts['pass_flops'] / 1e9:.2f} GFLOP an image and pass; "
+        f"product of matrices {facts['matmul_flops'] / 1e12:.3g} TFLOP/s"
     )
     print(COLUMNS + (f"{'published':>11}{'times':>7}" if sizes.as_published else ""))
 
 
 def print_row(row: Row, facts: dict):
-    seconds = row.seconds
-    line = f"{row.name:20}{1000 * seconds['ours'] / row.batches:10.1f}"
-    if "tower" in seconds:
-        line += f"{1000 * seconds['tower'] / row.batches:10.1f}{seconds['ours'] / seconds['tower']:8.3f}"
+    ours = row.seconds["ours"]
+    line = f"{row.name:20}{1000 * ours / row.batches:10.1f}"
+    if "tower" in row.seconds:
+        tower = row.seconds["tower"]
+        line += f"{1000 * tower / row.batches:10.1f}{ours / tower:8.3f}"
     else:
         line += " " * 18
-    line += f"{row.images / seconds['ours']:10.1f}"
+    line += f"{row.images / ours:10.1f}"
     if row.passes:
-        speed = row.passes * row.images * facts["pass_flops"] / seconds["ours"]
+        speed = row.passes * row.images * facts["pass_flops"] / ours
         line += f"{speed / 1e12:9.3g}{speed / facts['matmul_flops']:9.0%}"
-    if "published" in seconds:
-        line += (
-            f"{1000 * seconds['published'] / row.batches:11.1f}{seconds['published'] / seconds['ours']:7.2f}"
-        )
+    if "published" in row.seconds:
+        published = row.seconds["published"]
+        line += f"{1000 * published / row.batches:11.1f}{published / ours:7.2f}"
     print(line, flush=True)
 
 
 def print_tail(facts: dict, sizes: Namespace):
-    epochs = ", ".join(f"{peak:.2f}" for peak in facts["memory_after_epochs"])
-    print(
-        f"memory {facts['memory']:.2f} GiB at most"
-        + (f"; after one epoch and the next {epochs}" if epochs else "")
-    )
+    print(f"memory {facts['memory']:.2f} GiB at most")
     if sizes.start_up:
         print(
-            f"start with {sizes.start_up} images: {facts['seconds_of_imports']:.1f} s to import, {facts['seconds_to_first_step']:.1f} s from the options to the first step done"
+            f"start with {sizes.start_up} images: {facts['seconds_of_imports']:.1f} s to import, "
+            f"{facts['seconds_to_first_step']:.1f} s from the options to the first step done"
         )
 
 

@@ -105,7 +105,7 @@ def main(arguments=None):
     print(f"checkpoint in {output}")
 
 
-# ---- options -----------------------------------------------------------------------------------------
+# ---- options ---------------------------------------------------------------------------------------
 
 
 def get_options(arguments: Optional[List[str]] = None) -> argparse.Namespace:
@@ -317,7 +317,7 @@ def from_options(kind, opt: argparse.Namespace):
     return kind(**{field.name: getattr(opt, field.name) for field in fields(kind)})
 
 
-# ---- what is read ------------------------------------------------------------------------------------
+# ---- what is read ----------------------------------------------------------------------------------
 
 
 def read_all_captions(opt: argparse.Namespace) -> Dict[str, CaptionsByImage]:
@@ -350,7 +350,7 @@ def load_images(opt, captions: CaptionsByImage, size: int, device: torch.device)
     return PictureBatches(paths, size, opt.cache_gb, opt.workers, device)
 
 
-# ---- what is written ---------------------------------------------------------------------------------
+# ---- what is written -------------------------------------------------------------------------------
 
 
 def write_processor(opt: argparse.Namespace, captions: CaptionsByImage, sentences: List[str]):

@@ -1,28 +1,29 @@
-"""How well is a class recognised that a run has never heard of, and that is added in words or by a few pictures?
+"""How well is a class recognised that a run has never heard of, added in words or by a few pictures?
 
     python model/held_out.py --resume runs/X/last.safetensors
 
-Each unseen class in turn is left out of everything and comes back as predict.py would add it: by its name, by a description (the
-attributes that it truly has, where the data tell, as the demo's do), by some pictures. Its test images are then named among the
-unseen classes. Printed is the share of them that is named rightly and, in brackets, the share of the other classes' images that
-is wrongly named so, beside what the run's own description of the class gives.
+One unseen class after the other is left out of everything, and comes back as predict.py would add it: by its
+name, by a description (the attributes that it truly has, where the data tell, as the demo's do), by some
+pictures. Its test images are then named among the unseen classes. Printed is the share of them that is named
+rightly and, in brackets, the share of the other classes' images that is wrongly named so, beside what the
+run's own description of the class gives.
 """
 
 import argparse
 from pathlib import Path
-from typing import Dict, List, Optional
+from typing import Dict, List, Optional, Sequence
 
 import numpy as np
 import torch
 from torch.utils.data import DataLoader, Subset
 
-from data.benchmark import Benchmark, find_files, readable
+from data.benchmark import Benchmark, readable
 from data.matlab import read_mat
-from data.pipeline import SceneImages, normalize
-from inference.classifier import turning
-from inference.new_classes import NewClass, Turning, columns_by_clip
-from runs.build import load_saved
-from runs.options import BRANCH, needs_windows
+from data.pipeline import Images
+from dsva.discriminant import Discriminant
+from inference.new_classes import NewClass
+from inference.new_columns import class_vectors, columns_by_clip
+from inference.saved import SavedRun, load_saved
 from support.cli import WORKERS, Parser, number, path
 from support.errors import InputError, exits_cleanly
 from support.files import write_json
@@ -35,41 +36,28 @@ TYPICAL = 0.5  # an attribute is part of a description if it shows in this share
 @exits_cleanly
 def main(arguments=None):
     opt = get_options(arguments)
-    device = pick_device(opt.device)
-    run, data, model = load_saved(opt.resume, device)
+    run = load_saved(opt.resume, pick_device(opt.device))
+    data = run.data
     images = data.splits["test_unseen_loc"]
-    scores, truth, turn = (
-        attribute_scores(opt, run, data, model, images),
-        true_attributes(run, data),
-        turning(run, model),
-    )
-    rows = [measure(c, opt, run, data, scores, images, truth, turn, device) for c in data.unseen]
-    ways = list(rows[0])[2:]
-    mean = {way: np.mean([row[way] for row in rows], axis=0).tolist() for way in ways}
+    evidence = evidence_of(run, images, opt.batch_size, opt.workers)
+    attributes_shown = true_attributes(run)
+    rows = []
+    for c in data.unseen:
+        pictures = stand_ins(data, c, images, opt.pictures)
+        shown = None if attributes_shown is None else attributes_shown[:, c]
+        rows.append(measure(run, c, evidence, images, pictures, shown))
 
-    print(f"{'named so, %':24} {'images':>6}" + "".join(f" {way:>15}" for way in ways))
-    for row in [*rows, {"class": "mean", "images": sum(row["images"] for row in rows), **mean}]:
-        print(
-            f"{row['class']:24} {row['images']:>6}"
-            + "".join(" {:>7.1f} ({:>5.1f})".format(*row[way]) for way in ways)
-        )
-    print(
-        f"of its own test images (of those of the other unseen classes); chance: {100 / len(data.unseen):.1f}"
-    )
+    ways = [key for key in rows[0] if key not in ("class", "images")]
+    mean = {way: np.mean([row[way] for row in rows], axis=0).tolist() for way in ways}
+    chance = 100 / len(data.unseen)
+    print_table(rows, mean, chance)
     if opt.output:
-        write_json(
-            Path(opt.output),
-            {
-                "mean": mean,
-                "chance": 100 / len(data.unseen),
-                "classes": rows,
-                "options": vars(opt),
-                **circumstances(),
-            },
-        )
+        result = {"mean": mean, "chance": chance, "classes": rows, "options": vars(opt)}
+        write_json(Path(opt.output), {**result, **circumstances()})
 
 
 def get_options(arguments=None) -> argparse.Namespace:
+    """The options."""
     parser = Parser(
         prog="held_out.py",
         allow_abbrev=False,
@@ -97,97 +85,127 @@ def get_options(arguments=None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+# ---- what is measured ------------------------------------------------------------------------------
+
+
 @torch.inference_mode()
-def attribute_scores(
-    opt: argparse.Namespace, run: argparse.Namespace, data: Benchmark, model, images: np.ndarray
-) -> np.ndarray:
-    """[n, A] of the branch that counts. Class scores are these times what it makes of M, so with the unit matrix for M the network tells them."""
-    unit = torch.eye(len(data.class_attributes), device=data.class_attributes.device)
-    loader = DataLoader(
-        Subset(SceneImages(data, model.tower.config.image_size), images.tolist()),
-        opt.batch_size,
-        num_workers=opt.workers,
-    )
-    batches = (normalize(pixels.to(unit.device), run.normalize) for pixels, _ in progress(loader, "images"))
-    scores = (
-        torch.cat(
-            [
-                getattr(model(batch, unit, needs_windows(run, run.epoch)), BRANCH[run.sel_res])
-                for batch in batches
-            ]
+def evidence_of(run: SavedRun, images: np.ndarray, batch_size: int, workers: int) -> np.ndarray:
+    """[n, A] of the images with these numbers: class scores are these @ class vectors."""
+    pictures = Subset(Images(run.data.image_paths, run.preprocessing), images.tolist())
+    loader = DataLoader(pictures, batch_size, num_workers=workers)
+    evidence = []
+    for pixels, _ in progress(loader, "images"):
+        out = run.look(pixels, run.data.class_attributes)
+        evidence.append(run.evidence(out))
+    return torch.cat(evidence).cpu().numpy()
+
+
+def true_attributes(run: SavedRun) -> Optional[np.ndarray]:
+    """Share of each class's images that show an attribute, [A, C]; None if the splits file does not tell."""
+    return read_mat(run.files.splits_mat, ["att"], ["att_true"]).get("att_true")
+
+
+def stand_ins(data: Benchmark, c: int, images: np.ndarray, count: int) -> np.ndarray:
+    """Numbers of `count` pictures that stand for a class: first those that are no test images.
+
+    images: the test images.  Raises InputError if no test image of the class is left.
+    """
+    of_class = np.flatnonzero(data.labels == c)
+    own = images[data.labels[images] == c]
+    chosen = np.concatenate([np.setdiff1d(of_class, images), own])[:count]
+    if not len(np.setdiff1d(own, chosen)):
+        raise InputError(
+            f"{data.class_names[c]} has {len(own)} test images, and --pictures {count} takes them all: "
+            "ask for fewer"
         )
-        .cpu()
-        .numpy()
-    )
-    return np.linalg.solve(turning(run, model)(unit.cpu().numpy()).T, scores.T).T
-
-
-def true_attributes(run: argparse.Namespace, data: Benchmark) -> Optional[np.ndarray]:
-    """Share of each class's images that show an attribute, [A, C]; None where the splits file does not tell."""
-    return read_mat(find_files(run)["splits_mat"], ["att"], ["att_true"]).get("att_true")
+    return chosen
 
 
 def measure(
+    run: SavedRun,
     c: int,
-    opt: argparse.Namespace,
-    run: argparse.Namespace,
-    data: Benchmark,
-    scores: np.ndarray,
+    evidence: np.ndarray,
     images: np.ndarray,
-    truth: Optional[np.ndarray],
-    turn: Turning,
-    device: torch.device,
+    pictures: np.ndarray,
+    shown: Optional[np.ndarray],
 ) -> dict:
-    """By each way to describe the class, the percentages of its test images and of the other classes' that are given it."""
-    name, own = data.class_names[c], images[data.labels[images] == c]
-    pictures = np.concatenate([np.setdiff1d(np.flatnonzero(data.labels == c), images), own])[
-        : opt.pictures
-    ]  # first those that are no test images
-    tested, others = np.isin(images, np.setdiff1d(own, pictures)), ~np.isin(images, own)
-    if not tested.any():
-        raise InputError(
-            f"{name} has {len(own)} test images, and --pictures {opt.pictures} takes them all: ask for fewer"
-        )
-    new = ways(
-        name,
-        [str(data.image_paths[i]) for i in pictures],
-        None if truth is None else truth[:, c],
-        data.attribute_names,
-    )
-    known = np.setdiff1d(np.arange(len(data.class_names)), c)
-    added = columns_by_clip(list(new.values()), known, run, data, None, device, turn)  # [A, ways]
+    """By each way to describe class c, the percentages of its test images and of others that are given it.
+
+    evidence: [n, A] of the test images
+    images:   [n], their numbers
+    pictures: numbers of those that stand for the class; they are not tested
+    shown:    [A], share of the class's images that show an attribute, or None
+    """
+    data = run.data
+    name = data.class_names[c]
+    own = images[data.labels[images] == c]
+    is_tested = np.isin(images, np.setdiff1d(own, pictures))
+    is_other = ~np.isin(images, own)
+
+    files = [str(data.image_paths[i]) for i in pictures]
+    new = ways_to_describe(name, files, shown, data.attribute_names)
+    others = np.setdiff1d(np.arange(len(data.class_names)), c)
+    added = columns_by_clip(
+        list(new.values()), others, data, run.files.splits_mat, discriminant=run.discriminant
+    )  # [A, ways]
     columns = {"run's own": data.class_attributes[:, c].cpu().numpy(), **dict(zip(new, added.T))}
-    return {
-        "class": readable(name),
-        "images": int(tested.sum()),
-        **{
-            way: [100 * float(named(scores[part], column, c, data, turn).mean()) for part in (tested, others)]
-            for way, column in columns.items()
-        },
-    }
+
+    row = {"class": readable(name), "images": int(is_tested.sum())}
+    for way, column in columns.items():
+        is_named = are_named(evidence, column, c, data, run.discriminant)  # [n]
+        row[way] = [100 * float(is_named[part].mean()) for part in (is_tested, is_other)]
+    return row
 
 
-def ways(
-    name: str, pictures: List[str], truth: Optional[np.ndarray], attributes: List[str]
+def ways_to_describe(
+    name: str, pictures: Sequence[str], shown: Optional[np.ndarray], attributes: Sequence[str]
 ) -> Dict[str, NewClass]:
-    """What stands for a class, in turn. truth: [A] share of its images that show an attribute, or None"""
-    found = {
+    """What stands for a class, by the heading of its column.
+
+    shown: [A], share of the class's images that show an attribute, or None
+    """
+    ways = {
         "by name": NewClass(name, readable(name)),
         f"by {len(pictures)} pictures": NewClass(name, "", tuple(pictures)),
     }
-    if truth is not None:
-        typical = [
-            attributes[a] for a in np.argsort(-truth, kind="stable") if truth[a] >= min(TYPICAL, truth.max())
-        ]
-        found["by description"] = NewClass(name, ", ".join(typical))
-    return found
+    if shown is not None:
+        least = min(TYPICAL, shown.max())
+        typical = [attributes[a] for a in np.argsort(-shown, kind="stable") if shown[a] >= least]
+        ways["by description"] = NewClass(name, ", ".join(typical))
+    return ways
 
 
-def named(scores: np.ndarray, column: np.ndarray, c: int, data: Benchmark, turn: Turning) -> np.ndarray:
-    """bool [n]: is the image given class c, described by this column, rather than another unseen class? scores: [n, A]"""
+def are_named(
+    evidence: np.ndarray,
+    column: np.ndarray,
+    c: int,
+    data: Benchmark,
+    discriminant: Optional[Discriminant],
+) -> np.ndarray:
+    """bool [n]: is an image given class c, described by this column, rather than another unseen class?
+
+    evidence: [n, A];  column: [A]
+    """
     columns = data.class_attributes[:, data.unseen].cpu().numpy().copy()
     columns[:, data.unseen == c] = column[:, None]
-    return data.unseen[(scores @ turn(columns)).argmax(axis=1)] == c
+    scores = evidence @ class_vectors(columns, discriminant)  # [n, unseen classes]
+    return data.unseen[scores.argmax(axis=1)] == c
+
+
+# ---- what is printed -------------------------------------------------------------------------------
+
+
+def print_table(rows: List[dict], mean: Dict[str, List[float]], chance: float):
+    """A line a class, and their mean.  mean: {way: [rightly, wrongly]}, chance: in percent"""
+    print(f"{'named so, %':24} {'images':>6}" + "".join(f" {way:>15}" for way in mean))
+    total = sum(row["images"] for row in rows)
+    for row in [*rows, {"class": "mean", "images": total, **mean}]:
+        line = f"{row['class']:24} {row['images']:>6}"
+        for way in mean:
+            rightly, wrongly = row[way]
+            line += f" {rightly:>7.1f} ({wrongly:>5.1f})"
+        print(line)
+    print(f"of its own test images (of those of the other unseen classes); chance: {chance:.1f}")
 
 
 if __name__ == "__main__":

@@ -1,59 +1,43 @@
-"""Classify any images with a saved run, as one of its classes or of classes that it has never heard of. Nothing is trained.
+"""Classify any images with a saved run, as one of its classes or of classes that it has never heard of.
 
     python model/predict.py --resume runs/X/last.safetensors photos/ --output predictions/
-    python model/predict.py --resume runs/X/last.safetensors photos/ --add_class "wind farm" --add_class "solar farm=examples/*.jpg"
-    python model/predict.py --resume runs/X/last.safetensors --tile 256 --stride 128 scene.png      a map of classes
+    python model/predict.py --resume runs/X/last.safetensors photos/ --add_class "wind farm"
+    python model/predict.py --resume runs/X/last.safetensors photos/ --add_class "solar farm=examples/*.jpg"
+    python model/predict.py --resume runs/X/last.safetensors --tile 256 scene.png      a map of classes
 
-Images and folders of any size; an unreadable image is listed and passed over. The output has a line an image (predictions.jsonl)
-and the same as a table (predictions.csv): the best classes with their probabilities, and the attributes that spoke most for the
-best one, each with its share of the decision. Started again, an interrupted prediction goes on.
+Nothing is trained. Images and folders of any size; an unreadable image is listed and passed over. The output
+has a line an image (predictions.jsonl) and the same as a table (predictions.csv): the best classes with their
+probabilities, and the attributes that spoke most for the best one, each with its share of the decision.
+Started again, an interrupted prediction goes on.
 
-With --tile, each image gets NAME_classes.png, NAME_tiles.csv and, if it is a GeoTIFF and rasterio is installed, NAME_classes.tif.
+With --tile, each image gets NAME_classes.png, NAME_tiles.csv and, if it is a GeoTIFF and rasterio is
+installed, NAME_classes.tif.
 """
 
 import argparse
 import os
 from collections import Counter
-from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Dict, Iterator, List
+from typing import Iterator, List
 
 import numpy as np
-import torch
-from tqdm import tqdm
 
-from data.benchmark import Benchmark
 from data.images import printable, walk
-from inference.classifier import Candidates, Classifier, fingerprint, short, turning
-from inference.maps import draw_map, palette
-from inference.new_classes import (
-    NewClass,
-    Turning,
-    check_names,
-    columns_by_clip,
-    columns_by_hand,
-    known_classes,
-    parse,
-)
-from inference.predictions import Predictions, Summary, decode, table_columns
-from inference.scenes import open_scene, write_geotiff
-from inference.tiles import NOWHERE, Grid, areas, blend, slide
-from runs.build import load_saved
+from inference.candidates import Candidates, choose_candidates, fingerprint
+from inference.classifier import Classifier
+from inference.map_files import save_map
+from inference.new_classes import parse
+from inference.predictions import Predictions, Summary, decode, print_summary, table_columns
+from inference.saved import load_saved
+from inference.scenes import open_scene
+from inference.tiles import NO_DATA, Grid, classify_tiles
 from support.cli import WORKERS, Parser, number, path
 from support.errors import InputError, exits_cleanly
-from support.files import atomic, write_columns
 from support.machine import pick_device
-from support.processes import gather_stream, init_processes, rank, rank_zero
+from support.processes import gather_stream, init_processes, progress, rank, rank_zero
 
-PLACE = {
-    "paths",
-    "output",
-    "device",
-    "workers",
-    "batch_size",
-    "strict",
-}  # options that say where and how, not what
+NO_INFLUENCE = ("paths", "output", "device", "workers", "batch_size", "strict")  # on what an image is called
 
 
 @exits_cleanly
@@ -61,34 +45,31 @@ def main(arguments=None):
     opt = get_options(arguments)
     device = init_processes(pick_device(opt.device))
     images = count_images(opt.paths)
-    new = [parse(text) for text in opt.add_class]
-    run, data, model = load_saved(opt.resume, device)
-    candidates = choose_candidates(opt, run, data, new, device, turning(run, model))
-    classifier = Classifier(run, model, candidates, data.attribute_names)
-    predictions = rank_zero(
-        partial(Predictions, classes=dict(zip(candidates.names, candidates.kinds))),
-        opt.output,
-        {key: value for key, value in vars(opt).items() if key not in PLACE},
-        fingerprint(opt.resume, candidates),
+    added = [parse(text) for text in opt.add_class]
+    run = load_saved(opt.resume, device)
+    candidates = choose_candidates(
+        run, opt.classes, opt.without, added, opt.class_values, opt.clip, opt.calibrated_stacking
     )
+    classifier = Classifier(run, candidates)
+    predictions = rank_zero(open_predictions, opt, candidates)
     if opt.tile:
         check_maps(opt.paths, candidates)
     print_candidates(classifier)
     rank_zero(predictions.start)
-    unreadable = (
-        map_scenes(opt, predictions.folder, classifier)
-        if opt.tile
-        else name_images(opt, predictions, classifier, images)
-    )
+    if opt.tile:
+        unreadable = map_scenes(opt, predictions.folder, classifier)
+    else:
+        unreadable = name_images(opt, predictions, classifier, images)
     if unreadable and (opt.strict or unreadable == images):
+        reason = " (--strict)" if opt.strict else ""
         raise InputError(
-            f"{unreadable} of {images} images could not be read"
-            + (" (--strict)" if opt.strict else "")
-            + ": replace those that are listed above, or take them away"
+            f"{unreadable} of {images} images could not be read{reason}: "
+            "replace those that are listed above, or take them away"
         )
 
 
 def get_options(arguments=None) -> argparse.Namespace:
+    """The options, checked."""
     parser = Parser(
         prog="predict.py",
         allow_abbrev=False,
@@ -136,13 +117,15 @@ def get_options(arguments=None) -> argparse.Namespace:
         default=[],
         metavar="CLASS",
         help='a class the run has never heard of, by its name, a description, or pictures: "wind farm", '
-        '"wind farm: tall turbines on grass", "wind farm=examples/*.jpg" (or a folder). Can be given many times',
+        '"wind farm: tall turbines on grass", "wind farm=examples/*.jpg" (or a folder). '
+        "Can be given many times",
     )
     classes.add_argument(
         "--class_values",
         type=path,
         metavar="FILE.json",
-        help='more classes, by attribute: {"wind farm": {"grass": 1, "roads": -0.5}}, in deviations from the mean class',
+        help='more classes, by attribute: {"wind farm": {"grass": 1, "roads": -0.5}}, '
+        "in deviations from the mean class",
     )
     classes.add_argument(
         "--clip",
@@ -153,12 +136,13 @@ def get_options(arguments=None) -> argparse.Namespace:
     classes.add_argument(
         "--calibrated_stacking",
         type=number(float, -np.inf),
-        help="taken from the probabilities of seen classes before they compete with others (default: the run's)",
+        help="taken from the probabilities of seen classes before they compete with others "
+        "(default: the run's)",
     )
 
-    told = parser.add_argument_group("what is told of an image")
-    told.add_argument("--top", type=number(int, 1), default=3, help="classes (default: 3)")
-    told.add_argument(
+    lines = parser.add_argument_group("what is told of an image")
+    lines.add_argument("--top", type=number(int, 1), default=3, help="classes (default: 3)")
+    lines.add_argument(
         "--attributes",
         type=number(int, 0),
         default=3,
@@ -200,110 +184,91 @@ def get_options(arguments=None) -> argparse.Namespace:
 
 
 def count_images(paths: List[str]) -> int:
-    missing = [place for place in paths if not os.path.exists(place)]
-    if missing:
-        raise InputError(f"no such file or folder: {missing[0]}; expected images, or folders of them")
+    """How many there are. Raises InputError if a path leads nowhere, or there is none."""
+    for place in paths:
+        if not os.path.exists(place):  # noqa: PTH110, Path.exists raises an error if a name is too long
+            raise InputError(f"no such file or folder: {place}; expected images, or folders of them")
     images = sum(1 for _ in walk(paths))
     if not images:
         raise InputError(f"no image in {', '.join(paths)}: expected files such as .jpg, .png or .tif")
     return images
 
 
-def choose_candidates(
-    opt: argparse.Namespace,
-    run: argparse.Namespace,
-    data: Benchmark,
-    new: List[NewClass],
-    device: torch.device,
-    turn: Turning,
-) -> Candidates:
-    """The run's classes that are wanted, then those by --add_class, then those by --class_values. turn: of the branch that counts"""
-    known = known_classes(data.class_names, opt.without)
-    own = (
-        np.intersect1d(data.candidates(opt.classes == "all"), known)
-        if opt.classes != "none"
-        else np.array([], int)
-    )
-    matrix = data.class_attributes.cpu().numpy()
-    by_hand = (
-        columns_by_hand(opt.class_values, data.attribute_names, matrix[:, known], turn)
-        if opt.class_values
-        else {}
-    )
-    check_names([*(c.name for c in new), *by_hand], [data.class_names[c] for c in known])
-    if not len(own) + len(new) + len(by_hand):
-        raise InputError("no candidate class is left: name fewer in --without, or add some")
-    columns = [matrix[:, own], *(column[:, None] for column in by_hand.values())]  # [A, ...] each
-    if new:
-        columns.insert(1, columns_by_clip(new, known, run, data, opt.clip, device, turn))
-    kinds = [
-        *("seen" if c in data.seen else "unseen" for c in own),
-        *(c.source() for c in new),
-        *["values"] * len(by_hand),
-    ]
-    calibration = run.calibrated_stacking if opt.calibrated_stacking is None else opt.calibrated_stacking
-    return Candidates(
-        names=[*(data.class_names[c] for c in own), *(c.name for c in new), *by_hand],
-        kinds=kinds,
-        attributes=torch.from_numpy(np.hstack(columns).astype(np.float32)).to(device),
-        calibration=calibration if "seen" in kinds else 0.0,
-    )
+def open_predictions(opt: argparse.Namespace, candidates: Candidates) -> Predictions:
+    """The folder of --output, which must be new, or of a prediction with the same options and classes."""
+    options = {key: value for key, value in vars(opt).items() if key not in NO_INFLUENCE}
+    kinds = dict(zip(candidates.names, candidates.kinds))
+    return Predictions(opt.output, options, kinds, fingerprint(opt.resume, candidates))
+
+
+# ---- images ----------------------------------------------------------------------------------------
 
 
 def name_images(
     opt: argparse.Namespace, predictions: Predictions, classifier: Classifier, images: int
 ) -> int:
-    """Write and print predictions of all images, or of those still to be done. Returns how many could not be read."""
-    candidates = classifier.candidates
+    """Write and print predictions of all images, or of those still to be done.
+
+    images: how many there are.  Returns how many of them could not be read.
+    """
     done = rank_zero(lambda: predictions.done(walk(opt.paths), opt.batch_size))
     if done:
         print(f"note: {done} of {images} images are there already")
-    batches = decode(
-        islice(walk(opt.paths), done, None),
-        classifier.size,
-        opt.batch_size,
-        opt.workers,
-        candidates.attributes.is_cuda,
-    )
-    summary = None
+    files = islice(walk(opt.paths), done, None)
+    run = classifier.run
+    batches = decode(files, run.preprocessing, opt.batch_size, opt.workers, run.device.type == "cuda")
+    lines_of_batches = gather_stream(describe_batches(classifier, batches, opt.top, opt.attributes))
     try:
-        with tqdm(total=images, initial=done, desc="images", leave=False, disable=rank() > 0 or None) as bar:
-            for lines in gather_stream(tell(opt, classifier, batches)):
+        with progress(None, "images", total=images, initial=done) as bar:
+            for lines in lines_of_batches:
                 if rank() == 0:
                     predictions.write(lines)
                 bar.update(len(lines))
     finally:
-        if rank() == 0:  # also of those before an interruption
-            summary = predictions.tabulate(
-                table_columns(
-                    min(opt.top, len(candidates.names)), min(opt.attributes, len(candidates.attributes))
-                )
-            )
+        summary = None
+        if rank() == 0:  # also after an interruption
+            summary = tabulate(opt, predictions, classifier.candidates)
     summary = rank_zero(lambda: summary)
     print_summary(summary)
     print(f"wrote   {predictions.lines}\n        {predictions.table}")
     return summary.unreadable
 
 
-def tell(opt: argparse.Namespace, classifier: Classifier, batches) -> Iterator[List[dict]]:
-    """What is to be written of each batch of images."""
-    for files, pictures, errors in batches:
-        told = classifier.describe(pictures, opt.top, opt.attributes)
-        yield [
-            {"image": file, **({"error": errors[file]} if file in errors else next(told))} for file in files
-        ]
+def describe_batches(classifier: Classifier, batches, top: int, attributes: int) -> Iterator[List[dict]]:
+    """The lines of each batch of images."""
+    for files, images, errors in batches:
+        descriptions = iter(classifier.describe(images, top, attributes))
+        lines = []
+        for file in files:
+            result = {"error": errors[file]} if file in errors else next(descriptions)
+            lines.append({"image": file, **result})
+        yield lines
+
+
+def tabulate(opt: argparse.Namespace, predictions: Predictions, candidates: Candidates) -> Summary:
+    """Write predictions.csv, with as many columns as images can have entries."""
+    classes = min(opt.top, len(candidates.names))
+    attributes = min(opt.attributes, len(candidates.attributes))
+    return predictions.tabulate(table_columns(classes, attributes))
+
+
+# ---- maps ------------------------------------------------------------------------------------------
 
 
 def check_maps(paths: List[str], candidates: Candidates):
-    if len(candidates.names) > NOWHERE:
+    """Raise InputError if there are more classes than a map can have, or two maps would have one name."""
+    count = len(candidates.names)
+    if count > NO_DATA:
         raise InputError(
-            f"a map has at most {NOWHERE} classes, and there are {len(candidates.names)} candidates: --without leaves some out"
+            f"a map has at most {NO_DATA} classes, and there are {count} candidates: "
+            "--without leaves some out"
         )
-    twice = [name for name, files in Counter(Path(file).stem for file in walk(paths)).items() if files > 1]
-    if twice:
-        raise InputError(
-            f"two images are called {twice[0]}, and so would their maps be: give each an --output of its own"
-        )
+    names = Counter(Path(file).stem for file in walk(paths))
+    for name, files in names.items():
+        if files > 1:
+            raise InputError(
+                f"two images are called {name}, and so would their maps be: give each an --output of its own"
+            )
 
 
 def map_scenes(opt: argparse.Namespace, folder: Path, classifier: Classifier) -> int:
@@ -314,14 +279,14 @@ def map_scenes(opt: argparse.Namespace, folder: Path, classifier: Classifier) ->
             scene = open_scene(file)
             width, height = scene.size
             grid = Grid(width, height, opt.tile, opt.stride)
-            probabilities = slide(
+            probabilities = classify_tiles(
                 scene,
                 grid,
                 classifier.probabilities,
-                classifier.size,
+                classifier.run.preprocessing,
                 opt.batch_size,
                 opt.workers,
-                Path(file).name,
+                title=Path(file).name,
             )
         except InputError as error:
             unreadable += 1
@@ -331,95 +296,24 @@ def map_scenes(opt: argparse.Namespace, folder: Path, classifier: Classifier) ->
     return unreadable
 
 
-def save_map(target: Path, scene, grid: Grid, probabilities: np.ndarray, candidates: Candidates):
-    """NAME_tiles.csv, NAME_classes.png and, if the scene has a georeference, NAME_classes.tif. probabilities: [J, I, K]"""
-    names, flat = candidates.names, probabilities.reshape(-1, len(candidates.names))
-    scores = candidates.calibrated(flat)
-    classes = np.where(
-        scene.is_there(grid.cells), blend(scores.reshape(probabilities.shape), grid), NOWHERE
-    ).astype(np.uint8)
-    table, picture, geotiff = (
-        target.with_name(f"{target.name}_{ending}") for ending in ("tiles.csv", "classes.png", "classes.tif")
-    )
-    write_columns(table, tile_columns(grid, flat, scores.argmax(axis=1), names))
-    with atomic(picture) as temporary:
-        draw_map(scene, classes, grid, names, printable(target.name)).save(temporary, format="PNG")
-    if scene.georeference:
-        write_geotiff(geotiff, classes, grid.cell, scene.georeference, names, palette(len(names)))
-    print(
-        f"\n{printable(target.name)}: {grid.width} x {grid.height} pixels in {len(grid.lefts)} x {len(grid.tops)} tiles"
-    )
-    for k, share in areas(classes, grid).items():
-        print(f"{share:>7.1%} {names[k]}")
-    print(
-        printable(
-            f"wrote   {table}\n        {picture}" + (f"\n        {geotiff}" if scene.georeference else "")
-        )
-    )
-
-
-def tile_columns(
-    grid: Grid, probabilities: np.ndarray, best: np.ndarray, names: List[str]
-) -> Dict[str, list]:
-    """The table of the tiles: where each lies, its best class, and the probability of every class. probabilities: [tiles, K];  best: [tiles]"""
-    lefts, tops, rights, bottoms = np.array(grid.boxes()).T
-    return {
-        "x": lefts.tolist(),
-        "y": tops.tolist(),
-        "width": (rights - lefts).tolist(),
-        "height": (bottoms - tops).tolist(),
-        "class": [names[k] for k in best],
-        "probability": [short(p[k]) for p, k in zip(probabilities, best)],
-        **{f"p_{name}": list(map(short, column)) for name, column in zip(names, probabilities.T)},
-    }
+# ---- what is printed -------------------------------------------------------------------------------
 
 
 def print_candidates(classifier: Classifier):
     """How many of the run's classes there are, and what each new one is like."""
     candidates = classifier.candidates
     own = Counter(kind for kind in candidates.kinds if kind in ("seen", "unseen"))
-    print(
-        "classes "
-        + (", ".join(f"{count} {kind}" for kind, count in own.items()) or "none of the run's")
-        + (
-            f"; calibrated stacking takes {candidates.calibration:g} from the seen ones"
-            if candidates.calibration
-            else ""
-        )
-    )
-    for name, kind, worth in zip(candidates.names, candidates.kinds, candidates.attributes.T.cpu().numpy()):
+    counts = ", ".join(f"{count} {kind}" for kind, count in own.items())
+    line = "classes " + (counts or "none of the run's")
+    if candidates.calibration:
+        line += f"; calibrated stacking takes {candidates.calibration:g} from the seen ones"
+    print(line)
+    columns = candidates.attributes.T.cpu().numpy()  # [K, A]
+    for name, kind, column in zip(candidates.names, candidates.kinds, columns):
         if kind not in own:
-            strongest = [
-                classifier.attribute_names[a] for a in np.argsort(-worth, kind="stable")[:5] if worth[a] > 0
-            ]
-            print(f"new     {name:24} by {kind}: {', '.join(strongest)}")
-
-
-def print_summary(summary: Summary):
-    """The first images, how many there are of each class, and what could not be read."""
-    print(f"\n{'image':32} {'class':24} {'':>6}  because of")
-    for line in summary.first:
-        print(f"{printable(Path(line['image']).name):32} {in_short(line)}")
-    if summary.images > len(summary.first):
-        print(f"... and {summary.images - len(summary.first)} more")
-    print(
-        f"\n{summary.images} images"
-        + (f", {summary.unreadable} of them unreadable" if summary.unreadable else "")
-    )
-    for name, images in summary.counts.most_common():
-        print(f"{images:>7} {name}")
-    for line in summary.errors:
-        print(f"error   {printable(line['error'])}")
-    if summary.unreadable > len(summary.errors):
-        print(f"        and {summary.unreadable - len(summary.errors)} more like it")
-
-
-def in_short(line: dict) -> str:
-    """Of a prediction, the best class and why."""
-    if "error" in line:
-        return "unreadable"
-    reasons = ("{attribute} {contribution:+.0%}".format_map(reason) for reason in line["attributes"])
-    return "{class:24} {probability:6.1%}  ".format_map(line["classes"][0]) + ", ".join(reasons)
+            strongest = np.argsort(-column, kind="stable")[:5]
+            attributes = [classifier.attribute_names[a] for a in strongest if column[a] > 0]
+            print(f"new     {name:24} by {kind}: {', '.join(attributes)}")
 
 
 if __name__ == "__main__":

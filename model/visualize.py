@@ -2,65 +2,69 @@
 
     python model/visualize.py --resume runs/X/best.safetensors --split unseen --per_class 2 --output maps/
     python model/visualize.py --resume runs/X/best.safetensors --images my_photos/ --output maps/
-    python model/visualize.py --resume runs/X/best.safetensors --masks RSSDIVCS/demo_data/masks     measure it, too
+    python model/visualize.py --resume runs/X/best.safetensors --masks RSSDIVCS/demo_data/masks
 
-One PNG an image, and contact_sheet.png with all of them. With masks (where each attribute really is, as the demo knows),
-it is printed how often the peak of an attention map falls on its attribute (the pointing game), and how far both overlap (IoU).
+One PNG an image, and contact_sheet.png with all of them. With masks (where each attribute really is, as the
+demo knows), it is printed how often the peak of an attention map falls on its attribute (the pointing game),
+and how far both overlap (IoU).
 """
 
 import argparse
 import sys
 from pathlib import Path
-from typing import List, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from tqdm import tqdm
+from PIL import Image
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms import functional as TF
 
 from data.images import walk
-from data.pipeline import load_image
+from data.pipeline import Preprocessing, cut, load_image
 from dsva.metrics import localization
-from pages.panels import draw, look, named, stack
-from pages.run_page import choose
-from runs.build import load_saved
-from support.cli import Parser, number, path
+from inference.saved import load_saved
+from pages.panels import choose_images, draw_panel, look, predicted_class, stack
+from support.cli import REPOSITORY, Parser, number, path
 from support.errors import InputError, exits_cleanly, first_line
 from support.files import atomic, write_json
-from support.machine import REPOSITORY, pick_device
+from support.machine import pick_device
+from support.processes import progress
 from support.untrusted import check_archive
 
-sys.path.append(str(REPOSITORY / "RSSDIVCS"))
+sys.path.append(str(REPOSITORY / "RSSDIVCS"))  # for `demo.attributes`
+
+MEASURES = ("hit", "area", "iou", "iou_chance")  # of `localization`
 
 
 @exits_cleanly
 def main(arguments=None):
     opt = get_options(arguments)
-    device = pick_device(opt.device)
-    run, data, model = load_saved(opt.resume, device)
-    chosen = own_images(opt.images) if opt.images else choose(data, opt.split, opt.per_class)
-    size = model.tower.config.image_size
+    run = load_saved(Path(opt.resume), pick_device(opt.device))
+    chosen: Sequence[Tuple[Path, Optional[int]]]
+    if opt.images:
+        chosen = own_images(opt.images)
+    else:
+        chosen = choose_images(run.data, opt.split, opt.per_class)
     folder = Path(opt.output or Path(opt.resume).parent / "attention")
 
-    sheet, measured = [], []
-    for shown, (file, label) in enumerate(tqdm(chosen, desc="attention", leave=False, disable=None)):
-        picture = load_image(file, size)
-        out = look(picture, run, data, model)
+    panels: List[Image.Image] = []
+    measured = []
+    for file, label in progress(chosen, "attention"):
+        pixels = load_image(file, run.preprocessing)
+        out = look(run, pixels)
         if opt.masks and label is not None:
-            measured.append(localization(out.maps[0].cpu().numpy(), load_masks(Path(opt.masks), file, size)))
-        if shown < opt.draw:
-            panel = draw(
-                picture, out, model.find_window(out, size), data, named(out, run, data), label, opt.top
-            )
-            name = folder / f"{data.class_names[label] + '_' if label is not None else ''}{file.stem}.png"
-            with atomic(name) as temporary:
-                panel.save(temporary, format="PNG")
-            sheet.append(panel)
-    with atomic(folder / "contact_sheet.png") as temporary:
-        stack(sheet, columns=opt.columns).save(temporary, format="PNG")
-    print(f"{len(sheet)} images and contact_sheet.png in {folder}")
+            masks = load_masks(Path(opt.masks), file, run.preprocessing)
+            measured.append(localization(out.maps[0].cpu().numpy(), masks))
+        if len(panels) < opt.draw:
+            panel = draw_panel(run, pixels, out, predicted_class(run, out), label, opt.top)
+            save_picture(panel, folder / panel_name(file, label, run.data.class_names))
+            panels.append(panel)
+
+    save_picture(stack(panels, opt.columns), folder / "contact_sheet.png")
+    print(f"{len(panels)} images and contact_sheet.png in {folder}")
     if measured:
-        report(measured, data.attribute_names, folder)
+        report_localization(measured, run.data.attribute_names, folder)
 
 
 def get_options(arguments=None) -> argparse.Namespace:
@@ -78,14 +82,28 @@ def get_options(arguments=None) -> argparse.Namespace:
         help="a saved model: runs/X/best.safetensors",
     )
     parser.add_argument(
-        "--split", choices=["unseen", "seen"], default="unseen", help="test images of which classes"
+        "--split",
+        choices=["unseen", "seen"],
+        default="unseen",
+        help="test images of which classes",
     )
     parser.add_argument(
-        "--per_class", type=number(int, 1), default=2, help="images of each class (default: 2)"
+        "--per_class",
+        type=number(int, 1),
+        default=2,
+        help="images of each class (default: 2)",
     )
-    parser.add_argument("--images", type=path, nargs="+", help="your own images or folders of images instead")
     parser.add_argument(
-        "--top", type=number(int, 1), default=3, help="attributes for each image (default: 3)"
+        "--images",
+        type=path,
+        nargs="+",
+        help="your own images or folders of images instead",
+    )
+    parser.add_argument(
+        "--top",
+        type=number(int, 1),
+        default=3,
+        help="attributes for each image (default: 3)",
     )
     parser.add_argument(
         "--draw",
@@ -105,13 +123,16 @@ def get_options(arguments=None) -> argparse.Namespace:
         help="folder of attribute masks, laid out as the images: measure where attention lies",
     )
     parser.add_argument(
-        "--output", type=path, help="folder for the pictures (default: attention/ beside the checkpoint)"
+        "--output",
+        type=path,
+        help="folder for the pictures (default: attention/ beside the checkpoint)",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
     return parser.parse_args(arguments)
 
 
 def own_images(places: List[str]) -> List[Tuple[Path, None]]:
+    """Images of the user's, whose classes nobody knows."""
     found = [(Path(file), None) for file in walk(places)]
     if not found:
         raise InputError(
@@ -120,7 +141,19 @@ def own_images(places: List[str]) -> List[Tuple[Path, None]]:
     return found
 
 
-def load_masks(root: Path, image: Path, size: int) -> np.ndarray:
+def panel_name(file: Path, label: Optional[int], class_names: Sequence[str]) -> str:
+    return f"{file.stem}.png" if label is None else f"{class_names[label]}_{file.stem}.png"
+
+
+def save_picture(picture: Image.Image, file: Path):
+    with atomic(file) as temporary:
+        picture.save(temporary, format="PNG")
+
+
+# ---- does attention lie on the attributes? ---------------------------------------------------------
+
+
+def load_masks(root: Path, image: Path, how: Preprocessing) -> np.ndarray:
     """bool [A, S, S]: the image's true attribute masks, resized and cropped as the image is."""
     from demo.attributes import read_masks  # of the demo's generator: only its files have masks
 
@@ -131,51 +164,47 @@ def load_masks(root: Path, image: Path, size: int) -> np.ndarray:
         )
     try:
         check_archive(file)
-        masks = torch.from_numpy(read_masks(file)).float()[None]
+        masks = torch.from_numpy(read_masks(file)).float()  # [A, H, W]
     except Exception as error:  # numpy and zipfile raise many kinds on a damaged file
         raise InputError(
             f"{file} holds no masks, as RSSDIVCS/make_demo.py writes them: {first_line(error)}"
         ) from error
-    resized, margin = round(size * 256 / 224), (round(size * 256 / 224) - size) // 2
-    masks = F.interpolate(masks, size=(resized, resized), mode="nearest")[
-        0, :, margin : margin + size, margin : margin + size
-    ]
-    return masks.numpy() > 0.5
+    resized = TF.resize(masks, how.shorter_side, InterpolationMode.NEAREST)
+    return cut(resized, how.size).numpy() > 0.5
 
 
-def report(measured: List[dict], names: List[str], folder: Path):
-    """Print and save how well attention lies on the attributes: each of them, and their mean. measured: `localization` of each image"""
-    every = {
-        key: np.stack([one[key] for one in measured]) for key in ("hit", "area", "iou", "iou_chance")
-    }  # [n, A]
-    counted = np.flatnonzero(np.isfinite(every["hit"]).any(axis=0))
-    if not len(counted):
-        return print(
-            "no attribute of these images has a mask of 0.2 to 50 % of the image: nothing to measure"
-        )
-    rows = [
-        {
-            "attribute": names[a],
-            "images": int(np.isfinite(every["hit"][:, a]).sum()),
-            **{key: float(np.nanmean(values[:, a])) for key, values in every.items()},
-        }
-        for a in counted
-    ]
-    mean = {key: float(np.mean([row[key] for row in rows])) for key in every}
+def report_localization(measured: List[Dict[str, np.ndarray]], names: Sequence[str], folder: Path):
+    """Print and save how well attention lies on each attribute, and the mean of the attributes.
+
+    measured: `localization` of each image
+    """
+    values = {key: np.stack([image[key] for image in measured]) for key in MEASURES}  # each [n, A]
+    is_measured = np.isfinite(values["hit"])
+    attributes = np.flatnonzero(is_measured.any(axis=0))
+    if not len(attributes):
+        print("no attribute of these images has a mask of 0.2 to 50 % of the image: nothing to measure")
+        return
+    rows = []
+    for a in attributes:
+        row = {"attribute": names[a], "images": int(is_measured[:, a].sum())}
+        for key in MEASURES:
+            row[key] = float(np.nanmean(values[key][:, a]))
+        rows.append(row)
+    mean = {key: float(np.mean([row[key] for row in rows])) for key in MEASURES}
+    hit_ratio, iou_ratio = mean["hit"] / mean["area"], mean["iou"] / mean["iou_chance"]
+
     print(f"\n{'in %':24} {'peak on it':>10} {'chance':>7} {'IoU':>7} {'chance':>7} {'images':>7}")
-    for row in [
-        *sorted(rows, key=lambda row: row["area"] - row["hit"]),
-        {"attribute": "mean of the attributes", "images": len(measured), **mean},
-    ]:
-        print(
-            f"{row['attribute']:24} {100 * row['hit']:>10.1f} {100 * row['area']:>7.1f} {100 * row['iou']:>7.1f} "
-            f"{100 * row['iou_chance']:>7.1f} {row['images']:>7}"
-        )
+    for row in sorted(rows, key=lambda row: row["area"] - row["hit"]):
+        print_localization(row)
+    print_localization({"attribute": "mean of the attributes", "images": len(measured), **mean})
+    print(f"peaks {hit_ratio:.1f} times chance, IoU {iou_ratio:.1f} times")
+    write_json(folder / "localization.json", {**mean, "ratio": hit_ratio, "attributes": rows})
+
+
+def print_localization(row: dict):
     print(
-        f"peaks {mean['hit'] / mean['area']:.1f} times chance, IoU {mean['iou'] / mean['iou_chance']:.1f} times"
-    )
-    write_json(
-        folder / "localization.json", {**mean, "ratio": mean["hit"] / mean["area"], "attributes": rows}
+        f"{row['attribute']:24} {100 * row['hit']:>10.1f} {100 * row['area']:>7.1f} "
+        f"{100 * row['iou']:>7.1f} {100 * row['iou_chance']:>7.1f} {row['images']:>7}"
     )
 
 

@@ -18,10 +18,11 @@ from torch import Tensor
 
 from clip.attributes import ATTRIBUTE_PROMPTS, CLASS_PROMPTS, standardize
 from clip.embed import Clip
-from data.benchmark import ATTRIBUTE_NAMES, Benchmark, find_files, load_benchmark, readable
+from data.benchmark import ATTRIBUTE_NAMES, Benchmark, load_benchmark, readable
 from data.matlab import read_mat
 from dsva.metrics import score_all
 from runs.console import show
+from runs.settings import benchmark_files
 from support.cli import Parser, add_clip_options, add_data_options, number, path
 from support.errors import InputError, exits_cleanly
 from support.files import write_json
@@ -33,10 +34,10 @@ from support.processes import init_processes, progress, rank_zero
 def main(arguments=None):
     opt = get_options(arguments)
     device = init_processes(pick_device(opt.device))
-    files = find_files(opt)
-    data = load_benchmark(**files)
+    files = benchmark_files(opt)
+    data = load_benchmark(files)
     if opt.attributes:
-        check_attributes_are_named(files["splits_mat"])
+        check_attributes_are_named(files.splits_mat)
     classes = data.candidates(opt.gzsl)
     tested = data.test_images(opt.gzsl)
 
@@ -112,7 +113,7 @@ def embed(clip: Clip, data: Benchmark, images: np.ndarray, batch_size: int, work
     return clip.embed_images(progress(clip.loader(paths, batch_size, workers), "images"))
 
 
-# ---- the baselines -----------------------------------------------------------------------------------
+# ---- the baselines ---------------------------------------------------------------------------------
 
 
 def by_name(clip: Clip, data: Benchmark, images: Tensor, classes: np.ndarray) -> Tensor:

@@ -20,7 +20,8 @@ SMALL = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "nu
 def write_dataset(root: Path, name="61", seen=9, unseen=3, per_class=5, divisions=2, **changes) -> Path:
     """A few noisy images of as many colours as classes, in the published format: root/RSSDIVCS/...
 
-    Division k calls the classes k, k+1, ... unseen. `changes` replace variables of either .mat file, or drop them if None.
+    Division k calls the classes k, k+1, ... unseen. `changes` replace variables of either .mat file, or drop
+    them if None.
     """
     folder, classes = root / "RSSDIVCS", seen + unseen
     (folder / "files").mkdir(parents=True, exist_ok=True)
@@ -74,7 +75,8 @@ def write_clip(folder: Path, **saving) -> Path:
 
 @pytest.fixture(scope="session")
 def root(tmp_path_factory) -> Path:
-    """A folder with RSSDIVCS in it, all three published splits, and flax-community/clip-rsicd. Not to be written to."""
+    """A folder with RSSDIVCS in it, all three published splits, and flax-community/clip-rsicd. Not to be
+    written to."""
     folder = tmp_path_factory.mktemp("data")
     for name, seen, unseen in (("61", 9, 3), ("52", 9, 3), ("43", 8, 4)):
         write_dataset(folder, name, seen, unseen)
@@ -113,12 +115,21 @@ def trained(captioned, tmp_path_factory) -> Path:
     return output
 
 
+@pytest.fixture(scope="session")
+def place(tmp_path_factory) -> Path:
+    """A dataset described by annotate.py, with a run of one epoch. Not to be written to."""
+    from helpers import write_described_run
+
+    return write_described_run(tmp_path_factory.mktemp("place"))
+
+
 def pytest_terminal_summary(terminalreporter):
     count = sys.modules["fuzzing"].OUTCOMES if "fuzzing" in sys.modules else {}
     if count:
         failed = count["generated"] - count["succeeded"] - count["refused"]
         terminalreporter.write_line(
-            f"fuzz: {count['generated']:,} generated cases: {count['succeeded']:,} succeeded, {count['refused']:,} refused in one line, {failed:,} failed"
+            f"fuzz: {count['generated']:,} generated cases: {count['succeeded']:,} succeeded, "
+            f"{count['refused']:,} refused in one line, {failed:,} failed"
         )
 
 

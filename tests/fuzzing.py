@@ -1,6 +1,8 @@
-"""Input that is nearly right: right input, changed in one place or two. And what a program may do with it: succeed, or say in one line what is wrong.
+"""Input that is nearly right: right input, changed in one place or two. And what a program may do with it:
+succeed, or say in one line what is wrong.
 
-About CASES of it are generated in all, the same ones each time. FUZZ=20000, as script/fuzz.sh has it, generates more and others, which --hypothesis-seed chooses.
+About CASES of it are generated in all, the same ones each time. FUZZ=20000, as script/fuzz.sh has it,
+generates more and others, which --hypothesis-seed chooses.
 """
 
 import atexit
@@ -31,12 +33,13 @@ import main
 import predict
 from conftest import write_dataset
 from data.matlab import cell_array
-from support.errors import exits_cleanly
 from helpers import VOCABULARY, write_whole_clip
+from support.errors import exits_cleanly
 
 CASES = int(os.environ.get("FUZZ", 5000))
 SHARES = 2.19  # of all properties, together
-OUTCOMES = Counter()  # "generated": how many cases there were;  "succeeded", "refused": how many ended so, the others in a failed test
+# "generated": how many cases there were;  "succeeded", "refused": how many ended so
+OUTCOMES = Counter()
 
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None  # a folder that is no disk
 
@@ -91,7 +94,7 @@ def cases(share: float):
     )(given(data=st.data())(test))
 
 
-# ---- right -----------------------------------------------------------------------------------------------------------
+# ---- right -----------------------------------------------------------------------------------------
 
 DATA, COMMON = "RSSDIVCS/files", "--device cpu --workers 0".split()
 QUICK = "--gzsl --nepoch 1 --n_batch 1 --ways 2 --shots 2 --manualSeed 0".split()
@@ -99,7 +102,8 @@ QUICK = "--gzsl --nepoch 1 --n_batch 1 --ways 2 --shots 2 --manualSeed 0".split(
 
 @cache
 def sound() -> Path:
-    """All that programs read, as it should be: a folder with a dataset that annotate.py described, its CLIP, a run, a prediction, captions, a teacher."""
+    """All that programs read, as it should be: a folder with a dataset that annotate.py described, its
+    CLIP, a run, a prediction, captions, a teacher."""
     place = write_dataset(Path(tempfile.mkdtemp(dir=MEMORY)), seen=3, unseen=2, per_class=3)
     atexit.register(shutil.rmtree, place)
     (place / "words.json").write_text(json.dumps(VOCABULARY))
@@ -157,7 +161,7 @@ def run(program, *words):
     program.main(list(map(str, words)))
 
 
-# ---- nearly right ----------------------------------------------------------------------------------------------------
+# ---- nearly right ----------------------------------------------------------------------------------
 
 
 @st.composite
@@ -243,7 +247,8 @@ def dumped(value) -> str:
 
 @st.composite
 def nearly_bytes(draw, content):
-    """A file cut off, or with some of its bytes changed: more often at its beginning, where a format says what follows."""
+    """A file cut off, or with some of its bytes changed: more often at its beginning, where a format says
+    what follows."""
     how = draw(
         st.sampled_from(["flip", "flip", "flip", "cut", "put in", "left out", "zeros", "noise", "empty"])
     )
@@ -352,7 +357,8 @@ def nearly_mat(draw, variables):
 
 @cache
 def options_of(program) -> dict:
-    """A program's options, off the usage that its help begins with: {name: the words to choose from; None if any, [] if none}"""
+    """A program's options, off the usage that its help begins with: {name: the words to choose from; None
+    if any, [] if none}"""
     said = io.StringIO()
     with redirect_stdout(said), suppress(SystemExit):
         program.main(["--help"])
@@ -402,11 +408,12 @@ def nearly_words(draw, words, options, odd):
     return words
 
 
-# ---- ends well -------------------------------------------------------------------------------------------------------
+# ---- ends well -------------------------------------------------------------------------------------
 
 
 def ends_well(program, *arguments, place: Path, output: Path = None):
-    """Run a program, or a function: it succeeds, or says in one line what is wrong, which names an option or something in `place`.
+    """Run a program, or a function: it succeeds, or says in one line what is wrong, which names an option
+    or something in `place`.
     Either way nothing in `output` is half-written. Returns whether it succeeded."""
     said, printed = (
         io.StringIO(),
@@ -472,7 +479,8 @@ def is_whole(file: Path) -> bool:
 
 @contextmanager
 def folder():
-    """A new one for a case, deep enough that `..` is a case's, too; it is gone after it. The current one, as long."""
+    """A new one for a case, deep enough that `..` is a case's, too; it is gone after it. The current one,
+    as long."""
     before = Path.cwd()
     with tempfile.TemporaryDirectory(dir=sound()) as new:
         place = Path(new) / "a" / "b"

@@ -14,12 +14,14 @@ from PIL import Image
 from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor, CLIPTokenizer
 
+import annotate
 import finetune_clip
 import main
-from conftest import SMALL
-from data.benchmark import readable
+import predict
+from conftest import SMALL, write_dataset
+from data.benchmark import Benchmark, BenchmarkFiles, load_benchmark, readable
 
-# ---- a training of main.py -------------------------------------------------------------------------------
+# ---- a training of main.py -------------------------------------------------------------------------
 
 QUICK = (
     "--nepoch 3 --n_batch 2 --ways 3 --shots 2 --pretrain_epoch 0 --pretrain_lr 1e-2 --classifier_lr 1e-3 "
@@ -51,7 +53,24 @@ def log(folder: Path) -> list:
     return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
 
 
-# ---- annotation ----------------------------------------------------------------------------------------
+# ---- a benchmark -----------------------------------------------------------------------------------
+
+
+def load(root: Path, random_id=0) -> Benchmark:
+    """What conftest's `write_dataset` wrote."""
+    files = root / "RSSDIVCS" / "files"
+    return load_benchmark(
+        BenchmarkFiles(
+            images_mat=files / "61_images.mat",
+            splits_mat=files / "ann_attr_finetune_61_splits.mat",
+            groups_json=files / "attri_group_3.json",
+            image_root=root / "RSSDIVCS",
+            random_id=random_id,
+        )
+    )
+
+
+# ---- annotation ------------------------------------------------------------------------------------
 
 VOCABULARY = {
     "functions": ["runways", "ships"],
@@ -121,6 +140,49 @@ def vector(word):
     return [value / math.hypot(*values) for value in values]
 
 
+def write_described_run(root: Path) -> Path:
+    """A dataset that annotate.py described by its images, its CLIP, and run/ of one epoch, GZSL."""
+    write_dataset(root, seen=3, unseen=2, per_class=3)  # the first two classes are unseen
+    (root / "words.json").write_text(json.dumps(VOCABULARY))
+    clip = write_whole_clip(root / "clip")
+    common = [
+        *("--root", root, "--clip", clip, "--group_file", "mine"),
+        *("--device", "cpu", "--workers", 0),
+    ]
+    splits = root / "RSSDIVCS/files/mine_splits.mat"
+    described = [*common, "--vocabulary", root / "words.json", "--output", splits]
+    annotate.main([str(word) for word in described])
+    trained = [*common, "--class_embedding", "mine", "--output", root / "run", "--manualSeed", 0, "--gzsl"]
+    trained += "--nepoch 1 --n_batch 1 --ways 2 --shots 2 --calibrated_stacking 0.1".split()
+    trained += ["--pretrain_lr", "1e-2"]
+    main.main([str(word) for word in trained])
+    return root
+
+
+def predict_with(place: Path, *words):
+    """predict.py in this process, with the run in `write_described_run`'s folder."""
+    saved = place / "run" / "last.safetensors"
+    options = ["--resume", saved, "--device", "cpu", "--workers", 0, "--batch_size", 3, *words]
+    predict.main([str(word) for word in options])
+
+
+class Scene:
+    """A large image to be divided into tiles: black on the left, white on the right."""
+
+    georeference = None
+
+    def __init__(self, width, height):
+        pixels = np.zeros((height, width, 3), np.uint8)
+        pixels[:, width // 2 :] = 255
+        self.image, self.size = Image.fromarray(pixels), (width, height)
+
+    def read(self, box):
+        return self.image.crop(box)
+
+    def overview(self, longest):
+        return self.image
+
+
 def change_splits(root, **variables):
     file = root / "RSSDIVCS" / "files" / "ann_attr_finetune_61_splits.mat"
     table = {key: value for key, value in scipy.io.loadmat(file).items() if not key.startswith("__")}
@@ -128,7 +190,7 @@ def change_splits(root, **variables):
     return table
 
 
-# ---- training on captions ------------------------------------------------------------------------------
+# ---- training on captions --------------------------------------------------------------------------
 
 COLOURS = {"GreenField": (40, 160, 50), "harbor": (30, 60, 170), "desert": (200, 170, 90)}
 TRAINED_ON = [f"{name}/{number}.png" for name in COLOURS for number in range(3)]  # the images of train.jsonl

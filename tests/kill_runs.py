@@ -1,7 +1,10 @@
-"""Kills trainings, goes on with the same command, and compares what comes out with an uninterrupted training: weights, tables, log, results.
+"""Kills trainings, goes on with the same command, and compares what comes out with an uninterrupted training:
+weights, tables, log, results.
 
-python tests/kill_runs.py                                at every file operation, and 40 times at random moments: some 20 minutes on one core
-python tests/kill_runs.py --every 25 --random 2          at every 25th operation: quick
+    python tests/kill_runs.py                          at every file operation, and 40 times at random moments
+    python tests/kill_runs.py --every 25 --random 2    at every 25th operation: quick
+
+All of it takes some 20 minutes on one core.
 """
 
 import argparse
@@ -35,7 +38,8 @@ QUICK = (
 )
 SETTINGS = {
     "paper": "--nepoch 4 --sel_res main --manualSeed 2",  # the best epoch is neither the first nor the last
-    "clean": "--nepoch 3 --gzsl --protocol clean --manualSeed 3",  # the best is the first, the clean one the second
+    # the best is the first, the clean one the second
+    "clean": "--nepoch 3 --gzsl --protocol clean --manualSeed 3",
     "several": "--nepoch 2 --random_id 0,1 --seeds 2",
 }
 OPERATIONS = ("mkdir", "open", "fsync", "replace", "unlink")  # of os; killed before and after
@@ -69,7 +73,8 @@ def main():
 
 
 def command(place: Path, words: str) -> list:
-    """main.py's arguments but for the folder. The tower drops attention at random: going on must draw the same."""
+    """main.py's arguments but for the folder. The tower drops attention at random: going on must draw the
+    same."""
     if not (place / "clip").is_dir():
         write_dataset(place)
         config = write_clip(place / "clip") / "config.json"
@@ -79,7 +84,7 @@ def command(place: Path, words: str) -> list:
     return [*shlex.split(f"{QUICK} {words}"), "--root", str(place), "--clip", str(place / "clip")]
 
 
-# ---- at every file operation -----------------------------------------------------------------------------------------
+# ---- at every file operation -----------------------------------------------------------------------
 
 
 def whole_run(words: list, folder: Path) -> tuple:
@@ -112,7 +117,8 @@ def at_operations(words: list, whole: Path, moments: int, every: int) -> int:
 
 
 def train(words: list, folder: Path, kill_at: int = 0, counted: Path = None) -> int:
-    """main.py in a process of its own, forked from this one so that it need not import anything. Returns its exit code, negative if killed."""
+    """main.py in a process of its own, forked from this one so that it need not import anything. Returns
+    its exit code, negative if killed."""
     process = os.fork()
     if process == 0:
         code = 1
@@ -133,7 +139,8 @@ def train(words: list, folder: Path, kill_at: int = 0, counted: Path = None) -> 
 
 
 def kill_myself(kill_at: int) -> itertools.count:
-    """From now on, count the moments before, after and amid file operations, and end at one of them as SIGKILL ends."""
+    """From now on, count the moments before, after and amid file operations, and end at one of them as
+    SIGKILL ends."""
     moments = itertools.count()
 
     def moment():
@@ -170,11 +177,12 @@ def kill_myself(kill_at: int) -> itertools.count:
     return moments
 
 
-# ---- at random moments -----------------------------------------------------------------------------------------------
+# ---- at random moments -----------------------------------------------------------------------------
 
 
 def at_random(commands: dict, wholes: dict, seconds: list, least: int, chance: random.Random) -> int:
-    """Processes of main.py as a user starts them, with workers; one setting after another until there were enough kills.
+    """Processes of main.py as a user starts them, with workers; one setting after another until there were
+    enough kills.
 
     seconds: that a forked training took, which is less than one with workers takes
     """
@@ -194,7 +202,8 @@ def at_random(commands: dict, wholes: dict, seconds: list, least: int, chance: r
 
 
 def trained(words: list, folder: Path, patience: float) -> int:
-    """Start main.py, wait until it has read its data and so many seconds more, and kill it unless it has ended. Returns its exit code."""
+    """Start main.py, wait until it has read its data and so many seconds more, and kill it unless it has
+    ended. Returns its exit code."""
     process = subprocess.Popen(
         [sys.executable, str(PROGRAM), *words, "--workers", "2", "--output", str(folder)],
         stdout=subprocess.PIPE,
@@ -208,14 +217,15 @@ def trained(words: list, folder: Path, patience: float) -> int:
         said = process.communicate(timeout=patience)[1]
     except subprocess.TimeoutExpired:
         process.kill()
-        process.stdout.close()  # the workers outlive it by seconds and hold the pipes open: nothing of it is waited for
+        # the workers outlive it by seconds and hold the pipes open: nothing of it is waited for
+        process.stdout.close()
         process.stderr.close()
     code = process.wait()
     assert code in (0, -signal.SIGKILL), said
     return code
 
 
-# ---- the comparison --------------------------------------------------------------------------------------------------
+# ---- the comparison --------------------------------------------------------------------------------
 
 
 def compare(folder: Path, whole: Path, what: str):

@@ -1,5 +1,8 @@
-"""Rebuilds a parity case (fixed weights and inputs, numbers of the original implementation) with our own network, losses
-and updates. `run_case("tests/cases/case_a.json")` returns every array of case_a.npz by name, and `trajectory`."""
+"""Rebuilds a parity case with our own network, losses and updates.
+
+A case has fixed weights and inputs, and numbers that the original implementation gives for them.
+`run_case("tests/cases/case_a.json")` returns every array of case_a.npz by name, and `trajectory`.
+"""
 
 import json
 import sys

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import annotate
 import main
 import zero_shot_clip
-from data.benchmark import load_benchmark
+from data.benchmark import BenchmarkFiles, load_benchmark
 from fuzzing import COMMON, DATA, QUICK, cases, ends_well, folder, nearly_json, nearly_mat, run, sound
 
 pytestmark = pytest.mark.usefixtures("quick")
@@ -43,10 +43,7 @@ def test_mat_files(place, variables, data):
         files = damaged(place, variables, here, data)
         ends_well(
             load_benchmark,
-            files["images"],
-            files["splits"],
-            place / DATA / "mine.json",
-            place / "RSSDIVCS",
+            BenchmarkFiles(files["images"], files["splits"], place / DATA / "mine.json", place / "RSSDIVCS"),
             place=place,
         )
 
@@ -156,9 +153,11 @@ def test_groups(place, data):
         )
         ends_well(
             load_benchmark,
-            place / DATA / FILES["images"],
-            place / DATA / FILES["splits"],
-            here / "groups.json",
-            place / "RSSDIVCS",
+            BenchmarkFiles(
+                place / DATA / FILES["images"],
+                place / DATA / FILES["splits"],
+                here / "groups.json",
+                place / "RSSDIVCS",
+            ),
             place=place,
         )

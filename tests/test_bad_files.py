@@ -40,9 +40,9 @@ from fuzzing import (
     sound,
 )
 from helpers import NAMES, VOCABULARY
-from inference.new_classes import columns_by_hand
+from inference.new_columns import columns_by_hand
+from inference.saved import load_saved
 from prepare import lines_by_image
-from runs.build import load_saved
 
 pytestmark = pytest.mark.usefixtures("quick")
 CPU = torch.device("cpu")
@@ -57,7 +57,7 @@ def lines(file: Path) -> list:
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
-# ---- JSON ------------------------------------------------------------------------------------------------------------
+# ---- JSON ------------------------------------------------------------------------------------------
 
 
 @cases(0.04)
@@ -182,7 +182,7 @@ def test_lists_of_images(place, data):
         ends_well(lines_by_image, here / "list.jsonl", known, place=place)
 
 
-# ---- runs and predictions --------------------------------------------------------------------------------------------
+# ---- runs and predictions --------------------------------------------------------------------------
 
 
 def spoil(target: Path, data):
@@ -373,14 +373,14 @@ def test_going_on_with_a_prediction(place, data):
         )
 
 
-# ---- weights ---------------------------------------------------------------------------------------------------------
+# ---- weights ---------------------------------------------------------------------------------------
 
 
 @cases(0.06)
 def test_checkpoints(place, data):
     with safe_open(place / "run" / "last.safetensors", framework="pt") as file:
         weights, metadata = (
-            {name: file.get_tensor(name) for name in file.keys()},
+            {name: file.get_tensor(name) for name in file.keys()},  # noqa: SIM118, no dict
             {key: json.loads(value) for key, value in sorted(file.metadata().items())},
         )
     with folder() as here:
@@ -427,7 +427,7 @@ def test_teachers(place, data):
         ends_well(read_image_vectors, here / "teacher.npz", ["a", "b"], place=place)
 
 
-# ---- pictures --------------------------------------------------------------------------------------------------------
+# ---- pictures --------------------------------------------------------------------------------------
 
 KINDS = [
     ("RGB", "PNG"),

@@ -1,4 +1,5 @@
-"""Files by strangers: none runs code, leads out of its folder, fills the memory, or makes a program go to the network."""
+"""Files by strangers: none runs code, leads out of its folder, fills the memory, or makes a program go to
+the network."""
 
 import io
 import json
@@ -95,7 +96,7 @@ def captioned(place, output, *more):
     ]
 
 
-# ---- pickles ---------------------------------------------------------------------------------------------------------
+# ---- pickles ---------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -207,7 +208,7 @@ def test_a_pickle_as_masks_runs_no_code(place, tmp_path, capsys, evil):
     )
 
 
-# ---- paths -----------------------------------------------------------------------------------------------------------
+# ---- paths -----------------------------------------------------------------------------------------
 
 CLIMBING = [
     "RSSDIVCS/../secret.png",
@@ -289,16 +290,20 @@ def test_links_in_the_image_root_are_its_owners_and_followed(place, tmp_path):
     assert is_below("Port/1.png") and is_below("1.png") and not is_below("") and not is_below(".")
 
 
-# ---- bombs -----------------------------------------------------------------------------------------------------------
+# ---- bombs -----------------------------------------------------------------------------------------
 
 
 def growth(*calls: str) -> int:
-    """MiB by which the memory of a process grows that makes these calls, each of which ends with an InputError of one line."""
+    """MiB by which the memory of a process grows that makes these calls, each of which ends with an
+    InputError of one line."""
     program = f"""
 import resource, sys
 sys.path.insert(0, {str(MODEL)!r})
 from support.errors import InputError
-from data import images, matlab as dataset; from inference import scenes; from clip import teachers; import visualize
+from data import images, matlab as dataset
+from inference import scenes
+from clip import teachers
+import visualize
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // {1 if sys.platform != "darwin" else 1024}
 before = peak()
 for call in {calls}:
@@ -422,7 +427,7 @@ def test_archives_that_are_small_on_disk_alone_are_refused(tmp_path):
     assert file.stat().st_size < 2 * MEBIBYTE and growth(f"teachers.read_teacher({str(file)!r})") < 100
 
 
-# ---- the network -----------------------------------------------------------------------------------------------------
+# ---- the network -----------------------------------------------------------------------------------
 
 
 @pytest.fixture

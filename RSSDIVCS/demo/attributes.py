@@ -64,7 +64,11 @@ def group_indices() -> Dict[str, List[int]]:
 
 
 def pack_masks(label: np.ndarray, kinds: Iterable[Tuple[str, ...]]) -> bytes:
-    """label: uint8 [H, W], which kind of primitive shows; kinds: the attributes of each kind. Returns the file's bytes."""
+    """The bytes of a mask file.
+
+    label: uint8 [H, W], which kind of primitive shows
+    kinds: the attributes of each kind
+    """
     bits = [sum(1 << INDEX[name] for name in kind) for kind in kinds]
     file = io.BytesIO()
     np.savez_compressed(file, label=label, bits=np.array(bits, np.uint64))

@@ -128,7 +128,10 @@ def look_around(thing: Thing, others: List[Thing], label: np.ndarray) -> None:
 
 
 def captions(label: np.ndarray, bits: np.ndarray, rng: np.random.Generator, count: int = 5) -> List[str]:
-    """Sentences about one image, in which relations are said only where they are true; then the name of each of its attributes."""
+    """Sentences about one image, in which relations are said only where they are true.
+
+    After them comes the name of each of its attributes.
+    """
     seen = things(label, bits)
     sentences = []
     for _ in range(count):

@@ -5,7 +5,7 @@ from typing import Callable, List
 
 import numpy as np
 
-from . import built, land, objects, textures
+from . import built, land, objects, sport, textures
 from .geometry import at, bend, blob, lattice, ray, rect, scatter
 from .land import ground
 from .scene import SIDE, Scene, Where
@@ -248,17 +248,17 @@ def bays(s, x, y, r, a):
 def playground(s, x, y, r, a):
     kind = s.rng.integers(4)
     if kind == 0:
-        built.pitch(s, x, y, a, 1.7 * r)
+        sport.pitch(s, x, y, a, 1.7 * r)
     elif kind == 1:
-        built.running_track(s, x, y, a, 1.5 * r)
+        sport.running_track(s, x, y, a, 1.5 * r)
     elif kind == 2:
-        built.diamond(s, x, y, a, 1.6 * r)
+        sport.diamond(s, x, y, a, 1.6 * r)
     else:
-        colours = built.court_colours(s)
+        colours = sport.court_colours(s)
         for cx, cy in lattice(x, y, a, 90 * s.rng.integers(1, 3), 45 * s.rng.integers(1, 4), 90, 45):
-            built.court(s, cx, cy, a, 90, colours)
+            sport.court(s, cx, cy, a, 90, colours)
 
 
 @element
 def arena(s, x, y, r, a):
-    built.stands(s, x, y, a, r, 0.6 * r, s.rng.uniform(0.65, 1), s.chance(0.4))
+    sport.stands(s, x, y, a, r, 0.6 * r, s.rng.uniform(0.65, 1), s.chance(0.4))

@@ -161,7 +161,10 @@ def terraces(scene: Scene, where: Where = None) -> None:
 
 
 def shore_distance(scene: Scene, angle: float, offset: float) -> np.ndarray:
-    """Distance into the sea, which lies towards angle behind a natural shoreline, float [SIDE, SIDE]; negative on land."""
+    """Distance into the sea, float [SIDE, SIDE]; negative on land.
+
+    The sea lies towards angle, behind a natural shoreline.
+    """
     across = (X - MIDDLE) * np.float32(np.cos(angle)) + (Y - MIDDLE) * np.float32(np.sin(angle))
     return across - offset + textures.noise(scene.rng, X.shape, s4=0.8, s32=5, s128=16)
 

@@ -1,4 +1,7 @@
-"""Single things seen from above. Each is drawn at (x, y) with its shadow; angle in radians, sizes in canvas pixels."""
+"""Single things seen from above. Each is drawn at (x, y) with its shadow.
+
+Angles are in radians, sizes in canvas pixels.
+"""
 
 from functools import wraps
 from typing import Callable, Sequence

@@ -36,7 +36,8 @@ def choose_unseen(frequency: np.ndarray, count: int, rng: np.random.Generator) -
         if (seen.any(1) | ~common[:, unseen].any(1)).all():
             return unseen
     raise ValueError(
-        f"no {count} classes share all their attributes with the other {common.shape[1] - count}; lower --unseen"
+        f"no {count} classes share all their attributes with the other {common.shape[1] - count}; "
+        "lower --unseen"
     )
 
 
@@ -56,7 +57,12 @@ def published_files(
     divisions: int,
     seed: int,
 ) -> Dict[str, bytes]:
-    """What goes into files/, by name. paths: of images, beside files/; labels: 0-based [images]; present: bool [images, A]."""
+    """What goes into files/, by name.
+
+    paths:   of images, beside files/
+    labels:  0-based [images]
+    present: bool [images, A]
+    """
     frequency = np.stack([present[labels == c].mean(0) for c in range(len(classes))], 1)
     table = {
         "att": class_attributes(frequency),

@@ -28,6 +28,9 @@ def middle(s: Scene, spread: float = 40) -> np.ndarray:
 
 
 def frame(s: Scene, spread: float = 40) -> Tuple[float, Callable[[float, float], np.ndarray]]:
-    """A random direction, and a function from (along, across) it to canvas coordinates about a random centre."""
+    """A random direction, and a function to canvas coordinates about a random centre.
+
+    The function takes (along, across) the direction.
+    """
     a, (x, y) = turn(s), middle(s, spread)
     return a, lambda u, v: at((u, v), x, y, a)

@@ -1,4 +1,7 @@
-"""One aerial photograph in the making: a canvas that remembers what shows at every pixel, its light, and its camera."""
+"""One aerial photograph in the making: a canvas that remembers what shows at every pixel.
+
+Also its light, and its camera.
+"""
 
 from typing import Dict, List, Optional, Sequence, Tuple, Union
 
@@ -42,7 +45,8 @@ CROPS = (
 class Scene:
     """Draws in canvas pixels, x to the right and y down, 0..SIDE.
 
-    Whatever is drawn with attributes hides what lay there, in the picture and in the record; without, it only colours.
+    Whatever is drawn with attributes hides what lay there, in the picture and in the record; without, it
+    only colours.
     """
 
     def __init__(self, rng: np.random.Generator):
@@ -131,7 +135,8 @@ class Scene:
         """points: [n, 2], from end to end."""
         if len(points) > 2 and width > 3:  # as one outline: wide pieces would crack or overlap at the joints
             edges = np.concatenate([beside(points, width / 2), beside(points, -width / 2)[::-1]])
-            return self.polygon(edges, colour, attributes, alpha)
+            self.polygon(edges, colour, attributes, alpha)
+            return
         xy, width = points.ravel().tolist(), max(1, int(round(width)))
         self.pen.line(xy, fill=rgba(colour, alpha), width=width)
         if attributes is not None:
@@ -167,7 +172,10 @@ class Scene:
     # the camera
 
     def photograph(self, size: int) -> Tuple[np.ndarray, np.ndarray]:
-        """What the camera sees: uint8 [size, size, 3], and the kind of primitive at each of its pixels, uint8 [size, size]."""
+        """What the camera sees.
+
+        Returns uint8 [size, size, 3], and the kind of primitive at each of its pixels, uint8 [size, size].
+        """
         rng = self.rng
         zoom = SIDE * rng.uniform(0.78, 1)
         left, top = rng.uniform(0, SIDE - zoom, 2)
@@ -180,11 +188,13 @@ class Scene:
 
 
 def develop(image: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Light and film: float [H, W, 3] to uint8. Exposure and white balance follow the scene in part, as cameras do."""
+    """Light and film: float [H, W, 3] to uint8.
+
+    Exposure and white balance follow the scene in part, as cameras do.
+    """
     h, w = image.shape[:2]
-    image = (
-        image * (1 + noise(rng, (h, w), s1=0.02, s2=0.025, s64=0.03, s128=0.05))[..., None]
-    )  # terrain and thin cloud
+    terrain_and_cloud = noise(rng, (h, w), s1=0.02, s2=0.025, s64=0.03, s128=0.05)
+    image = image * (1 + terrain_and_cloud)[..., None]
     mean = image.mean((0, 1))
     exposure = (rng.uniform(90, 140) / mean.mean()) ** rng.uniform(0.5, 0.9)
     balance = (mean.mean() / mean) ** rng.uniform(0.2, 0.65)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from . import built, land, objects
+from . import built, land, objects, sport
 from .geometry import at, bend, beside, lattice, ray, rect, scatter
 from .land import ground
 from .recipe import frame, middle, scene_class, turn
@@ -38,8 +38,8 @@ def baseball_field(s: Scene) -> None:
     if s.chance(0.5):
         built.parking(s, *to(0, size * 0.8), a, 340, 90, s.rng.uniform(0.2, 0.9))
     if s.chance(0.5):
-        built.diamond(s, *to(-size * 0.62, 0), a + np.pi, size * 0.8)
-    built.diamond(s, *to(-size * 0.45, 0), a, size)
+        sport.diamond(s, *to(-size * 0.62, 0), a + np.pi, size * 0.8)
+    sport.diamond(s, *to(-size * 0.45, 0), a, size)
     land.hedge(s, np.array([to(size * 0.72, -300), to(size * 0.72, 300)]), s.rng.uniform(0, 1))
     land.bushes(s, 14, 6, 11, taken=[(*to(0, 0), size * 0.8)])
 
@@ -251,10 +251,10 @@ def stadium(s: Scene) -> None:
     built.road(s, np.array([to(-600, -195), to(600, -195)]), 26)
     outer, pitch = s.rng.uniform(165, 195), s.rng.uniform(150, 175)
     athletics = s.chance(0.4)
-    built.stands(s, *to(0, 0), a, outer, pitch * (0.82 if athletics else 0.62), 0.8, s.chance(0.5))
+    sport.stands(s, *to(0, 0), a, outer, pitch * (0.82 if athletics else 0.62), 0.8, s.chance(0.5))
     if athletics:
-        built.running_track(s, *to(0, 0), a, pitch)
-    built.pitch(s, *to(0, 0), a, pitch * (0.9 if athletics else 1))
+        sport.running_track(s, *to(0, 0), a, pitch)
+    sport.pitch(s, *to(0, 0), a, pitch * (0.9 if athletics else 1))
 
 
 @scene_class
@@ -277,8 +277,8 @@ def tennis_court(s: Scene) -> None:
     land.bushes(s, 60, 6, 11)
     if s.chance(0.5):
         built.parking(s, *to(0, 190), a, 340, 80)
-    colours = built.court_colours(s)
+    colours = sport.court_colours(s)
     for x, y in lattice(
         *to(0, 0), a, length * s.rng.integers(1, 4), length * 0.5 * s.rng.integers(2, 6), length, length * 0.5
     ):
-        built.court(s, x, y, a, length, colours)
+        sport.court(s, x, y, a, length, colours)

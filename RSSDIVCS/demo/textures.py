@@ -1,4 +1,7 @@
-"""Ground covers as fractal noise. Each takes a scene and a shape (h, w) and returns colours, float [h, w, 3] in 0..255."""
+"""Ground covers as fractal noise.
+
+Each takes a scene and a shape (h, w) and returns colours, float [h, w, 3] in 0..255.
+"""
 
 from functools import lru_cache, partial
 from typing import Callable, Dict, Tuple
@@ -63,7 +66,10 @@ def cut(rng: np.random.Generator, sheet: np.ndarray, shape: Shape) -> np.ndarray
 
 
 def noise(rng: np.random.Generator, shape: Shape, **amplitudes: float) -> np.ndarray:
-    """Sum of noises; noise(rng, shape, s4=0.1, s64=0.3) has blobs of 4 and of 64 pixels with these deviations."""
+    """Sum of noises: noise(rng, shape, s4=0.1, s64=0.3) has blobs of 4 and of 64 pixels.
+
+    Their deviations are the numbers given.
+    """
     return sum(
         amplitude * cut(rng, noise_sheets()[int(scale[1:])], shape) for scale, amplitude in amplitudes.items()
     )

@@ -1,8 +1,8 @@
-"""What benchmark.py measures, and nothing else uses.
+"""What `benchmark.py` times: the parts of a training, on pictures and weights that it draws itself.
 
-generated     a dataset of random pictures and a CLIP tower of random weights
-workload      the parts of a training, and the tower's own share of each
-as_published  the same parts in the order of the published program
+workload      the parts, and beside them the bare CLIP tower; start here
+as_published  the same network, working in the order of the published program
+generated     a dataset of random pictures, and a CLIP tower of random weights
 
-It may import every other room; none imports it. Start with workload.py.
+It may import every other room, and is imported by benchmark.py alone.
 """

@@ -1,41 +1,57 @@
-"""The same numbers, worked out in the order of the published program. Only `benchmark.py --as_published` uses this."""
+"""The same numbers, worked out in the order of the published program, for `benchmark.py --as_published`."""
+
+from copy import deepcopy
+from typing import List
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
 from dsva.network import DSVA, Output
 from dsva.windows import window_boxes
 
 
 class AsPublished(DSVA):
-    """In warm-up a graph through the tower, which does not learn; in a test always windows; windows of one image after another."""
+    """Does what ours leaves out: made of a network by `as_published`.
 
-    def learn(self, everything: bool) -> list:
+    In warm-up there is a graph through the tower, which does not learn; a test always looks at windows;
+    windows are found and cut out of one image after another.
+    """
+
+    def forward(self, images: Tensor, class_attributes: Tensor, windows: bool = False) -> Output:
+        """As in DSVA, but in a test always with windows."""
+        return super().forward(images, class_attributes, windows or not self.training)
+
+    def look_again(self, images: Tensor, class_attributes: Tensor, out: Output):
+        """As in DSVA, but image by image."""
+        size = self.tower.config.image_size
+        boxes = []
+        for maps, scores in zip(out.maps.split(1), out.attributes_attention.split(1)):
+            boxes.append(window_boxes(maps, scores, self.group_masks, size, self.pro_thr))
+        out.boxes = torch.cat(boxes)  # [B, 4]
+        out.windows = self.crop(images, out.boxes)
+        tokens = self.encode(out.windows)
+        out.attributes_window = self.project(tokens.amax(dim=1))
+        out.window = self.classify("projection", out.attributes_window, class_attributes)
+        out.final = out.projection + self.pro_weight * out.window
+
+    def crop(self, images: Tensor, boxes: Tensor) -> Tensor:
+        """images [B, 3, S, S], boxes [B, 4] -> windows [B, 3, S, S]"""
+        windows = []
+        for image, (top, left, height, width) in zip(images, boxes.tolist()):
+            window = image[None, :, top : top + height, left : left + width]
+            windows.append(F.interpolate(window, images.shape[2:], mode="bilinear", align_corners=True))
+        return torch.cat(windows)
+
+    def learn(self, everything: bool) -> List[nn.Parameter]:
+        """As in DSVA, but a tower that does not learn gets a graph, too."""
         learning = super().learn(everything)
         self.requires_grad_(True)
         return learning
 
-    def forward(self, images: Tensor, class_attributes: Tensor, windows: bool = False) -> Output:
-        return super().forward(images, class_attributes, windows or not self.training)
 
-    def find_window(self, out: Output, size: int) -> Tensor:
-        one_by_one = zip(out.maps.split(1), out.attributes_attention.split(1))
-        return torch.cat(
-            [
-                window_boxes(maps, scores, self.window_groups, size, self.pro_thr)
-                for maps, scores in one_by_one
-            ]
-        )
-
-    def crop(self, images: Tensor, boxes: Tensor) -> Tensor:
-        windows = [
-            image[None, :, top : top + height, left : left + width]
-            for image, (top, left, height, width) in zip(images, boxes.tolist())
-        ]
-        return torch.cat(
-            [
-                F.interpolate(window, images.shape[2:], mode="bilinear", align_corners=True)
-                for window in windows
-            ]
-        )
+def as_published(network: DSVA) -> AsPublished:
+    """A copy that computes the same in the published order."""
+    twin = deepcopy(network)
+    twin.__class__ = AsPublished
+    return twin  # type: ignore[return-value]

@@ -1,46 +1,51 @@
-"""What `benchmark.py` times: the parts of a training, the bare tower's share of each, and the same parts in the published order."""
+"""The parts of a training, timed: ours, the bare CLIP tower's share of each, and the published order."""
 
 import time
 from argparse import Namespace
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import Path
 from statistics import median
-from typing import Callable, Dict, List, Tuple
+from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
+from torch.utils.data import BatchSampler
 
-import main  # OLD
-from bench.as_published import AsPublished
-from data.pipeline import normalize
+from bench.as_published import as_published
+from data.cache import open_cache
+from data.pipeline import DeviceLoader, Images, dsva_preprocessing, image_loader
+from data.samplers import EpisodeSampler
 from dsva.engine import evaluate, make_optimizer, train_one_epoch
 from dsva.losses import Criterion
 from dsva.network import DSVA
-from runs.build import build_data, build_model
-from runs.options import loss_weights, needs_windows
-from support.machine import peak_memory, pick_device
+from runs.build import build_data, build_network
+from runs.settings import benchmark_files, loss_weights, network_settings
+from support.machine import peak_memory, pick_device, use_tf32
 
-STEPS = {
+STEPS = {  # full: everything learns;  windows: a second look
     "warm-up": (False, False),
     "warm-up+windows": (False, True),
     "full": (True, False),
     "full+windows": (True, True),
 }
 EVALUATIONS = {"evaluation": False, "evaluation+windows": True}
-ROWS = (*STEPS, *EVALUATIONS, "loading", "epoch")
-AGREE = {
-    "fp32": 1e-4,
-    "tf32": 1e-2,
-    "bf16": 2e-2,
-}  # how far a loss may be from that of the published order, as a share of it
-Batches = List[Tuple[Tensor, Tensor]]  # uint8 images [B, 3, S, S] on the device, labels [B]
+ROWS = (*STEPS, *EVALUATIONS, "loading")
+
+# How far a loss may be from that of the published order, which is always fp32, as a share of it.
+AGREE = {"fp32": 1e-4, "tf32": 1e-2, "bf16": 2e-2}
+
+Batches = List[Tuple[Tensor, Tensor]]  # images [B, 3, S, S], normalised, and labels [B], on the device
+Program = Callable[[], Any]
 
 
 @dataclass
 class Row:
-    """passes: of all images through the tower, forward; a backward pass counts as two, which is about what it costs.
-    seconds: of "ours" and, where there is such a thing, of the bare "tower" and of "published"."""
+    """A part of a training.
+
+    passes:  of all images through the tower, forward; a backward pass counts as two, which is about its cost
+    seconds: of "ours" and, where there is such a thing, of the bare "tower" and of "published"
+    """
 
     name: str
     batches: int
@@ -50,180 +55,185 @@ class Row:
 
 
 class Work:
-    """A network, with `as_published` a twin that works in the published order, and a few batches on the device."""
+    """A network, its data, and a few batches on the device; beside it perhaps one in the published order.
 
-    def __init__(self, opt: Namespace, batches: int, as_published: bool):
+    opt: the options of main.py. Training batches are episodes, whatever --train_mode says.
+    """
+
+    def __init__(self, opt: Namespace, batches: int, with_published: bool):
         torch.use_deterministic_algorithms(True, warn_only=True)  # as main.py does
-        self.device, self.data = pick_device(opt.device), build_data(opt, pick_device(opt.device))
-        self.options = {
-            "ours": opt,
-            **(
-                {
-                    "published": Namespace(
-                        **{**vars(opt), "precision": "fp32", "compile": False, "cache": "none"}
-                    )
-                }
-                if as_published
-                else {}
-            ),
-        }
-        self.networks = {
-            name: build_model(options, self.data, kind=AsPublished if name == "published" else DSVA).to(
-                self.device
-            )
-            for name, options in self.options.items()
-        }
-        self.opt, self.model = opt, self.networks["ours"]
-        self.criterion = Criterion(
-            loss_weights(opt), list(self.data.groups.values()) if opt.use_group else None, opt.xe_on
-        )
-        self.training, self.testing = (
-            self.on_device(islice(loader, batches)) for loader in self.loaders(opt)
-        )
-        self.peaks: List[float] = []  # of the memory, after each epoch
+        self.opt = opt
+        self.device = pick_device(opt.device)
+        self.data = build_data(benchmark_files(opt), opt.only_groups, self.device)
+        settings = network_settings(opt)
+        self.model = build_network(settings, self.data, self.device)
+        self.published: Optional[DSVA] = None
+        if with_published:
+            plain = replace(settings, precision="fp32", compiled=False)
+            self.published = as_published(build_network(plain, self.data, self.device))
+        groups = list(self.data.groups.values()) if opt.use_group else None
+        self.criterion = Criterion(loss_weights(opt), groups, opt.xe_on, self.model.grid).to(self.device)
+        self.images = self.open_images()
+        self.training = list(islice(self.training_loader(), batches))
+        self.testing = list(islice(self.test_loader(), batches))
 
-    def loaders(self, opt: Namespace) -> Tuple[DataLoader, DataLoader]:
-        scenes = main.open_scenes(opt, self.data, self.model)
-        return main.load(opt, self.data, scenes, main.make_sampler(opt, self.data, seed=0)), main.test_loader(
-            opt, self.data, scenes
-        )
+    # ---- batches ------------------------------------------------------------------------------------
 
-    def on_device(self, loader) -> Batches:
-        return [(images.to(self.device), labels) for images, labels in loader]
+    def open_images(self) -> Images:
+        """The images, kept where --cache says."""
+        opt = self.opt
+        how = dsva_preprocessing(self.model.tower.config.image_size, opt.normalize)
+        folder = Path(opt.cache_dir or Path(opt.root) / opt.dataset / "cache")
+        needs_folder = opt.cache_dir or opt.cache == "disk"
+        paths = self.data.image_paths
+        decoded = open_cache(
+            opt.cache, paths, how, folder if needs_folder else None, opt.workers, self.device
+        )
+        return Images(paths, how, self.data.labels, decoded)
+
+    def training_loader(self) -> DeviceLoader:
+        opt, data = self.opt, self.data
+        episodes = EpisodeSampler(
+            data.labels,
+            data.splits["train_zsl_loc"],
+            opt.n_batch,
+            opt.ways,
+            opt.shots,
+            seed=0,
+            class_names=data.class_names,
+        )
+        return image_loader(self.images, episodes, opt.workers, self.device)
+
+    def test_loader(self) -> DeviceLoader:
+        images = self.data.test_images(self.opt.gzsl).tolist()
+        batches = BatchSampler(images, self.opt.batch_size, drop_last=False)
+        return image_loader(self.images, batches, self.opt.workers, self.device)
+
+    # ---- rows ---------------------------------------------------------------------------------------
 
     def measure(self, name: str, rounds: int) -> Row:
-        if "published" in self.networks:
-            self.networks["published"].load_state_dict(self.model.state_dict())
+        """Time one of ROWS. AssertionError if the published order has another loss."""
+        if self.published is not None:
+            self.published.load_state_dict(self.model.state_dict())
+        if name == "loading":
+            loader = self.training_loader()
+            batches = list(loader)
+            return self.row(name, rounds, batches, 0, {"ours": lambda: exhaust(loader)})
         if name in STEPS:
             full, windows = STEPS[name]
-            programs = {who: self.steps(network, full, windows) for who, network in self.networks.items()}
-            programs["tower"] = self.passes(self.training, 1 + windows, backward=full)
-            return self.row(name, rounds, self.training, (1 + windows) * (3 if full else 1), programs)
-        if name in EVALUATIONS:
-            windows = EVALUATIONS[name]
-            programs = {who: self.evaluation(network, windows) for who, network in self.networks.items()}
-            programs["tower"] = self.passes(self.testing, 1 + windows)
-            return self.row(name, rounds, self.testing, 1 + windows, programs)
-        training, testing = (self.on_device(loader) for loader in self.loaders(self.opt))
-        if name == "loading":
-            return self.row(name, rounds, training, 0, {"ours": self.loading(self.loaders(self.opt)[0])})
-        epoch = self.opt.pretrain_epoch + 1  # the first of the full stage
-        looks, looks_in_test = 1 + (epoch > self.opt.pro_start_epoch), 1 + needs_windows(self.opt, epoch)
-        programs = {who: self.epoch(who, epoch) for who in self.networks}
-        bare = self.passes(training, looks, backward=True), self.passes(testing, looks_in_test)
-        programs["tower"] = lambda: [passes() for passes in bare]
-        share = sum(len(labels) for _, labels in training) / sum(
-            len(labels) for _, labels in training + testing
-        )
-        return self.row(
-            name, rounds, training + testing, 3 * looks * share + looks_in_test * (1 - share), programs
-        )
+            batches = self.training
+            programs = {who: self.steps(network, full, windows) for who, network in self.networks().items()}
+        else:
+            full, windows = False, EVALUATIONS[name]
+            batches = self.testing
+            programs = {who: self.evaluation(network, windows) for who, network in self.networks().items()}
+        looks = 1 + windows
+        programs["tower"] = self.bare_tower(batches, looks, backward=full)
+        return self.row(name, rounds, batches, looks * (3 if full else 1), programs)
+
+    def networks(self) -> Dict[str, DSVA]:
+        if self.published is None:
+            return {"ours": self.model}
+        return {"ours": self.model, "published": self.published}
 
     def row(
-        self, name: str, rounds: int, batches: Batches, passes: float, programs: Dict[str, Callable]
+        self, name: str, rounds: int, batches: Batches, passes: float, programs: Dict[str, Program]
     ) -> Row:
-        losses, seconds = take_turns(programs, rounds, self.device)
+        """Time the programs on these batches, and compare the losses that they return."""
+        losses, seconds = time_alternately(programs, rounds, self.device)
         ours, published = losses["ours"], losses.get("published")
         if published is not None and abs(ours - published) > AGREE[self.opt.precision] * abs(published):
             raise AssertionError(f"{name}: the loss is {ours}, and in the published order {published}")
         return Row(name, len(batches), sum(len(labels) for _, labels in batches), passes, seconds)
 
-    # ---- programs. Those that train return the mean loss
+    # ---- programs -----------------------------------------------------------------------------------
 
-    def steps(self, network: DSVA, full: bool, windows: bool) -> Callable:
-        optimizer = make_optimizer(
-            network, full, self.opt.classifier_lr if full else self.opt.pretrain_lr, (self.opt.beta1, 0.999)
-        )
+    def steps(self, network: DSVA, full: bool, windows: bool) -> Program:
+        """Updates on the training batches. It returns the mean loss."""
+        lr = self.opt.classifier_lr if full else self.opt.pretrain_lr
+        optimizer = make_optimizer(network, full, lr, (self.opt.beta1, 0.999))
 
-        def program():
-            network.learn(everything=full)  # `passes` may have chosen otherwise
-            return sum(
-                train_one_epoch(
-                    network,
-                    self.criterion,
-                    optimizer,
-                    self.training,
-                    self.data.class_attributes,
-                    self.data.seen,
-                    self.opt.normalize,
-                    full,
-                    windows,
-                    "",
-                ).values()
-            )
-
-        return program
-
-    def evaluation(self, network: DSVA, windows: bool) -> Callable:
-        def program():
-            evaluate(
+        def program() -> float:
+            self.set_precision(network)
+            network.learn(everything=full)  # `bare_tower` may have chosen otherwise
+            losses = train_one_epoch(
                 network,
-                self.testing,
+                self.criterion,
+                optimizer,
+                self.training,
                 self.data.class_attributes,
-                self.data.candidates(True),
-                self.opt.normalize,
+                self.data.seen,
+                full,
                 windows,
-                "",
+                title="",
             )
+            return sum(losses.values())
 
         return program
 
-    def loading(self, loader) -> Callable:
-        def program():
-            for _ in loader:
-                pass
-
-        return program
-
-    def epoch(self, who: str, epoch: int) -> Callable:
-        loaders = self.loaders(self.options[who])
+    def evaluation(self, network: DSVA, windows: bool) -> Program:
+        """Probabilities of all classes for the test batches."""
+        classes = self.data.candidates(gzsl=True)
 
         def program():
-            line, _ = main.run_epoch(
-                self.options[who], self.data, self.networks[who], self.criterion, *loaders, epoch, 0.0
-            )
-            self.peaks.append(memory(self.device))
-            return line["loss"]
+            self.set_precision(network)
+            evaluate(network, self.testing, self.data.class_attributes, classes, windows, title="")
 
         return program
 
-    def passes(self, batches: Batches, looks: int, backward: bool = False) -> Callable:
+    def bare_tower(self, batches: Batches, looks: int, backward: bool = False) -> Program:
         """What cannot be left out: every image, as often as it is looked at, through the tower."""
-        normalized = [normalize(images, self.opt.normalize) for images, _ in batches]
 
         def program():
+            self.set_precision(self.model)
             self.model.tower.requires_grad_(backward)
-            for images in normalized:
+            for images, _ in batches:
                 self.model.tower.zero_grad()
                 with torch.set_grad_enabled(backward):
                     for _ in range(looks):
-                        tokens = self.model.tokens(images)
+                        tokens = self.model.encode(images)
                         if backward:
                             tokens.backward(torch.ones_like(tokens))
 
         return program
 
+    def set_precision(self, network: DSVA):
+        """TF32 is a switch of the whole process, and the published program knows none."""
+        use_tf32(self.opt.precision == "tf32" and network is self.model)
 
-def take_turns(
-    programs: Dict[str, Callable], rounds: int, device: torch.device
-) -> Tuple[dict, Dict[str, float]]:
-    """What each program returns at first, when it warms up, and the median seconds of `rounds` that follow."""
-    first: dict = {}
+
+def exhaust(loader: Iterable):
+    """Go through all batches."""
+    for _ in loader:
+        pass
+
+
+# ---- time, and the machine's limits ----------------------------------------------------------------
+
+
+def time_alternately(
+    programs: Dict[str, Program], rounds: int, device: torch.device
+) -> Tuple[Dict[str, Any], Dict[str, float]]:
+    """Run the programs one after another, `rounds` times, so that noise strikes all alike.
+
+    Returns what each returned in a first round, to warm up, and its median seconds in those that follow.
+    """
+    first: Dict[str, Any] = {}
     seconds: Dict[str, List[float]] = {who: [] for who in programs}
-    for turn in range(rounds + 1):
+    for who, program in programs.items():
+        first[who] = program()
+    for _ in range(rounds):
         for who, program in programs.items():
             wait(device)
             started = time.perf_counter()
-            result = program()
+            program()
             wait(device)
-            if turn:
-                seconds[who].append(time.perf_counter() - started)
-            else:
-                first[who] = result
+            seconds[who].append(time.perf_counter() - started)
     return first, {who: median(times) for who, times in seconds.items()}
 
 
 def wait(device: torch.device):
+    """Until a GPU has done all that it was told."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
 
@@ -232,7 +242,7 @@ def matmul_peak(device: torch.device, precision: str, side: int) -> float:
     """FLOP/s of a product of two square matrices, in this precision."""
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
     left, right = torch.randn(2, side, side, device=device).to(kind)
-    _, seconds = take_turns({"product": lambda: left @ right}, 5, device)
+    _, seconds = time_alternately({"product": lambda: left @ right}, 5, device)
     return 2 * side**3 / seconds["product"]
 
 
@@ -240,9 +250,10 @@ def pass_flops(config) -> float:
     """Of one image, forward through a tower: multiplications and additions in matrix products."""
     width, patches = config.hidden_size, (config.image_size // config.patch_size) ** 2
     tokens = 1 + patches
-    layer = (
-        4 * width**2 + 2 * width * config.intermediate_size + 2 * tokens * width
-    )  # of each token: projections, MLP, attention
+    projections = 4 * width**2
+    mlp = 2 * width * config.intermediate_size
+    attention = 2 * tokens * width
+    layer = projections + mlp + attention  # of each token
     return 2 * (patches * 3 * config.patch_size**2 * width + config.num_hidden_layers * tokens * layer)
 
 

@@ -27,7 +27,7 @@ CLASS_PROMPTS = (
 )
 
 
-# ---- vocabulary --------------------------------------------------------------------------------------
+# ---- vocabulary ------------------------------------------------------------------------------------
 
 
 def load_vocabulary(path: Path) -> Dict[str, List[str]]:
@@ -89,7 +89,7 @@ def group_indices(groups: Dict[str, List[str]]) -> Dict[str, List[int]]:
     return {group: [index[name] for name in names] for group, names in groups.items()}
 
 
-# ---- from cosines to M -------------------------------------------------------------------------------
+# ---- from cosines to M -----------------------------------------------------------------------------
 
 
 def similarities(

@@ -21,7 +21,7 @@ CaptionsByImage = Dict[str, List[str]]  # of the image's file, relative to the f
 Entry = Tuple[str, Any, Any]  # where it stands, for messages; the image; its captions, all unchecked
 
 
-# ---- the captions file -------------------------------------------------------------------------------
+# ---- the captions file -----------------------------------------------------------------------------
 
 
 def read_captions(path: Path, images: Path, split: str) -> CaptionsByImage:
@@ -113,7 +113,7 @@ def check_images_exist(path: Path, images: Path, names: List[str]):
         )
 
 
-# ---- captions as tokens ------------------------------------------------------------------------------
+# ---- captions as tokens ----------------------------------------------------------------------------
 
 
 class Captions:

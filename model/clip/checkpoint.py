@@ -20,7 +20,7 @@ CHECKPOINT_HELP = (
 )
 
 
-# ---- the vision tower alone --------------------------------------------------------------------------
+# ---- the vision tower alone ------------------------------------------------------------------------
 
 
 def build_tower(config: CLIPVisionConfig) -> nn.Module:
@@ -60,7 +60,7 @@ def compile_tower(tower: nn.Module, device: torch.device):
         print(f"note: --compile cannot be used here ({first_line(error)}): the network runs as it is")
 
 
-# ---- both towers and the processor -------------------------------------------------------------------
+# ---- both towers and the processor -----------------------------------------------------------------
 
 
 def load_clip(folder: Path) -> Tuple[CLIPModel, CLIPProcessor]:
@@ -125,7 +125,7 @@ def three_numbers(values) -> Tuple[float, float, float]:
     return float(red), float(green), float(blue)
 
 
-# ---- any model ---------------------------------------------------------------------------------------
+# ---- any model -------------------------------------------------------------------------------------
 
 
 def load_checkpoint(kind: Type[PreTrainedModel], folder: Path) -> nn.Module:

@@ -61,7 +61,7 @@ class Training:
         return self.patch_drop if epoch <= self.epochs - self.whole_epochs else 0
 
 
-# ---- the loss ----------------------------------------------------------------------------------------
+# ---- the loss --------------------------------------------------------------------------------------
 
 
 def contrastive_loss(images: Tensor, texts: Tensor, scale: Tensor, pairs: Tensor, true: Tensor) -> Tensor:
@@ -80,7 +80,7 @@ def contrastive_loss(images: Tensor, texts: Tensor, scale: Tensor, pairs: Tensor
     return (image_to_text + text_to_image).mean() / 2
 
 
-# ---- one epoch ---------------------------------------------------------------------------------------
+# ---- one epoch -------------------------------------------------------------------------------------
 
 
 def train_one_epoch(
@@ -163,7 +163,7 @@ def mean_loss(losses: List[Tensor], epoch: int) -> float:
     return loss
 
 
-# ---- optimisation ------------------------------------------------------------------------------------
+# ---- optimisation ----------------------------------------------------------------------------------
 
 
 def make_optimizer(model: CLIPModel, teachers: nn.ModuleDict, weight_decay: float) -> torch.optim.AdamW:
@@ -232,7 +232,7 @@ def dropped_patches(model: CLIPModel, share: float, images: int, rng: np.random.
         hook.remove()
 
 
-# ---- images and captions as vectors ------------------------------------------------------------------
+# ---- images and captions as vectors ----------------------------------------------------------------
 
 
 def embed_images(model: CLIPModel, pixels: Tensor) -> Tensor:

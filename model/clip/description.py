@@ -12,7 +12,8 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.stats import spearmanr
 
 from clip.attributes import unit_norm
-from data.benchmark import ATTRIBUTE_NAMES, attribute_matrix, readable
+from data.benchmark import ATTRIBUTE_NAMES, readable
+from data.checks import attribute_matrix
 from data.matlab import read_mat, strings
 from support.errors import InputError
 

@@ -20,7 +20,7 @@ from support.errors import InputError
 POSITIONS = "vision_model.embeddings.position_embedding.weight"
 
 
-# ---- one that exists ---------------------------------------------------------------------------------
+# ---- one that exists -------------------------------------------------------------------------------
 
 
 def load_for_training(folder: Path, image_size: Optional[int]) -> CLIPModel:
@@ -54,7 +54,7 @@ def stretch(positions: Tensor, grid: int) -> Tensor:
     return torch.cat([class_token, patches[0].flatten(1).T])
 
 
-# ---- a new one ---------------------------------------------------------------------------------------
+# ---- a new one -------------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

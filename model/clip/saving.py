@@ -23,7 +23,7 @@ PROCESSOR_FILES = (
 )
 
 
-# ---- the processor -----------------------------------------------------------------------------------
+# ---- the processor ---------------------------------------------------------------------------------
 
 
 def write_new_processor(folder: Path, texts: Sequence[str], vocab_size: int, context: int, image_size: int):
@@ -78,7 +78,7 @@ def image_sizes(size: int) -> Dict[str, Any]:
     return {"size": {"shortest_edge": size}, "crop_size": {"height": size, "width": size}}
 
 
-# ---- the weights -------------------------------------------------------------------------------------
+# ---- the weights -----------------------------------------------------------------------------------
 
 
 def round_to_half(model: CLIPModel):

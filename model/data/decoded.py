@@ -15,9 +15,10 @@ class Decoded:
     """Pictures of any height and width; `decoded[i]` is the i-th.
 
     content:   uint8, the pixels of one after another: an array, or a tensor on a device
-    places:    int64 [n, 3], where each begins, its height and its width; 0 of a file that is no picture
-    checksums: [n] of each, where `content` may have been damaged
-    file:      that `content` is mapped from, if any
+    places:    int64 [n, 3], where each begins, its height and its width; the latter are 0 of a file that
+               is no readable picture
+    checksums: [n] CRC-32 of each, if there is a file
+    file:      that `content` is mapped from, or None
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class Decoded:
         return torch.as_tensor(self.pixels(index)).view(3, height, width)
 
     def pixels(self, index: int) -> np.ndarray:
-        """uint8 [3 * H * W]. Raises InputError if the file has changed since they were written."""
+        """uint8 [3 * H * W]. Raises InputError if the file is damaged, which is checked the first time."""
         first, height, width = self.places[index]
         pixels = self.content[first : first + 3 * height * width]
         if self.unchecked[index]:
@@ -51,12 +52,14 @@ class Decoded:
         return pixels
 
     def __reduce__(self):
-        """A worker process that is not forked maps the file itself."""
+        """How it is sent to a worker process that is not forked: such a one maps the file itself."""
+        if self.file is None:
+            return Decoded, (self.content, self.places)
         return map_file, (self.file, self.places, self.checksums)
 
 
 def map_file(file: Path, places: np.ndarray, checksums: Sequence[int]) -> Decoded:
-    """The pictures of a cache file, of which the system reads what is looked at."""
+    """The pictures of a cache file. The system reads only those that are looked at."""
     if not file.stat().st_size:
         return Decoded(np.empty(0, np.uint8), places, checksums, file)
     content = np.memmap(file, mode="c")  # copy on write: torch complains of an array that cannot be written

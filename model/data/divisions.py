@@ -1,6 +1,6 @@
-"""Seen and unseen classes: random divisions of labelled images, with the names and the 1-based numbers of the published files.
+"""Seen and unseen classes: random divisions of labelled images into the parts of the published files.
 
-Needs NumPy alone: the demo's generator uses it too.
+Needs NumPy alone: the demo's generator uses it, too.
 """
 
 from typing import Dict, Optional
@@ -11,51 +11,73 @@ import numpy as np
 def divide(
     labels: np.ndarray,
     unseen: np.ndarray,
-    chance: np.random.Generator,
+    rng: np.random.Generator,
     train_share: float,
     described: float = 0.0,
     tested: Optional[np.ndarray] = None,
 ) -> Dict[str, np.ndarray]:
-    """0-based image indices of one division into seen and unseen classes.
+    """0-based image indices of one division into seen and unseen classes, sorted.
 
-    labels: [images];  unseen: classes
-    train_share: of each seen class's images; the rest tests generalised zero-shot learning. No test image is trained on in any
-                 setting: train_zsl_loc and train_gzsl_loc are the same
-    described:   share of each unseen class's images that is no test image, for annotate.py to describe the class by
-    tested:      [images] bool, instead of the two shares: the images that may be test images, seen or unseen; no other is
+    labels:      [n] class of each image
+    unseen:      the unseen classes
+    train_share: of each seen class's images, 0..1; the rest tests generalised zero-shot learning
+    described:   share of each unseen class's images that is not tested, 0..1: annotate.py can describe
+                 the class by them
+    tested:      [n] bool, instead of the two shares: the images that are tested, be their class seen or
+                 unseen; the others are not
+
+    Returns train_zsl_loc, train_gzsl_loc, test_seen_loc and test_unseen_loc. No test image is trained on
+    in any setting: the first two are the same.
     """
-    parts: Dict[str, list] = {"train": [], "test_seen_loc": [], "test_unseen_loc": []}
+    train = []
+    test_seen = []
+    test_unseen = []
     for c in np.unique(labels):
-        images = chance.permutation(np.flatnonzero(labels == c))
+        images = rng.permutation(np.flatnonzero(labels == c))
         if tested is not None:
-            parts["test_unseen_loc" if c in unseen else "test_seen_loc"].append(images[tested[images]])
-            parts["train"].append(images[~tested[images] & (c not in unseen)])
+            for_test = images[tested[images]]
+            others = images[~tested[images]]
         elif c in unseen:
-            parts["test_unseen_loc"].append(images[round(described * len(images)) :])
+            start = round(described * len(images))
+            for_test = images[start:]
+            others = images[:start]
         else:
-            train = max(
-                1, min(round(train_share * len(images)), len(images) - 1)
-            )  # one of either, if there are two
-            parts["train"].append(images[:train])
-            parts["test_seen_loc"].append(images[train:])
-    parts = {name: np.sort(np.concatenate(chosen)) for name, chosen in parts.items()}
+            count = training_images(len(images), train_share)
+            for_test = images[count:]
+            others = images[:count]
+        if c in unseen:
+            test_unseen.append(for_test)
+        else:
+            test_seen.append(for_test)
+            train.append(others)
+    train_images = np.sort(np.concatenate(train))
     return {
-        "train_zsl_loc": parts["train"],
-        "train_gzsl_loc": parts["train"],
-        **{name: parts[name] for name in ("test_seen_loc", "test_unseen_loc")},
+        "train_zsl_loc": train_images,
+        "train_gzsl_loc": train_images,
+        "test_seen_loc": np.sort(np.concatenate(test_seen)),
+        "test_unseen_loc": np.sort(np.concatenate(test_unseen)),
     }
+
+
+def training_images(images: int, share: float) -> int:
+    """How many of a class's images train: at least one, and one less than there are, if there are two."""
+    return max(1, min(round(share * images), images - 1))
 
 
 def validation(
     labels: np.ndarray,
     train: np.ndarray,
     classes: int,
-    chance: np.random.Generator,
+    rng: np.random.Generator,
     train_share: float,
     described: float = 0.0,
 ) -> Dict[str, np.ndarray]:
-    """The training images of a division, divided once more: `classes` of its seen classes play the unseen ones, to choose
-    hyperparameters on. train: 0-based image indices."""
-    own = labels[train]
-    parts = divide(own, chance.permutation(np.unique(own))[:classes], chance, train_share, described)
+    """The training images of a division, divided again, to choose hyperparameters on: see `divide`.
+
+    train:   0-based image indices
+    classes: how many of the seen classes play the unseen ones
+    """
+    train_labels = labels[train]
+    held_out = rng.permutation(np.unique(train_labels))[:classes]
+    parts = divide(train_labels, held_out, rng, train_share, described)
     return {name: train[part] for name, part in parts.items()}

@@ -15,8 +15,7 @@ from support.errors import InputError, first_line
 
 LONGEST = 16  # times as long as wide: of a longer strip only the middle is kept
 
-
-UNREADABLE = (
+UNREADABLE = (  # all that Pillow raises on bad files
     OSError,
     ValueError,
     SyntaxError,
@@ -28,14 +27,20 @@ UNREADABLE = (
     OverflowError,
     ZeroDivisionError,
     MemoryError,
-)  # all that Pillow raises on bad files
+)
+
+# ---- reading ---------------------------------------------------------------------------------------
 
 
 def read_image(path: Path) -> Image.Image:
-    """RGB, turned upright as its EXIF says; what is transparent becomes black, like missing data in orthophotos. Raises InputError."""
+    """A picture in 8-bit RGB, turned upright as its EXIF says. Raises InputError if it cannot be read.
+
+    What is transparent becomes black, like missing data in orthophotos.
+    """
     try:
         with Image.open(path) as image:
-            return middle(eight_bit_rgb(ImageOps.exif_transpose(image)))
+            upright = ImageOps.exif_transpose(image)
+            return middle(eight_bit_rgb(upright))
     except Image.DecompressionBombError as error:
         raise InputError(
             f"cannot read the image {path}: {error}; for large images there is predict.py --tile"
@@ -45,41 +50,59 @@ def read_image(path: Path) -> Image.Image:
 
 
 def eight_bit_rgb(image: Image.Image) -> Image.Image:
-    if (
-        image.mode.startswith("I;16")
-        or image.mode == "I"
-        and 0 <= image.getextrema()[0] <= image.getextrema()[1] < 2**16
-    ):
-        image = Image.fromarray(
-            (np.asarray(image) >> 8).astype(np.uint8)
-        )  # Pillow's own conversion cuts off all above 255
+    """Any picture in 8-bit RGB. Raises ValueError if it has 32-bit values of unknown range."""
+    if has_16_bits(image):
+        # Pillow's own conversion would cut off all above 255
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
     if image.mode in ("I", "F"):
         raise ValueError("the range of its 32-bit values is not known; save it with 8 or 16 bits")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
-        return Image.composite(image.convert("RGB"), Image.new("RGB", image.size), image.getchannel("A"))
+        black = Image.new("RGB", image.size)
+        return Image.composite(image.convert("RGB"), black, image.getchannel("A"))
     return image.convert("RGB")
 
 
+def has_16_bits(image: Image.Image) -> bool:
+    """Has it values of 16 bits? Pillow also reads some of these files as mode "I", with 32 bits."""
+    if image.mode.startswith("I;16"):
+        return True
+    if image.mode != "I":
+        return False
+    low, high = image.getextrema()
+    return 0 <= low <= high < 2**16
+
+
 def middle(image: Image.Image) -> Image.Image:
-    """Of a long strip, its middle: its shorter side is resized to the network's, and then the longer one would fill the memory."""
+    """The middle of a long strip, or the picture itself.
+
+    The shorter side is resized to what the network takes; then the longer one would fill the memory.
+    """
     longest = LONGEST * min(image.size)
-    return (
-        image
-        if max(image.size) <= longest
-        else TF.center_crop(image, [min(side, longest) for side in reversed(image.size)])
-    )
+    if max(image.size) <= longest:
+        return image
+    width, height = image.size
+    return TF.center_crop(image, [min(height, longest), min(width, longest)])
+
+
+# ---- finding ---------------------------------------------------------------------------------------
 
 
 def is_below(name: str) -> bool:
-    """Does a path that a file tells stay in the folder that it is relative to, on any system? Links in that folder are its owner's, and followed."""
+    """Does a path that is read from a file stay in the folder that it is relative to, on any system?
+
+    Links in that folder belong to its owner and are followed.
+    """
     kinds = PurePosixPath(name), PureWindowsPath(name)
     return all(path.name and not path.anchor and ".." not in path.parts for path in kinds)
 
 
 def walk(places: Iterable[str]) -> Iterator[str]:
-    """Images: files as they are given, folders with all below them in the order of their names. Of a folder, only the names of
-    its own entries are ever in memory. Links to folders are not followed, hidden entries are passed over."""
+    """Images: files as they are given, folders with all images below them in the order of their names.
+
+    Of a folder, only its own entries are in memory. Links to folders are not followed, and hidden
+    entries are passed over.
+    """
     for place in places:
         if os.path.isdir(place):
             yield from walk_folder(place)
@@ -88,28 +111,30 @@ def walk(places: Iterable[str]) -> Iterator[str]:
 
 
 def walk_folder(folder: str) -> Iterator[str]:
+    """The images below a folder. Raises InputError if it cannot be looked into."""
     try:
         with os.scandir(folder) as entries:
-            found = sorted(
-                (entry.name, entry.is_dir(follow_symlinks=False))
+            visible = [
+                (entry.name, entry.path, entry.is_dir(follow_symlinks=False))
                 for entry in entries
                 if not entry.name.startswith(".")
-            )
+            ]
     except OSError as error:
         raise InputError(f"cannot look into {folder}: {error.strerror}") from error
-    for name, is_folder in found:
+    for name, path, is_folder in sorted(visible):
         if is_folder:
-            yield from walk_folder(os.path.join(folder, name))
+            yield from walk_folder(path)
         elif Path(name).suffix.lower() in readable_endings():
-            yield os.path.join(folder, name)
+            yield path
 
 
 @cache
 def readable_endings() -> frozenset:
-    """Of the formats that Pillow reads: it also knows some that it only writes, such as .pdf."""
-    return frozenset(ending for ending, kind in Image.registered_extensions().items() if kind in Image.OPEN)
+    """Of the formats that Pillow reads. It also knows some that it only writes, such as .pdf."""
+    endings = Image.registered_extensions()
+    return frozenset(ending for ending, kind in endings.items() if kind in Image.OPEN)
 
 
 def printable(name: str) -> str:
-    """A file may have any bytes for a name."""
+    """The name of a file, which may have any bytes, in characters that can be printed."""
     return os.fsencode(name).decode(errors="replace")

@@ -1,4 +1,4 @@
-"""From a picture file to what a network takes. Every program goes this way, with a `Preprocessing` of its own.
+"""From a picture file to what a network takes. Every program goes this way, each with its `Preprocessing`.
 
     file -> decode (resize) -> cut (S x S) -> batch -> Normalize (on the device)
 
@@ -190,7 +190,7 @@ class Normalize(nn.Module):
 
 
 class DeviceLoader:
-    """Batches as a network takes them: images [B, 3, S, S] float32, normalised, and labels [B], on a device."""
+    """Batches on a device as a network takes them: normalised float32 [B, 3, S, S], and labels [B]."""
 
     def __init__(self, loader: DataLoader, how: Preprocessing, device: torch.device):
         self.loader = loader

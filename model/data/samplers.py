@@ -10,27 +10,35 @@ from support.errors import InputError
 
 
 class TrainSampler(Sampler):
-    """Batches of (image index, draw). An epoch's batches depend on nothing but the seed and the epoch's number."""
+    """Batches of (image index, draw); the draw decides the image's crop and flip, see `pipeline.Images`.
+
+    An epoch's batches depend on nothing but the seed and the epoch's number.
+    """
 
     def __init__(self, seed: int):
-        self.seed, self.epoch = seed, 0
+        self.seed = seed
+        self.epoch = 0
 
     def set_epoch(self, epoch: int):
         self.epoch = epoch
 
     def __iter__(self) -> Iterator[List[Tuple[int, int]]]:
-        chance = np.random.default_rng([self.seed, self.epoch])
-        for batch in self.batches(chance):
-            yield list(zip(batch.tolist(), chance.integers(2**31, size=len(batch)).tolist()))
+        rng = np.random.default_rng([self.seed, self.epoch])
+        for batch in self.batches(rng):
+            draws = rng.integers(2**31, size=len(batch))
+            yield list(zip(batch.tolist(), draws.tolist()))
 
-    def batches(self, chance: np.random.Generator) -> Iterator[np.ndarray]:
+    def batches(self, rng: np.random.Generator) -> Iterator[np.ndarray]:
+        """Image indices [B] of one batch after another."""
         raise NotImplementedError
 
 
 class EpisodeSampler(TrainSampler):
     """Episodes: `ways` classes x `shots` images, both without replacement (`--train_mode distributed`).
 
-    labels: [n] classes of all images;  images: the training images' indices
+    labels:      [n] classes of all images
+    images:      indices of the training images
+    class_names: [C], for the message of an InputError if classes or images are too few
     """
 
     def __init__(
@@ -44,7 +52,9 @@ class EpisodeSampler(TrainSampler):
         class_names: Sequence[str],
     ):
         super().__init__(seed)
-        self.episodes, self.ways, self.shots = episodes, ways, shots
+        self.episodes = episodes
+        self.ways = ways
+        self.shots = shots
         self.by_class = {c: images[labels[images] == c] for c in np.unique(labels[images])}
         if ways > len(self.by_class):
             raise InputError(f"--ways {ways} is larger than the number of seen classes, {len(self.by_class)}")
@@ -58,15 +68,13 @@ class EpisodeSampler(TrainSampler):
     def __len__(self) -> int:
         return self.episodes
 
-    def batches(self, chance):
+    def batches(self, rng):
+        """One episode after another, each [ways * shots]."""
         classes = np.array(list(self.by_class))
         for _ in range(self.episodes):
-            yield np.concatenate(
-                [
-                    chance.choice(self.by_class[c], self.shots, replace=False)
-                    for c in chance.choice(classes, self.ways, replace=False)
-                ]
-            )
+            chosen = rng.choice(classes, self.ways, replace=False)
+            images = [rng.choice(self.by_class[c], self.shots, replace=False) for c in chosen]
+            yield np.concatenate(images)
 
 
 class ShuffledSampler(TrainSampler):
@@ -74,12 +82,14 @@ class ShuffledSampler(TrainSampler):
 
     def __init__(self, images: np.ndarray, batch_size: int, seed: int):
         super().__init__(seed)
-        self.images, self.batch_size = images, batch_size
+        self.images = images
+        self.batch_size = batch_size
 
     def __len__(self) -> int:
         return math.ceil(len(self.images) / self.batch_size)
 
-    def batches(self, chance):
-        yield from np.array_split(
-            chance.permutation(self.images), np.arange(self.batch_size, len(self.images), self.batch_size)
-        )
+    def batches(self, rng):
+        """All images in random order; the last batch may be smaller."""
+        shuffled = rng.permutation(self.images)
+        for start in range(0, len(shuffled), self.batch_size):
+            yield shuffled[start : start + self.batch_size]

@@ -182,7 +182,7 @@ def class_tables(
     }
 
 
-# ---- what attributes say ----------------------------------------------------------------------------
+# ---- what attributes say ---------------------------------------------------------------------------
 
 
 def contributions(scores: np.ndarray, worth: np.ndarray, top: int) -> Tuple[np.ndarray, np.ndarray]:

@@ -59,7 +59,7 @@ def crop_windows(images: Tensor, boxes: Tensor) -> Tensor:
     return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=True)
 
 
-# ---- the largest 8-connected component of each of many masks -------------------------------------------
+# ---- the largest 8-connected component of each of many masks ---------------------------------------
 
 EIGHT_CONNECTED = np.ones((3, 3), dtype=int)
 JUMPS = (

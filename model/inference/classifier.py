@@ -1,99 +1,67 @@
-"""A saved run that looks at images, and the classes that it chooses from: its own, or ones that it has never heard of."""
+"""A saved run that looks at images, and the classes that it chooses from."""
 
-import hashlib
-from argparse import Namespace
-from dataclasses import dataclass
-from typing import Iterator, List, Tuple
+from typing import List, Tuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from data.pipeline import normalize
-from dsva.metrics import calibrated_stacking, contributions
-from dsva.network import DSVA
-from inference.new_classes import Turning
-from runs.options import BRANCH, needs_windows
-from support.files import sha256
-
-
-@dataclass
-class Candidates:
-    """The K classes that an image may be given."""
-
-    names: List[str]
-    kinds: List[str]  # "seen", "unseen", or what a new one is known from
-    attributes: Tensor  # [A, K], on the device
-    calibration: float  # what the seen ones are held back by, as the others compete with them
-
-    def calibrated(self, probabilities: np.ndarray) -> np.ndarray:
-        """[n, K] -> what they are ranked by."""
-        return calibrated_stacking(probabilities, np.array(self.kinds) == "seen", self.calibration)
+from dsva.metrics import contributions
+from inference.candidates import Candidates
+from inference.saved import SavedRun
 
 
 class Classifier:
-    """A saved run, and the classes that it chooses from."""
+    """A saved run, and the K classes that it chooses from."""
 
-    def __init__(self, run: Namespace, model: DSVA, candidates: Candidates, attribute_names: List[str]):
-        self.model, self.candidates, self.attribute_names = model, candidates, attribute_names
-        self.size = model.tower.config.image_size  # S
-        self.branch, self.windows, self.normalization = (
-            BRANCH[run.sel_res],
-            needs_windows(run, run.epoch),
-            run.normalize,
-        )
+    def __init__(self, run: SavedRun, candidates: Candidates):
+        self.run = run
+        self.candidates = candidates
+        self.attribute_names = run.data.attribute_names  # [A]
 
     @torch.inference_mode()
     def look(self, images: Tensor) -> Tuple[np.ndarray, np.ndarray]:
-        """images: [B, 3, S, S] uint8.  Returns class probabilities [B, K], and the attention branch's attribute scores [B, A]."""
-        worth = self.candidates.attributes
-        out = self.model(
-            normalize(images.to(worth.device, non_blocking=True), self.normalization), worth, self.windows
-        )
-        return getattr(out, self.branch).softmax(dim=1).cpu().numpy(), out.attributes_attention.cpu().numpy()
+        """images: [B, 3, S, S] uint8.
+
+        Returns class probabilities [B, K] of the branch that counts, and the attention branch's attribute
+        scores [B, A].
+        """
+        out = self.run.look(images, self.candidates.attributes)
+        probabilities = self.run.class_scores(out).softmax(dim=1)
+        return probabilities.cpu().numpy(), out.attributes_attention.cpu().numpy()
 
     def probabilities(self, images: Tensor) -> np.ndarray:
+        """[B, 3, S, S] uint8 -> [B, K]"""
         return self.look(images)[0]
 
-    def describe(self, images: Tensor, top: int, attributes: int) -> Iterator[dict]:
-        """What is told of each image: its best classes, and the attributes that spoke most for the first of them, of those that
-        this class has."""
+    def describe(self, images: Tensor, top: int, attributes: int) -> List[dict]:
+        """Of each image, its best classes and the attributes that spoke most for the first of them.
+
+        images: [B, 3, S, S] uint8;  top, attributes: how many at most, the latter of those that the class has
+        """
         if not len(images):
-            return
+            return []
         probabilities, scores = self.look(images)
-        ranked = np.argsort(-self.candidates.calibrated(probabilities), axis=1, kind="stable")[
-            :, :top
-        ]  # [B, top]
-        worth = self.candidates.attributes.T.cpu().numpy()[ranked[:, 0]]  # [B, A]
+        calibrated = self.candidates.calibrated(probabilities)
+        ranked = np.argsort(-calibrated, axis=1, kind="stable")[:, :top]  # [B, top]
+        class_attributes = self.candidates.attributes.T.cpu().numpy()  # [K, A]
+        descriptions = []
         for image, classes in enumerate(ranked):
-            share, strongest = contributions(scores[image], worth[image], attributes)
-            yield {
-                "classes": [
-                    {"class": self.candidates.names[k], "probability": short(probabilities[image, k])}
-                    for k in classes
-                ],
-                "attributes": [
-                    {"attribute": self.attribute_names[a], "contribution": short(share[a])} for a in strongest
-                ],
-            }
+            share, strongest = contributions(scores[image], class_attributes[classes[0]], attributes)
+            description: dict = {"classes": [], "attributes": []}
+            for k in classes:
+                entry = {
+                    "class": self.candidates.names[k],
+                    "probability": six_digits(probabilities[image, k]),
+                }
+                description["classes"].append(entry)
+            for a in strongest:
+                entry = {"attribute": self.attribute_names[a], "contribution": six_digits(share[a])}
+                description["attributes"].append(entry)
+            descriptions.append(description)
+        return descriptions
 
 
-def turning(run: Namespace, model: DSVA) -> Turning:
-    """Of the branch that counts."""
-    return Turning(
-        model.discriminants["attention" if BRANCH[run.sel_res] == "attention" else "projection"]
-        if model.discriminants
-        else None
-    )
-
-
-def short(value: float) -> float:
+def six_digits(value: float) -> float:
+    """As it is written into files."""
     return float(f"{value:.6g}")
-
-
-def fingerprint(checkpoint: str, candidates: Candidates) -> str:
-    """Of all, beside the options, that decides what an image is called: weights and class attributes."""
-    attributes = np.round(candidates.attributes.cpu().numpy().astype(float), 4) + 0.0
-    return hashlib.sha256(
-        f"{sha256(checkpoint)} {candidates.names}".encode() + attributes.tobytes()
-    ).hexdigest()

@@ -1,16 +1,21 @@
-"""A map of classes as a picture, with its legend."""
+"""A map of classes as a picture: the scene, its map, and a legend.
+
+Colours are chosen here, as no colour table of matplotlib has so many that differ: its largest ones, tab20,
+tab20b and tab20c together, have 60, some of which look alike, and a run may have more classes. The legend is
+drawn here, as it has to fit any number of classes, and a $ in a class's name begins no formula.
+"""
 
 from pathlib import Path
-from typing import Dict, Sequence
+from typing import Dict, List, Sequence
 
 import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from inference.tiles import NOWHERE, Grid, areas
+from inference.tiles import NO_DATA, Grid, Scene, areas
 
-# Paul Tol's "muted" colours and his blue, told apart by all eyes; those that `palette` adds are as far as can be from all before
-COLOURS = (
+# Paul Tol's "muted" colours and his blue, which colour-blind readers tell apart, too
+FIRST_COLOURS = (
     "#4477AA",
     "#DDCC77",
     "#117733",
@@ -22,46 +27,78 @@ COLOURS = (
     "#AA4499",
     "#332288",
 )
-INK, GREY = "#222222", "#666666"
+INK = "#222222"
+GREY = "#666666"
+
+# ---- colours ---------------------------------------------------------------------------------------
 
 
 def palette(count: int) -> np.ndarray:
-    """[count, 3] uint8. A class keeps its colour in every map that has the same candidates."""
-    chosen = [[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in COLOURS[:count]]
+    """[count, 3] uint8. After the first colours, each is the one that is farthest from all before it.
+
+    A class keeps its colour in every map that has the same candidates.
+    """
     levels = np.arange(20, 256, 20)
-    others = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(-1, 3)
-    light, *hue = oklab(others).T
-    others = others[
-        (light > 0.35) & (light < 0.88) & (np.hypot(*hue) < 0.17)
-    ]  # neither black nor white nor glaring
-    distance = [np.linalg.norm(oklab(others) - oklab(colour), axis=1) for colour in chosen]
+    others = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(-1, 3)  # [n, 3] sRGB
+    lightness, *hue = oklab(others).T
+    is_moderate = (lightness > 0.35) & (lightness < 0.88) & (np.hypot(*hue) < 0.17)
+    others = others[is_moderate]  # neither black nor white nor glaring
+    others_seen = oklab(others)
+
+    chosen: List[np.ndarray] = []
+    nearest = np.full(len(others), np.inf)  # distance to the nearest of the chosen ones
     while len(chosen) < count:
-        chosen.append(others[np.min(distance, axis=0).argmax()])
-        distance.append(np.linalg.norm(oklab(others) - oklab(chosen[-1]), axis=1))
+        if len(chosen) < len(FIRST_COLOURS):
+            colour = from_hex(FIRST_COLOURS[len(chosen)])
+        else:
+            colour = others[nearest.argmax()]
+        chosen.append(colour)
+        distance = np.linalg.norm(others_seen - oklab(colour), axis=1)
+        nearest = np.minimum(nearest, distance)
     return np.array(chosen, np.uint8)
 
 
-def oklab(rgb: Sequence) -> np.ndarray:
-    """[..., 3] sRGB, 0 to 255 -> lightness and two of hue, where distances are those that are seen (Ottosson, 2020)."""
-    part = np.asarray(rgb) / 255
-    linear = np.where(part > 0.04045, ((part + 0.055) / 1.055) ** 2.4, part / 12.92)
+def from_hex(colour: str) -> np.ndarray:
+    """#FF8000 -> [255, 128, 0]"""
+    return np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)])
+
+
+def oklab(rgb: np.ndarray) -> np.ndarray:
+    """[..., 3] sRGB, 0 to 255 -> lightness and two of hue, in which colours are as far apart as they look.
+
+    Björn Ottosson, A perceptual color space for image processing, 2020.
+    """
+    share = np.asarray(rgb) / 255
+    linear = np.where(share > 0.04045, ((share + 0.055) / 1.055) ** 2.4, share / 12.92)
     cones = np.cbrt(linear @ [[0.4122, 0.2119, 0.0883], [0.5363, 0.6807, 0.2817], [0.0514, 0.1074, 0.6300]])
     return cones @ [[0.2105, 1.9780, 0.0259], [0.7936, -2.4286, 0.7828], [-0.0041, 0.4506, -0.8087]]
 
 
-def draw_map(scene, classes: np.ndarray, grid: Grid, names: Sequence[str], title: str) -> Image.Image:
-    """The scene, its map in the same size, and a legend with each class's share of the area. classes: [R, L]"""
+# ---- the picture -----------------------------------------------------------------------------------
+
+
+def draw_map(scene: Scene, classes: np.ndarray, grid: Grid, names: Sequence[str], title: str) -> Image.Image:
+    """The scene, its map in the same size, and a legend with each class's share of the area.
+
+    classes: [R, L]
+    """
     scale = min(max(grid.width, grid.height, 800), 2048) / max(grid.width, grid.height)
-    width, height = (max(1, round(scale * side)) for side in (grid.width, grid.height))
-    beside = width < 1.6 * height  # the map beside the scene, or below it
-    shares, colours = areas(classes, grid), palette(len(names))
-    longest, room = max(width, height), height if beside else 2 * height
-    unit = max(longest // 70, min(longest // 44, int(room / legend_height(shares))))  # height of the letters
-    x, y = (width + unit, 0) if beside else (0, height + unit)
+    width = max(1, round(scale * grid.width))
+    height = max(1, round(scale * grid.height))
+    longest = max(width, height)
+    is_beside = width < 1.6 * height  # the map is beside the scene, or else below it
+    shares = areas(classes, grid)
+    colours = palette(len(names))
+
+    available = height if is_beside else 2 * height
+    unit = min(longest // 44, int(available / legend_height(shares)))
+    unit = max(longest // 70, unit)  # height of the letters
+    x = width + unit if is_beside else 0  # of the map
+    y = 0 if is_beside else height + unit
     legend = draw_legend(shares, names, colours, title, grid, unit)
-    sheet = Image.new(
-        "RGB", (x + width + 4 * unit + legend.width, max(y + height, legend.height) + 2 * unit), "white"
-    )
+    sheet_width = x + width + 4 * unit + legend.width
+    sheet_height = max(y + height, legend.height) + 2 * unit
+    sheet = Image.new("RGB", (sheet_width, sheet_height), "white")
     sheet.paste(scene.overview(longest).resize((width, height)), (unit, unit))
     sheet.paste(paint(classes, grid, colours, width, height), (x + unit, y + unit))
     sheet.paste(legend, (x + width + 3 * unit, unit))
@@ -69,47 +106,60 @@ def draw_map(scene, classes: np.ndarray, grid: Grid, names: Sequence[str], title
 
 
 def paint(classes: np.ndarray, grid: Grid, colours: np.ndarray, width: int, height: int) -> Image.Image:
-    """The map in so many pixels, each as the cell that it lies in; white where there is no data."""
-    table = np.full((NOWHERE + 1, 3), 255, np.uint8)
+    """The map in so many pixels, each as the cell that it lies in; white where there is no data.
+
+    classes: [R, L];  colours: [K, 3]
+    """
+    table = np.full((NO_DATA + 1, 3), 255, np.uint8)
     table[: len(colours)] = colours
-    rows, columns = (
-        ((np.arange(shown) + 0.5) * side / shown / grid.cell).astype(int)
-        for shown, side in ((height, grid.height), (width, grid.width))
-    )
+    rows = cell_of_pixel(height, grid.height, grid.cell)
+    columns = cell_of_pixel(width, grid.width, grid.cell)
     return Image.fromarray(table[classes[rows][:, columns]])
 
 
+def cell_of_pixel(shown: int, length: int, cell: int) -> np.ndarray:
+    """[shown]: the cell that each pixel's centre lies in, where `shown` pixels show `length` of the scene."""
+    return ((np.arange(shown) + 0.5) * length / shown / cell).astype(int)
+
+
 def draw_legend(
-    shares: Dict[int, float], names: Sequence[str], colours: np.ndarray, title: str, grid: Grid, unit: int
+    shares: Dict[int, float],
+    names: Sequence[str],
+    colours: np.ndarray,
+    title: str,
+    grid: Grid,
+    unit: int,
 ) -> Image.Image:
-    """A column: title and facts, then a swatch, a name and a share for every class on the map. unit: height of the letters"""
-    plain, bold = (
-        ImageFont.truetype(
-            str(Path(matplotlib.get_data_path(), "fonts", "ttf", f"DejaVuSans{kind}.ttf")), unit
-        )
-        for kind in ("", "-Bold")
-    )
-    facts = (f"{grid.width} x {grid.height} pixels", f"tiles of {grid.tile}, every {grid.stride}")
-    entries = max((plain.getlength(f"{names[k]}   100.0 %") for k in shares), default=0) + 2.4 * unit
-    width = round(max(bold.getlength(title), *map(plain.getlength, facts), entries))
+    """A column: title and facts, then a swatch, a name and a share for every class on the map.
+
+    unit: height of the letters, in pixels
+    """
+    plain = load_font("DejaVuSans", unit)
+    bold = load_font("DejaVuSans-Bold", unit)
+    facts = [f"{grid.width} x {grid.height} pixels", f"tiles of {grid.tile}, every {grid.stride}"]
+    entries = [plain.getlength(f"{names[k]}   100.0 %") + 2.4 * unit for k in shares]
+    width = round(max(bold.getlength(title), *map(plain.getlength, facts), *entries))
     legend = Image.new("RGB", (width, round(legend_height(shares) * unit)), "white")
     pen = ImageDraw.Draw(legend)
-    for line, (text, colour, font) in enumerate(
-        ((title, INK, bold), *((fact, GREY, plain) for fact in facts))
-    ):
-        pen.text((0, (1.6 * line + 0.5) * unit), text, colour, font, anchor="lm")
+
+    pen.text((0, 0.5 * unit), title, INK, bold, anchor="lm")
+    for line, fact in enumerate(facts, 1):
+        pen.text((0, (1.6 * line + 0.5) * unit), fact, GREY, plain, anchor="lm")
     for line, (k, share) in enumerate(shares.items()):
         y = (6.2 + 1.8 * line) * unit
-        pen.rounded_rectangle(
-            (0, y - 0.65 * unit, 1.6 * unit, y + 0.65 * unit), unit / 4, tuple(colours[k].tolist())
-        )
+        swatch = (0, y - 0.65 * unit, 1.6 * unit, y + 0.65 * unit)
+        pen.rounded_rectangle(swatch, unit / 4, tuple(colours[k].tolist()))
         pen.text((2.4 * unit, y), names[k], INK, plain, anchor="lm")
-        pen.text(
-            (width, y), f"{100 * share:.1f} %" if share >= 0.001 else "< 0.1 %", GREY, plain, anchor="rm"
-        )
+        percent = f"{100 * share:.1f} %" if share >= 0.001 else "< 0.1 %"
+        pen.text((width, y), percent, GREY, plain, anchor="rm")
     return legend
 
 
 def legend_height(shares: Dict[int, float]) -> float:
     """In heights of its letters."""
     return 6 + 1.8 * len(shares)
+
+
+def load_font(name: str, size: int) -> ImageFont.FreeTypeFont:
+    """A font that comes with matplotlib.  size: in pixels"""
+    return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", f"{name}.ttf")), size)

@@ -1,6 +1,6 @@
 """Images of any number, one after another: decoded, named and written down, all in constant memory.
 
-What was written can be gone on with: the lines that are there already are the first images of the walk.
+A prediction goes on where it was interrupted: the lines that are there already are those of the first images.
 """
 
 import csv
@@ -10,50 +10,72 @@ from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Dict, Iterable, Iterator, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Sequence, Tuple
 
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from data.pipeline import load_image
+from data.images import printable
+from data.pipeline import Preprocessing, load_image
 from support.errors import InputError
 from support.files import atomic, read_json, write_json
 from support.machine import circumstances
 from support.processes import rank, world_size
+from support.resumable import what_differs
 from support.untrusted import parse_json
 
-SHOWN_IMAGES, SHOWN_ERRORS = 20, 5  # how many a summary keeps
+SHOWN_IMAGES = 20  # that a summary keeps
+SHOWN_ERRORS = 5
 
 
 class ImageBatches(Dataset):
     """A key is a list of files, the batch that they become."""
 
-    def __init__(self, size: int):
-        self.size = size
+    def __init__(self, how: Preprocessing):
+        self.how = how
 
     def __getitem__(self, files: List[str]) -> Tuple[List[str], Tensor, Dict[str, str]]:
-        """The files, the b readable ones as uint8 [b, 3, S, S], and of each other one what is wrong with it."""
-        images, errors = [torch.empty(0, 3, self.size, self.size, dtype=torch.uint8)], {}
+        """The files, the b readable ones as uint8 [b, 3, S, S], and what is wrong with each other one."""
+        images = [torch.empty(0, 3, self.how.size, self.how.size, dtype=torch.uint8)]
+        errors = {}
         for file in files:
             try:
-                images.append(load_image(Path(file), self.size)[None])
+                images.append(load_image(Path(file), self.how)[None])
             except InputError as error:
                 errors[file] = str(error)
         return files, torch.cat(images), errors
 
 
-def decode(files: Iterator[str], size: int, batch_size: int, workers: int, pin_memory: bool) -> DataLoader:
-    """Batches of a `Decoder` in the order of the files, of which only the next few are ever taken. Of several processes each has its own."""
-    batches = islice(iter(lambda: list(islice(files, batch_size)), []), rank(), None, world_size())
+def decode(
+    files: Iterator[str], how: Preprocessing, batch_size: int, workers: int, pin_memory: bool
+) -> DataLoader:
+    """Batches of `ImageBatches`, in the order of the files, of which only the next few are ever taken.
+
+    Of several processes each has every world_size-th batch.
+    """
+    batches = islice(in_batches(files, batch_size), rank(), None, world_size())
     return DataLoader(
-        ImageBatches(size), batch_size=None, sampler=batches, num_workers=workers, pin_memory=pin_memory
+        ImageBatches(how),
+        batch_size=None,
+        sampler=batches,
+        num_workers=workers,
+        pin_memory=pin_memory,
     )
+
+
+def in_batches(files: Iterator[str], batch_size: int) -> Iterator[List[str]]:
+    """Lists of batch_size files; the last may be shorter."""
+    while True:
+        batch = list(islice(files, batch_size))
+        if not batch:
+            return
+        yield batch
 
 
 @dataclass
 class Summary:
-    """What there is to say of any number of predictions."""
+    """What is printed of any number of predictions."""
 
     images: int = 0
     unreadable: int = 0
@@ -62,14 +84,44 @@ class Summary:
     errors: List[dict] = field(default_factory=list)  # lines
 
     def add(self, line: dict):
+        """Count a line of predictions.jsonl."""
         self.images += 1
         if len(self.first) < SHOWN_IMAGES:
             self.first.append(line)
         if "error" in line:
             self.unreadable += 1
-            self.errors += [line] if len(self.errors) < SHOWN_ERRORS else []
+            if len(self.errors) < SHOWN_ERRORS:
+                self.errors.append(line)
         else:
             self.counts[line["classes"][0]["class"]] += 1
+
+
+def print_summary(summary: Summary):
+    """The first images, how many there are of each class, and what could not be read."""
+    print(f"\n{'image':32} {'class':24} {'':>6}  because of")
+    for line in summary.first:
+        print(f"{printable(Path(line['image']).name):32} {best_class(line)}")
+    if summary.images > len(summary.first):
+        print(f"... and {summary.images - len(summary.first)} more")
+    unreadable = f", {summary.unreadable} of them unreadable" if summary.unreadable else ""
+    print(f"\n{summary.images} images{unreadable}")
+    for name, images in summary.counts.most_common():
+        print(f"{images:>7} {name}")
+    for line in summary.errors:
+        print(f"error   {printable(line['error'])}")
+    if summary.unreadable > len(summary.errors):
+        print(f"        and {summary.unreadable - len(summary.errors)} more like it")
+
+
+def best_class(line: dict) -> str:
+    """Of a prediction, the best class and why."""
+    if "error" in line:
+        return "unreadable"
+    best = line["classes"][0]
+    reasons = []
+    for entry in line["attributes"]:
+        reasons.append(f"{entry['attribute']} {entry['contribution']:+.0%}")
+    return f"{best['class']:24} {best['probability']:6.1%}  " + ", ".join(reasons)
 
 
 class Predictions:
@@ -80,80 +132,86 @@ class Predictions:
     predictions.csv     the same as a table, made of the lines once these have ended
     """
 
-    def __init__(self, folder: Path, options: Mapping, fingerprint: str, **facts):
-        """A new folder, or one whose prediction has the same options and fingerprint. Writes nothing yet."""
-        self.folder, self.facts = (
-            Path(folder),
-            {"options": dict(options), **facts, "fingerprint": fingerprint},
-        )
-        self.lines, self.table = self.folder / "predictions.jsonl", self.folder / "predictions.csv"
-        different = self.difference()
-        if different:
+    def __init__(self, folder: Path, options: Mapping, classes: Mapping[str, str], fingerprint: str):
+        """A new folder, or one whose prediction has the same options and fingerprint. Writes nothing yet.
+
+        classes: {name: kind} of the candidates
+        """
+        self.folder = Path(folder)
+        self.facts: Dict[str, Any] = {
+            "options": dict(options),
+            "classes": dict(classes),
+            "fingerprint": fingerprint,
+        }
+        self.lines = self.folder / "predictions.jsonl"
+        self.table = self.folder / "predictions.csv"
+        difference = self.difference()
+        if difference:
             raise InputError(
-                f"{folder} holds another prediction ({different}): name another --output, or delete it"
+                f"{folder} holds another prediction ({difference}): name another --output, or delete it"
             )
 
     def difference(self) -> str:
-        """In words, what keeps this prediction from going on in this folder: nothing if it can."""
+        """In words, what keeps this prediction from going on in this folder; "" if it can."""
+        difference = what_differs(
+            self.folder,
+            self.facts["options"],
+            foreign="it is no prediction's folder",
+            keys=["fingerprint"],
+        )
         file = self.folder / "options.json"
-        if not file.is_file():
-            return (
-                "it is no prediction's folder"
-                if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir()))
-                else ""
-            )
-        stored = read_json(file)
-        if (
-            not isinstance(stored, dict)
-            or "fingerprint" not in stored
-            or not isinstance(stored.get("options"), dict)
-        ):
-            return "it is no prediction's folder"
-        changed = [
-            f"--{key} {stored['options'].get(key)}, now {value}"
-            for key, value in self.facts["options"].items()
-            if stored["options"].get(key) != value
-        ]
-        if not changed and stored.get("fingerprint") != self.facts["fingerprint"]:
-            changed = ["the weights or the classes' attributes have changed since"]
-        return ", ".join(changed)
+        if difference or not file.is_file():
+            return difference
+        if read_json(file)["fingerprint"] != self.facts["fingerprint"]:
+            return "the weights or the classes' attributes have changed since"
+        return ""
 
     def start(self):
+        """Write options.json."""
         write_json(self.folder / "options.json", {**self.facts, **circumstances()})
 
     def done(self, files: Iterator[str], batch_size: int) -> int:
-        """How many images are written down: a torn last line does not count, nor does a batch that is not whole, so that the
-        rest falls into the same batches as it would have, and has the same numbers to the last bit. Cuts off what does not count.
+        """How many images are written down. Cuts off what does not count.
 
-        files: the walk, whose first images the lines must be
+        files: all images, of which the lines must be the first
+
+        A torn last line does not count, nor does a batch that is not complete: so the rest falls into the
+        same batches as it would have, and has the same numbers to the last bit.
         """
-        count = end = kept = kept_end = 0
+        count = end = 0  # lines read, and bytes up to the end of the last
+        kept = kept_end = 0  # the same of those that count
         self.lines.touch()
         with self.lines.open("rb") as lines:
             for line in lines:
                 if not line.endswith(b"\n"):
                     break
-                count, end = count + 1, end + len(line)
+                count += 1
+                end += len(line)
                 self.check(count, line, next(files, "nothing"))
                 if count % batch_size == 0:
-                    kept, kept_end = count, end
+                    kept = count
+                    kept_end = end
         if next(files, None) is None:
-            kept, kept_end = count, end
+            kept = count
+            kept_end = end
         os.truncate(self.lines, kept_end)
         return kept
 
     def check(self, count: int, line: bytes, file: str):
+        """Raise InputError if a line is not a prediction of this image.  count: its number, from 1 on"""
         try:
             written = parse_json(line.decode())
         except ValueError:
             written = None
         if not is_prediction(written):
             raise InputError(
-                f"{self.lines}: line {count} is not one of predict.py; delete the file, or name another --output"
+                f"{self.lines}: line {count} is not one of predict.py; "
+                "delete the file, or name another --output"
             )
         if written["image"] != file:
             raise InputError(
-                f"{self.lines}: line {count} is {written['image']}, but the image there is now {file}: name another --output, or delete it"
+                f"{self.lines}: line {count} is {written['image']}, but the image there is now {file}: "
+                "name another --output, or delete it"
             )
 
     def write(self, lines: Iterable[dict]):
@@ -165,69 +223,64 @@ class Predictions:
             raise InputError(f"cannot write {self.lines}: {error}") from error
 
     def tabulate(self, columns: Sequence[str]) -> Summary:
-        """The lines once more, as a table that is never half-written. Returns what there is to say of them."""
+        """Write the lines as a table, completely or not at all. Returns what there is to say of them."""
         summary = Summary()
-        with (
-            atomic(self.table) as temporary,
-            self.lines.open() as lines,
-            temporary.open("w", newline="", encoding="utf-8", errors="surrogateescape") as file,
-        ):  # a file may have any bytes for a name
+        how: Dict[str, Any] = {"newline": "", "encoding": "utf-8"}
+        how["errors"] = "surrogateescape"  # a file may have any bytes for a name
+        with atomic(self.table) as temporary, self.lines.open() as lines, temporary.open("w", **how) as file:
             table = csv.DictWriter(file, columns, extrasaction="ignore")
             table.writeheader()
-            for line in map(json.loads, (line for line in lines if line.endswith("\n"))):
-                table.writerow(flat(line))
-                summary.add(line)
+            for text in lines:
+                if text.endswith("\n"):
+                    line = json.loads(text)
+                    table.writerow(table_row(line))
+                    summary.add(line)
         return summary
 
 
 def is_prediction(line) -> bool:
-    """Is it a line as predict.py writes it: an image, and what is wrong with it, or its best classes and the attributes that spoke for them?"""
-
-    def sound(entries, name: str, value: str) -> bool:
-        return isinstance(entries, list) and all(
-            isinstance(entry, dict)
-            and isinstance(entry.get(name), str)
-            and type(entry.get(value)) in (int, float)
-            for entry in entries
-        )
-
+    """Is it a line as predict.py writes it: an image, and its error, or its classes and attributes?"""
+    if not isinstance(line, dict) or not isinstance(line.get("image"), str):
+        return False
+    if isinstance(line.get("error"), str):
+        return True
     return (
-        isinstance(line, dict)
-        and isinstance(line.get("image"), str)
-        and (
-            isinstance(line.get("error"), str)
-            or bool(line.get("classes"))
-            and sound(line["classes"], "class", "probability")
-            and sound(line.get("attributes"), "attribute", "contribution")
-        )
+        bool(line.get("classes"))
+        and are_entries(line["classes"], "class", "probability")
+        and are_entries(line.get("attributes"), "attribute", "contribution")
     )
 
 
-def flat(line: dict) -> dict:
+def are_entries(entries, name: str, value: str) -> bool:
+    """Is it [{name: "...", value: 0.5}, ...]?"""
+    if not isinstance(entries, list):
+        return False
+    for entry in entries:
+        if not isinstance(entry, dict) or not isinstance(entry.get(name), str):
+            return False
+        if type(entry.get(value)) not in (int, float):
+            return False
+    return True
+
+
+# ---- the table -------------------------------------------------------------------------------------
+
+
+def table_row(line: dict) -> Dict[str, Any]:
     """{"image", "class_1", "probability_1", ..., "attribute_1", "contribution_1", ..., or "error"}"""
-    return {
-        **{key: value for key, value in line.items() if key in ("image", "error")},
-        **{
-            f"{key}_{place}": value
-            for entries in (line.get("classes", []), line.get("attributes", []))
-            for place, entry in enumerate(entries, 1)
-            for key, value in entry.items()
-        },
-    }
+    row = {key: value for key, value in line.items() if key in ("image", "error")}
+    for kind in ("classes", "attributes"):
+        for place, entry in enumerate(line.get(kind, []), 1):
+            for key, value in entry.items():
+                row[f"{key}_{place}"] = value
+    return row
 
 
 def table_columns(classes: int, attributes: int) -> List[str]:
-    """Of the table: so many classes and attributes for every image."""
-    return [
-        "image",
-        *(
-            f"{key}_{place}"
-            for kinds, count in (
-                (("class", "probability"), classes),
-                (("attribute", "contribution"), attributes),
-            )
-            for place in range(1, count + 1)
-            for key in kinds
-        ),
-        "error",
-    ]
+    """The headings of a table with so many classes and attributes for every image."""
+    columns = ["image"]
+    for place in range(1, classes + 1):
+        columns += [f"class_{place}", f"probability_{place}"]
+    for place in range(1, attributes + 1):
+        columns += [f"attribute_{place}", f"contribution_{place}"]
+    return [*columns, "error"]

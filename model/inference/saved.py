@@ -3,12 +3,14 @@
 from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Optional, Union
 
 import torch
 from torch import Tensor
 
 from data.benchmark import Benchmark, BenchmarkFiles
 from data.pipeline import Normalize, Preprocessing, dsva_preprocessing
+from dsva.discriminant import Discriminant
 from dsva.network import DSVA, Output
 from runs.build import build_data, build_network
 from runs.checkpoint import checkpoint_metadata
@@ -46,12 +48,39 @@ class SavedRun:
         on_device = images.to(self.device, non_blocking=True)
         return self.model(self.normalize(on_device), class_attributes, self.windows)
 
+    def class_scores(self, out: Output) -> Tensor:
+        """[B, C] of the branch that counts, before the softmax."""
+        return out.class_scores()[self.branch]
 
-def load_saved(checkpoint: Path, device: torch.device) -> SavedRun:
+    def evidence(self, out: Output) -> Tensor:
+        """[B, A], attribute scores of the branch that counts: class scores are these @ class vectors [A, C].
+
+        They do not depend on the candidate classes. See `inference.new_columns.class_vectors`.
+        """
+        if self.branch == "attention":
+            return self.model.centre("attention", out.attributes_attention)
+        projected = self.model.centre("projection", out.attributes_projection)
+        if out.attributes_window is None:
+            return projected
+        window = self.model.centre("projection", out.attributes_window)
+        if self.branch == "window":
+            return window
+        return projected + self.model.pro_weight * window
+
+    @property
+    def discriminant(self) -> Optional[Discriminant]:
+        """Of the branch that counts; None if it multiplies attribute scores with M, as published."""
+        if not self.model.discriminants:
+            return None
+        return self.model.discriminants["attention" if self.branch == "attention" else "projection"]
+
+
+def load_saved(checkpoint: Union[str, Path], device: torch.device) -> SavedRun:
     """Load a checkpoint of main.py with the data that it was trained with.
 
     Raises InputError if it is no such file, or if what describes the classes has changed since.
     """
+    checkpoint = Path(checkpoint)
     saved = checkpoint_metadata(checkpoint)
     opt = Namespace(**recorded(get_parser(), saved["options"], checkpoint))
     files = benchmark_files(opt)

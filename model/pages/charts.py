@@ -1,24 +1,40 @@
-"""Charts as inline SVG: lines over epochs, bars, and a heat map. Numbers in, a string out; the page's CSS has the colours.
+"""Lines over epochs, and bars, as inline SVG. Numbers in, a string out; the page's CSS has the colours.
 
-A chart is as wide as its place: x is in percent of it and y in pixels, so text has one size on a wall and on a phone.
-What is drawn has a <title> with its numbers, and a CSS class ("kind") that says what it is: seen, unseen, chosen, other.
+A chart is as wide as its place: x is in percent of it and y in pixels, so text has one size on a wall and on
+a phone. What is drawn has a tooltip with its numbers, and a CSS class ("kind") that says what it is: seen,
+unseen, chosen, other.
 """
 
 import math
 from dataclasses import dataclass
 from html import escape
-from typing import Callable, Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
-LETTER, LONGEST = 6.9, 24  # width of a letter of 12 pixels; labels with more letters are cut
-BAR, TICKS, ROW = 22, 45, 14  # height of a bar with its gap, of a scale's steps, of a mark's name: pixels
-Series = Tuple[str, str, Sequence[float]]  # name, kind, a value an epoch, NaN where there is none
+from pages.svg import LETTER, drawing, element, label_width, short, tooltip
+
+# Pixels
+LABEL = 15  # height of a line's name at its end
+MARK = 14  # height of a mark's name
+TICKS = 45  # between the numbers of the scale, about
+BAR, BAR_GAP = 14, 8
+
+TICKS_OF_EPOCHS = 8  # at most
 
 
-@dataclass
+@dataclass(frozen=True)
+class Series:
+    """A line: its name, its kind, and a value an epoch, NaN where there is none."""
+
+    name: str
+    kind: str
+    values: Sequence[float]
+
+
+@dataclass(frozen=True)
 class Plane:
-    """Where epochs and values lie."""
+    """Where epochs and values lie: x in percent, y in pixels from the top."""
 
     epochs: Sequence[int]
     scale: Sequence[float]
@@ -32,6 +48,9 @@ class Plane:
         return round(self.height * (self.scale[-1] - value) / (self.scale[-1] - self.scale[0]), 1)
 
 
+# ---- lines -----------------------------------------------------------------------------------------
+
+
 def line_chart(
     title: str,
     epochs: Sequence[int],
@@ -42,312 +61,213 @@ def line_chart(
 ) -> str:
     """Lines over epochs, each with its name and last value at its end.
 
-    marks: name -> epoch, an upright line with a dot on every series;  warm_up: the shaded epochs end with this one
+    marks:   name -> epoch, an upright line with a dot on every series
+    warm_up: the shaded epochs end with this one
     """
-    values = [value for _, _, values in series for value in values if math.isfinite(value)] or [0]
-    plane = Plane(epochs, round_numbers(min(values), max(values), about=max(2, height // TICKS)), height)
-    shade = (
-        element(
-            "rect",
-            titled("warm-up: only the heads learn"),
-            kind="warm-up",
-            width=f"{plane.x(warm_up)}%",
-            height=height,
-        )
-        if warm_up
-        else ""
-    )
-    lines = [
-        polyline(plane, *one) for one in sorted(series, key=lambda one: one[1] == "chosen")
-    ]  # on top of the others
-    field = element(
-        "svg",
-        "".join(lines),
-        width="100%",
-        height=height,
-        viewBox=f"0 0 100 {height}",
-        preserveAspectRatio="none",
-    )
-    rows = {
-        name: row for row, name in enumerate(name for name, epoch in marks.items() if epoch < epochs[-1])
-    }  # so that no two names overlap
-    parts = [
-        shade,
-        *axes(plane),
-        *(upright(plane, name, epoch, rows.get(name, 0)) for name, epoch in marks.items()),
-        field,
-        *(dots(plane, series, epoch, radius=3.5) for epoch in marks.values()),
-        *ends(plane, series),
-        *(readout(plane, series, epoch) for epoch in epochs),
-    ]
-    longest = max(
-        map(
-            len,
-            [
-                *(f"{name} {number(values[-1])}" for name, _, values in series),
-                *(f"{name} {epoch}" for name, epoch in marks.items()),
-            ],
-        )
-    )
-    above = 26 + ROW * max(len(rows) - 1, 0)
-    return drawing(
-        "lines",
-        title,
-        parts,
-        height + above + 24,
-        f"padding: {above}px {18 + LETTER * longest:.0f}px 24px 44px",
-    )
+    values = [value for line in series for value in line.values if math.isfinite(value)] or [0]
+    scale = round_numbers(min(values), max(values), about=max(2, height // TICKS))
+    plane = Plane(epochs, scale, height)
+    rows = mark_rows(marks, last_epoch=epochs[-1])
+
+    parts = []
+    if warm_up:
+        parts.append(warm_up_shade(plane, warm_up))
+    parts += axes(plane)
+    parts += [mark(plane, name, epoch, rows.get(name, 0)) for name, epoch in marks.items()]
+    parts.append(polylines(plane, series))
+    parts += [dots(plane, series, epoch, radius=3.5) for epoch in marks.values()]
+    parts += line_names(plane, series)
+    parts += [readout(plane, series, epoch) for epoch in epochs]
+
+    above = 26 + MARK * max(len(rows) - 1, 0)
+    right = 18 + LETTER * longest_name(series, marks)
+    return drawing("lines", title, parts, height + above + 24, f"padding: {above}px {right:.0f}px 24px 44px")
+
+
+def mark_rows(marks: Mapping[str, int], last_epoch: int) -> Dict[str, int]:
+    """Row of each mark's name above the field, so that no two overlap: the lowest is 0.
+
+    The name of the last epoch stands right of the field, and needs no row.
+    """
+    inside = [name for name, epoch in marks.items() if epoch < last_epoch]
+    return {name: row for row, name in enumerate(inside)}
+
+
+def longest_name(series: Sequence[Series], marks: Mapping[str, int]) -> int:
+    """Letters of the longest words right of the field."""
+    words = [f"{line.name} {number(line.values[-1])}" for line in series]
+    words += [f"{name} {epoch}" for name, epoch in marks.items()]
+    return max(map(len, words))
+
+
+def warm_up_shade(plane: Plane, last: int) -> str:
+    """A rectangle behind the epochs up to the last of the warm-up."""
+    words = tooltip("warm-up: only the heads learn")
+    return element("rect", words, kind="warm-up", width=f"{plane.x(last)}%", height=plane.height)
 
 
 def axes(plane: Plane) -> List[str]:
-    values = [
-        element("line", kind="tick", x2="100%", y1=plane.y(tick), y2=plane.y(tick))
-        + element("text", f"{tick:g}", x=-8, y=plane.y(tick) + 4, text_anchor="end")
-        for tick in plane.scale
-    ]
-    return values + [
-        element("text", str(epoch), x=f"{plane.x(epoch)}%", y=plane.height + 18, text_anchor="middle")
-        for epoch in plane.epochs[:: math.ceil(len(plane.epochs) / 8)]
-    ]
+    """Ticks of the values, with lines across, and of some epochs."""
+    parts = []
+    for tick in plane.scale:
+        y = plane.y(tick)
+        line = element("line", kind="tick", x2="100%", y1=y, y2=y)
+        parts.append(line + element("text", f"{tick:g}", x=-8, y=y + 4, text_anchor="end"))
+    step = math.ceil(len(plane.epochs) / TICKS_OF_EPOCHS)
+    for epoch in plane.epochs[::step]:
+        x = f"{plane.x(epoch)}%"
+        parts.append(element("text", str(epoch), x=x, y=plane.height + 18, text_anchor="middle"))
+    return parts
 
 
-def upright(plane: Plane, name: str, epoch: int, row: int) -> str:
-    """row: of its name above the field, the lowest is 0"""
-    x, inside = f"{plane.x(epoch)}%", 50 < plane.x(epoch) < 100
-    return element("line", kind="mark", x1=x, x2=x, y1=-6 - ROW * row, y2=plane.height) + element(
+def mark(plane: Plane, name: str, epoch: int, row: int) -> str:
+    """An upright line with its name above it, left of it in the right half of the field."""
+    x = plane.x(epoch)
+    is_left = 50 < x < 100
+    line = element("line", kind="mark", x1=f"{x}%", x2=f"{x}%", y1=-6 - MARK * row, y2=plane.height)
+    return line + element(
         "text",
         f"{escape(name)} {epoch}",
         kind="mark",
-        x=x,
-        y=-11 - ROW * row,
-        dx=0 if inside else -3,
-        text_anchor="end" if inside else "start",
+        x=f"{x}%",
+        y=-11 - MARK * row,
+        dx=0 if is_left else -3,
+        text_anchor="end" if is_left else "start",
     )
 
 
-def polyline(plane: Plane, name: str, kind: str, values: Sequence[float]) -> str:
-    points = [
-        f"{plane.x(epoch)},{plane.y(value)}"
-        for epoch, value in zip(plane.epochs, values)
-        if math.isfinite(value)
-    ]
-    return element("polyline", kind=kind, points=" ".join(points))
+def polylines(plane: Plane, series: Sequence[Series]) -> str:
+    """All lines, those that are chosen on top. In a field of their own, whose width is 100 units."""
+    lines = [polyline(plane, line) for line in sorted(series, key=lambda line: line.kind == "chosen")]
+    return element(
+        "svg",
+        "".join(lines),
+        width="100%",
+        height=plane.height,
+        viewBox=f"0 0 100 {plane.height}",
+        preserveAspectRatio="none",
+    )
+
+
+def polyline(plane: Plane, line: Series) -> str:
+    """A line through the values that there are."""
+    points = []
+    for epoch, value in zip(plane.epochs, line.values):
+        if math.isfinite(value):
+            points.append(f"{plane.x(epoch)},{plane.y(value)}")
+    return element("polyline", kind=line.kind, points=" ".join(points))
 
 
 def dots(plane: Plane, series: Sequence[Series], epoch: int, radius: float) -> str:
-    there = [(kind, values[plane.epochs.index(epoch)]) for _, kind, values in series]
-    return "".join(
-        element("circle", kind=kind, cx=f"{plane.x(epoch)}%", cy=plane.y(value), r=radius)
-        for kind, value in there
-        if math.isfinite(value)
-    )
+    """A dot on every line at an epoch."""
+    place = plane.epochs.index(epoch)
+    circles = ""
+    for line in series:
+        value = line.values[place]
+        if math.isfinite(value):
+            x, y = f"{plane.x(epoch)}%", plane.y(value)
+            circles += element("circle", kind=line.kind, cx=x, cy=y, r=radius)
+    return circles
 
 
-def ends(plane: Plane, series: Sequence[Series]) -> List[str]:
-    there = [
-        (f"{escape(name)} {number(values[-1])}", kind, plane.y(values[-1]))
-        for name, kind, values in series
-        if math.isfinite(values[-1])
-    ]
-    heights = apart([y for _, _, y in there], gap=15)
-    return [
-        element("text", words, kind=kind, x="100%", dx=10, y=round(y + 4, 1))
-        for (words, kind, _), y in zip(there, heights)
-    ]
+def line_names(plane: Plane, series: Sequence[Series]) -> List[str]:
+    """Name and last value of every line, right of the field, where the line ends if there is room."""
+    ending = [line for line in series if math.isfinite(line.values[-1])]
+    heights = push_apart([plane.y(line.values[-1]) for line in ending], gap=LABEL)
+    names = []
+    for line, y in zip(ending, heights):
+        words = f"{escape(line.name)} {number(line.values[-1])}"
+        names.append(element("text", words, kind=line.kind, x="100%", dx=10, y=round(y + 4, 1)))
+    return names
 
 
 def readout(plane: Plane, series: Sequence[Series], epoch: int) -> str:
     """All values of an epoch, shown while the pointer is near."""
-    words = [
-        f"epoch {epoch}",
-        *(f"{name} {number(values[plane.epochs.index(epoch)])}".strip() for name, _, values in series),
-    ]
+    place = plane.epochs.index(epoch)
+    words = [f"epoch {epoch}"]
+    words += [f"{line.name} {number(line.values[place])}".strip() for line in series]
     step = 100 / max(plane.epochs[-1] - plane.epochs[0], 1)
-    near = element("rect", x=f"{plane.x(epoch) - step / 2:.2f}%", width=f"{step:.2f}%", height=plane.height)
-    return element("g", titled("\n".join(words)) + near + dots(plane, series, epoch, radius=3), kind="epoch")
+    left = f"{plane.x(epoch) - step / 2:.2f}%"
+    near = element("rect", x=left, width=f"{step:.2f}%", height=plane.height)
+    return element("g", tooltip("\n".join(words)) + near + dots(plane, series, epoch, radius=3), kind="epoch")
+
+
+# ---- bars ------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Bar:
+    """A value, with what is written left of its bar and what it says under the pointer."""
+
+    label: str
+    value: float
+    kind: str
+    tip: str
 
 
 def bar_chart(
     title: str,
-    bars: Sequence[Tuple[str, float, str, str]],
+    bars: Sequence[Bar],
     high: float = 100,
-    rules: Sequence[Tuple[float, str]] = (),
+    means: Sequence[Tuple[float, str]] = (),
     digits: str = ".1f",
 ) -> str:
-    """A bar a line. bars: label, value, kind and tooltip of each;  high: the value that fills the width;  rules: values and kinds of upright lines"""
-    parts = [
-        element(
-            "line",
-            kind=kind,
-            x1=f"{100 * value / high:.2f}%",
-            x2=f"{100 * value / high:.2f}%",
-            y2=BAR * len(bars),
-        )
-        for value, kind in rules
-    ]
-    for y, (label, value, kind, tip) in zip(range(0, BAR * len(bars), BAR), bars):
-        width = f"{100 * value / high if value > 0 else 0:.2f}%"
-        parts.append(
-            element(
-                "g",
-                titled(tip)
-                + element("text", escape(short(label)), x=-10, y=y + 15, text_anchor="end")
-                + element("rect", y=y + 4, width=width, height=BAR - 8, rx=2)
-                + element("text", format(value, digits), kind="value", x=width, dx=7, y=y + 15),
-                kind=f"bar {kind}",
-            )
-        )
-    return drawing(
-        "bars",
-        title,
-        parts,
-        BAR * len(bars),
-        f"padding: 0 48px 0 {label_width([label for label, *_ in bars])}px",
-    )
+    """Bars, one below the other.
 
-
-@dataclass
-class Labels:
-    """Rows, or columns, in groups with gaps before them. Pixels."""
-
-    groups: Dict[str, List[str]]
-    size: int
-    gap: int
-
-    def __post_init__(self):
-        self.items, self.blocks, self.length = (
-            [],
-            [],
-            0,
-        )  # (start, group, label), (start, group, length) of each
-        for group, labels in self.groups.items():
-            start = self.length + self.gap
-            self.items += [(start + self.size * place, group, label) for place, label in enumerate(labels)]
-            self.blocks.append((start, group, self.size * len(labels)))
-            self.length = start + self.size * len(labels)
-
-
-def heat_map(
-    title: str,
-    values: np.ndarray,
-    rows: Dict[str, List[str]],
-    columns: Dict[str, List[str]],
-    tip: Callable[[int, int], str],
-    text: Optional[np.ndarray] = None,
-) -> str:
-    """A matrix in a box that scrolls, its labels staying in sight.
-
-    values: [R, C] in [-1, 1]: the sign chooses the colour, the magnitude its strength; cells of 0 are left out
-    rows, columns: group name -> labels;  tip: (row, column) -> what the cell says;  text: [R, C], written into the cells
+    high:   the value that fills the width
+    means:  (value, kind) of upright lines
+    digits: the format of the values
     """
-    most = max(values.shape)
-    size = 40 if most <= 12 else 22 if most <= 40 else 15 if most <= 60 else 12
-    down, across = (
-        Labels(rows, size, 26 if len(rows) > 1 else 4),
-        Labels(columns, size, 8 if len(columns) > 1 else 0),
-    )
-    letters = min(12, size - 2)
-    left, top = (label_width([label for _, _, label in labels.items], letters) for labels in (down, across))
-
-    def cell(r, c) -> str:
-        x, y, strength = across.items[c][0], down.items[r][0], abs(values[r, c])
-        kind = ("plus" if values[r, c] > 0 else "minus") + (" strong" if strength > 0.55 else "")
-        words = (
-            element("text", str(text[r, c]), x=x + size / 2 - 0.5, y=y + size / 2 + 3.5)
-            if text is not None
-            else ""
-        )
-        return element(
-            "g",
-            titled(tip(r, c)) + element("rect", x=x, y=y, width=size - 1, height=size - 1) + words,
-            kind=kind,
-            style=f"--v:{strength:.0%}",
-        )
-
-    fields = [
-        element("rect", kind="field", x=x, y=y, width=width - 1, height=height - 1)
-        for y, _, height in down.blocks
-        for x, _, width in across.blocks
-    ]
-    cells = [cell(r, c) for r, c in zip(*np.nonzero(values))]
-    names = [
-        element(
-            "text", label_text(label), kind=escape(group), x=left - 10, y=y + size / 2 + 4, text_anchor="end"
-        )
-        for y, group, label in down.items
-    ]
-    names += [
-        element(
-            "text", escape(group.replace("_", " ")), kind="group", x=left - 10, y=y - 7, text_anchor="end"
-        )
-        for y, group, _ in down.blocks
-        if len(rows) > 1
-    ]
-    heads = [
-        element(
-            "text",
-            label_text(label),
-            kind=escape(group),
-            transform=f"translate({x + size / 2 + 4} {top - 8}) rotate(-90)",
-        )
-        for x, group, label in across.items
-    ]
-    tall = " tall" if down.length > 1000 else ""
-    return (
-        f'<div class="matrix{tall}" tabindex="0" role="group" aria-label="{escape(title)}" style="--size:{letters}px"><i></i>'
-        + drawing("heads", "columns", heads, top, f"width: {across.length}px")
-        + drawing("names", "rows", names, down.length, f"width: {left}px")
-        + drawing("cells", title, fields + cells, down.length, f"width: {across.length}px")
-        + "</div>"
-    )
+    height = (BAR + BAR_GAP) * len(bars)
+    parts = []
+    for value, kind in means:
+        x = f"{100 * value / high:.2f}%"
+        parts.append(element("line", kind=kind, x1=x, x2=x, y2=height))
+    for place, bar in enumerate(bars):
+        parts.append(draw_bar(bar, (BAR + BAR_GAP) * place, high, digits))
+    left = label_width([bar.label for bar in bars])
+    return drawing("bars", title, parts, height, f"padding: 0 48px 0 {left}px")
 
 
-def element(name: str, content: str = "", **attributes) -> str:
-    """An SVG element. content: SVG, or escaped words;  kind: its class;  underscores become hyphens"""
-    words = "".join(
-        f' {"class" if key == "kind" else key.replace("_", "-")}="{value}"'
-        for key, value in attributes.items()
-    )
-    return f"<{name}{words}>{content}</{name}>" if content else f"<{name}{words}/>"
+def draw_bar(bar: Bar, y: int, high: float, digits: str) -> str:
+    """y: top of its row.  A value of NaN has a bar without length."""
+    length = bar.value if bar.value > 0 else 0
+    width = f"{100 * length / high:.2f}%"
+    baseline = y + 15
+    content = tooltip(bar.tip)
+    content += element("text", escape(short(bar.label)), x=-10, y=baseline, text_anchor="end")
+    content += element("rect", y=y + BAR_GAP // 2, width=width, height=BAR, rx=2)
+    content += element("text", format(bar.value, digits), kind="value", x=width, dx=7, y=baseline)
+    return element("g", content, kind=f"bar {bar.kind}")
 
 
-def drawing(kind: str, title: str, parts: Sequence[str], height: int, style: str) -> str:
-    return f'<svg class="{kind}" role="img" aria-label="{escape(title)}" height="{height}" style="{style}">{"".join(parts)}</svg>'
-
-
-def titled(words: str) -> str:
-    return f"<title>{escape(words)}</title>"
+# ---- numbers ---------------------------------------------------------------------------------------
 
 
 def number(value: float) -> str:
-    """Three digits, as a label has place for."""
-    return "–" if not math.isfinite(value) else f"{value:.1f}" if 10 <= abs(value) <= 100 else f"{value:.3g}"
+    """Three digits: a label has room for no more."""
+    if not math.isfinite(value):
+        return "–"
+    return f"{value:.1f}" if 10 <= abs(value) <= 100 else f"{value:.3g}"
 
 
-def short(label: str) -> str:
-    return label if len(label) <= LONGEST else label[: LONGEST - 1] + "…"
-
-
-def label_text(label: str) -> str:
-    return escape(short(label)) + (titled(label) if short(label) != label else "")
-
-
-def label_width(labels: Sequence[str], letters: int = 12) -> int:
-    return round(18 + LETTER * letters / 12 * max((len(short(label)) for label in labels), default=0))
-
-
-def apart(heights: Sequence[float], gap: float) -> List[float]:
+def push_apart(heights: Sequence[float], gap: float) -> List[float]:
     """The heights, pushed down where two are nearer than the gap."""
-    pushed, lowest = list(heights), -math.inf
+    pushed = list(heights)
+    lowest = -math.inf
     for place in np.argsort(heights, kind="stable"):
         lowest = pushed[place] = max(heights[place], lowest + gap)
     return pushed
 
 
 def round_numbers(low: float, high: float, about: int) -> List[float]:
-    """Evenly spaced round numbers, the first at most `low`, the last at least `high`."""
+    """Evenly spaced round numbers, the first at most `low`, the last at least `high`.
+
+    about: how many steps there are between them
+    """
     span = high - low or abs(high) or 1
-    size = 10 ** math.floor(math.log10(span / about))
-    step = next(size * times for times in (1, 2, 5, 10) if span <= about * size * times)
-    start = math.floor(low / step)
-    return [step * place for place in range(start, max(math.ceil(high / step), start + 1) + 1)]
+    power = 10 ** math.floor(math.log10(span / about))
+    step = next(power * factor for factor in (1, 2, 5, 10) if span <= about * power * factor)
+    first = math.floor(low / step)
+    last = max(math.ceil(high / step), first + 1)
+    return [step * place for place in range(first, last + 1)]

@@ -3,118 +3,163 @@
 from collections import Counter
 from html import escape
 from pathlib import Path
-from typing import List, Mapping
+from typing import Dict, List, Mapping, Sequence
 
 import numpy as np
-from tqdm import tqdm
 
 from data.images import read_image
-from pages.charts import bar_chart
-from pages.html import card, figure, heading, legend, note, picture, render, settings, table
+from pages.charts import Bar, bar_chart
+from pages.html import card, figure, legend, missing, note, page_head, picture, render, settings, table
 from runs.prediction_records import Prediction, read_predictions
 from support.errors import InputError
+from support.processes import progress
 
 THUMBNAIL = 176  # pixels of the longer side
-LISTED = 100  # unreadable images at most
-KINDS = {
-    "seen": "seen classes",
-    "unseen": "unseen classes",
-    "chosen": "added classes",
-}  # CSS class -> what it stands for
+UNREADABLE = 100  # images that are listed at most
+OTHERS = 2  # classes of an image beside the one that it was given
+ATTRIBUTES = 3  # of an image
+KINDS = {"seen": "seen classes", "unseen": "unseen classes", "chosen": "added classes"}  # by CSS class
 
 
 def prediction_page(folder: Path, most: int) -> str:
-    """most: pictures that are shown at most, evenly taken from all."""
+    """The page of what predict.py wrote into a folder.
+
+    most: pictures that are shown at most, evenly taken from all
+    """
     facts, predictions = read_predictions(folder)
-    kinds = {
-        name: kind if kind in ("seen", "unseen") else "chosen"
-        for name, kind in facts.get("classes", {}).items()
-    }
-    named, failed = [p for p in predictions if p.classes], [p for p in predictions if not p.classes]
-    counts = Counter(p.classes[0][0] for p in named)
-    cards = [
-        card("Images", str(len(named)), "were named", unit=""),
-        card("Classes", str(len(counts)), "were given to at least one", unit=""),
-    ]
+    kinds = class_kinds(facts)
+    named = [prediction for prediction in predictions if prediction.classes]
+    failed = [prediction for prediction in predictions if not prediction.classes]
     sections = {}
     if named:
-        shown = [named[place] for place in np.linspace(0, len(named) - 1, min(most, len(named))).astype(int)]
-        cards.append(
-            card(
-                "Probability",
-                f"{100 * np.median([p.classes[0][1] for p in named]):.0f}",
-                "of the class that was given, median",
-            )
-        )
-        sections = {
-            "Pictures": gallery(shown, len(named), kinds),
-            "Classes": class_counts(counts, kinds),
-            "Table": prediction_table(shown, len(named)),
-        }
+        counts = Counter(given_class(prediction) for prediction in named)
+        shown = evenly(named, most)
+        sections["Pictures"] = gallery(shown, len(named), kinds)
+        sections["Classes"] = class_counts(counts, kinds)
+        sections["Table"] = prediction_table(shown, len(named))
     if failed:
-        cards.append(card("Unreadable", str(len(failed)), "images, listed below", unit=""))
-        title = (
-            f"The first {LISTED} images that could not be read"
-            if len(failed) > LISTED
-            else "Images that could not be read"
-        )
-        sections["Unreadable"] = table(title, ["image", "why"], [(p.image, p.error) for p in failed[:LISTED]])
-    sections["Settings"] = (
-        settings(facts) if facts else note("Left out: there is no options.json in the folder.")
-    )
+        sections["Unreadable"] = failure_table(failed)
+    sections["Settings"] = settings(facts) if facts else missing("options.json")
     lead = f"What the images were named, as predict.py wrote it down in {folder}."
-    return render(
-        f"{folder.name} - DSVA",
-        heading("DSVA, predictions", folder.name, lead, cards),
-        sections,
-        f"Written by model/report.py from {folder}",
+    head = page_head("DSVA, predictions", folder.name, lead, cards(named, failed))
+    return render(f"{folder.name} - DSVA", head, sections, f"Written by model/report.py from {folder}")
+
+
+def class_kinds(facts: Mapping) -> Dict[str, str]:
+    """The CSS class of every class: seen and unseen in training, or added when the images were named."""
+    kinds = {}
+    for name, kind in facts.get("classes", {}).items():
+        kinds[name] = kind if kind in ("seen", "unseen") else "chosen"
+    return kinds
+
+
+def given_class(prediction: Prediction) -> str:
+    """What an image was named."""
+    name, _ = prediction.classes[0]
+    return name
+
+
+def evenly(predictions: Sequence[Prediction], most: int) -> List[Prediction]:
+    """At most so many, from the first to the last."""
+    places = np.linspace(0, len(predictions) - 1, min(most, len(predictions))).astype(int)
+    return [predictions[place] for place in places]
+
+
+def cards(named: Sequence[Prediction], failed: Sequence[Prediction]) -> List[str]:
+    """The headline numbers."""
+    classes = {given_class(prediction) for prediction in named}
+    shown = [
+        card("Images", str(len(named)), "were named", unit=""),
+        card("Classes", str(len(classes)), "were given to at least one", unit=""),
+    ]
+    if named:
+        median = np.median([prediction.classes[0][1] for prediction in named])
+        below = "of the class that was given, median"
+        shown.append(card("Probability", f"{100 * median:.0f}", below))
+    if failed:
+        shown.append(card("Unreadable", str(len(failed)), "images, listed below", unit=""))
+    return shown
+
+
+# ---- pictures --------------------------------------------------------------------------------------
+
+
+def gallery(predictions: Sequence[Prediction], total: int, kinds: Mapping[str, str]) -> str:
+    """Thumbnails with what they were named, and the filter: a button for each class, and words.
+
+    total: the images of which these were taken
+    kinds: class -> CSS class
+    """
+    counts = Counter(given_class(prediction) for prediction in predictions)
+    most_frequent = sorted(counts, key=lambda name: (-counts[name], name))
+    places = {name: place for place, name in enumerate(most_frequent)}
+    buttons = class_button("", "all", len(predictions), pressed=True)
+    for name, place in places.items():
+        buttons += class_button(str(place), name, counts[name])
+    items = ""
+    for prediction in progress(predictions, "thumbnails"):
+        items += gallery_item(prediction, places[given_class(prediction)], kinds)
+    return (
+        note(explanation(predictions, total))
+        + '<div class="filter">'
+        + f'<div class="chips" role="group" aria-label="class">{buttons}</div>'
+        + '<div class="search"><label for="words">file name</label>'
+        + '<input type="search" id="words" placeholder="has in it">'
+        + f'<span id="shown" role="status">{len(predictions)} pictures</span></div></div>'
+        + f'<ul id="gallery" class="gallery">{items}</ul>'
     )
 
 
-def gallery(predictions: List[Prediction], total: int, kinds: Mapping[str, str]) -> str:
-    """Thumbnails with what they were named, and the filter. total: the images of which these were taken;  kinds: class -> CSS class"""
-    counts = Counter(p.classes[0][0] for p in predictions)
-    places = {
-        name: place for place, name in enumerate(sorted(counts, key=lambda name: (-counts[name], name)))
-    }
-    chips = chip("", "all", len(predictions), pressed=True) + "".join(
-        chip(str(place), name, counts[name]) for name, place in places.items()
+def explanation(predictions: Sequence[Prediction], total: int) -> str:
+    """What is written about each picture, in words."""
+    words = (
+        "The class that each image was given, with its probability; the next ones; "
+        "the attributes that spoke most for it, with their shares of the decision."
     )
-    items = "".join(
-        item(p, places[p.classes[0][0]], kinds)
-        for p in tqdm(predictions, desc="thumbnails", leave=False, disable=None)
-    )
-    words = "The class that each image was given, with its probability; the next ones; the attributes that spoke most for it, with their shares of the decision."
-    if any(p.classes[0][1] < max(probability for _, probability in p.classes) for p in predictions):
+    if any(is_calibrated(prediction) for prediction in predictions):
         words += " A class may come before a more probable one: calibrated stacking holds seen classes back."
     if len(predictions) < total:
-        words += f" {len(predictions)} of {total} images are shown, evenly taken from all: --images changes how many."
+        words += (
+            f" {len(predictions)} of {total} images are shown, evenly taken from all: "
+            "--images changes how many."
+        )
+    return words
+
+
+def is_calibrated(prediction: Prediction) -> bool:
+    """Was a more probable class passed over?"""
+    probabilities = [probability for _, probability in prediction.classes]
+    return probabilities[0] < max(probabilities)
+
+
+def class_button(value: str, name: str, images: int, pressed: bool = False) -> str:
+    """Shows the images of one class.  value: its number, "" for all"""
+    state = "true" if pressed else "false"
     return (
-        note(words) + f'<div class="filter"><div class="chips" role="group" aria-label="class">{chips}</div>'
-        '<div class="search"><label for="words">file name</label><input type="search" id="words" placeholder="has in it">'
-        f'<span id="shown" role="status">{len(predictions)} pictures</span></div></div><ul id="gallery" class="gallery">{items}</ul>'
+        f'<button type="button" value="{value}" aria-pressed="{state}">'
+        f"{escape(name)} <span>{images}</span></button>"
     )
 
 
-def chip(value: str, name: str, images: int, pressed: bool = False) -> str:
-    return f'<button type="button" value="{value}" aria-pressed="{str(pressed).lower()}">{escape(name)} <span>{images}</span></button>'
-
-
-def item(prediction: Prediction, place: int, kinds: Mapping[str, str]) -> str:
-    """One picture of the gallery. place: of its class among the chips."""
+def gallery_item(prediction: Prediction, place: int, kinds: Mapping[str, str]) -> str:
+    """One picture.  place: number of its class among the buttons"""
     (name, probability), *next_best = prediction.classes
-    file, path = escape(prediction.image.name), escape(str(prediction.image))
-    others = ", ".join(f"{other} {share:.0%}" for other, share in next_best[:2])
-    spoke = ", ".join(f"{attribute} {share:+.0%}" for attribute, share in prediction.attributes[:3])
+    kind = kinds.get(name, "chosen")
+    path = escape(str(prediction.image))
+    others = ", ".join(f"{other} {share:.0%}" for other, share in next_best[:OTHERS])
+    strongest = prediction.attributes[:ATTRIBUTES]
+    attributes = ", ".join(f"{attribute} {share:+.0%}" for attribute, share in strongest)
     return (
         f'<li data-class="{place}" data-name="{path}">{thumbnail(prediction.image)}<div>'
-        f'<h3 class="{kinds.get(name, "chosen")}">{escape(name)}<span>{probability:.0%}</span></h3>'
+        f'<h3 class="{kind}">{escape(name)}<span>{probability:.0%}</span></h3>'
         f'<meter value="{probability:.3f}" aria-label="probability">{probability:.0%}</meter>'
-        f'<p>{escape(others)}</p><p class="attributes">{escape(spoke)}</p><p class="file" title="{path}">{file}</p></div></li>'
+        f'<p>{escape(others)}</p><p class="attributes">{escape(attributes)}</p>'
+        f'<p class="file" title="{path}">{escape(prediction.image.name)}</p></div></li>'
     )
 
 
 def thumbnail(file: Path) -> str:
+    """A small picture, or words if the file is no picture any more."""
     try:
         image = read_image(file)
     except InputError:
@@ -123,27 +168,43 @@ def thumbnail(file: Path) -> str:
     return picture(image, file.name, quality=75)
 
 
+# ---- charts and tables -----------------------------------------------------------------------------
+
+
 def class_counts(counts: Counter, kinds: Mapping[str, str]) -> str:
+    """Bars: how many images were given each class."""
     total = sum(counts.values())
-    bars = [
-        (name, images, kinds.get(name, "chosen"), f"{name}\n{images} of {total} images")
-        for name, images in counts.most_common()
-    ]
-    there = [(kind, words) for kind, words in KINDS.items() if kind in kinds.values()]
+    bars = []
+    for name, images in counts.most_common():
+        tip = f"{name}\n{images} of {total} images"
+        bars.append(Bar(name, images, kinds.get(name, "chosen"), tip))
     chart = bar_chart("images of each class", bars, high=max(counts.values()), digits=".0f")
-    return (legend(*there) if there else "") + figure("Images of each class", "", chart)
+    colours = [(kind, words) for kind, words in KINDS.items() if kind in kinds.values()]
+    explained = legend(colours) if colours else ""
+    return explained + figure("Images of each class", "", chart)
 
 
-def prediction_table(predictions: List[Prediction], total: int) -> str:
-    deepest = max((len(p.classes) for p in predictions), default=0)
-    rows = [
-        (p.image, *(part for pair in p.classes for part in pair), *[""] * 2 * (deepest - len(p.classes)))
-        for p in predictions
-    ]
-    head = [
-        "image",
-        *(f"{what} {place}" for place in range(1, deepest + 1) for what in ("class", "probability")),
-    ]
-    return (
-        note("Of the images shown; predictions.csv has all.") if len(predictions) < total else ""
-    ) + table("Predictions", head, rows, digits=".4f")
+def prediction_table(predictions: Sequence[Prediction], total: int) -> str:
+    """All classes of each image, with their probabilities.  total: the images of which these were taken"""
+    most = max((len(prediction.classes) for prediction in predictions), default=0)
+    head = ["image"]
+    for place in range(1, most + 1):
+        head += [f"class {place}", f"probability {place}"]
+    rows = []
+    for prediction in predictions:
+        row: list = [prediction.image]
+        for pair in prediction.classes:
+            row += pair
+        rows.append(row + [""] * (len(head) - len(row)))
+    words = "Of the images shown; predictions.csv has all."
+    remark = note(words) if len(predictions) < total else ""
+    return remark + table("Predictions", head, rows, digits=".4f")
+
+
+def failure_table(failed: Sequence[Prediction]) -> str:
+    """Images that could not be read, and why."""
+    title = "Images that could not be read"
+    if len(failed) > UNREADABLE:
+        title = f"The first {UNREADABLE} images that could not be read"
+    rows = [(prediction.image, prediction.error) for prediction in failed[:UNREADABLE]]
+    return table(title, ["image", "why"], rows)

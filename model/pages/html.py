@@ -1,4 +1,4 @@
-"""The pieces of a report's page: headline numbers, tables that can be copied, pictures, and the template around them.
+"""The pieces of a page: headline numbers, tables that can be copied, pictures, and the template around them.
 
 Plain words in, HTML out: everything is escaped here, but for arguments that are said to be HTML.
 """
@@ -12,117 +12,109 @@ from typing import Mapping, Sequence, Tuple
 
 from PIL import Image
 
+LONG = 40  # letters from which on a table's cell may be broken into lines
+
+
+# ---- the page --------------------------------------------------------------------------------------
+
 
 def render(title: str, head: str, sections: Mapping[str, str], foot: str) -> str:
-    """The page: HTML of the head, and of each section by its heading. ASCII, so that any encoding and any file name will do."""
-    names = {heading: heading.lower() for heading in sections}
-    html = Template(Path(__file__).with_name("report.html").read_text(encoding="utf-8")).substitute(
+    """The page. ASCII, so that any encoding and any file name will do.
+
+    head:     HTML above the sections
+    sections: heading -> HTML
+    """
+    links, bodies = [], []
+    for heading, body in sections.items():
+        anchor = heading.lower()
+        links.append(f'<a href="#{anchor}">{heading}</a>')
+        bodies.append(f'<section id="{anchor}"><h2>{heading}</h2>\n{body}</section>')
+    html = Template(read_part("report.html")).substitute(
         title=escape(title),
+        css=read_part("report.css") + read_part("charts.css"),
+        js=read_part("report.js"),
         head=head,
         foot=escape(foot),
-        nav="".join(f'<a href="#{name}">{heading}</a>' for heading, name in names.items()),
-        main="\n".join(
-            f'<section id="{names[heading]}"><h2>{heading}</h2>\n{body}</section>'
-            for heading, body in sections.items()
-        ),
+        nav="".join(links),
+        main="\n".join(bodies),
     )
     return html.encode("ascii", "xmlcharrefreplace").decode()
 
 
-def heading(
+def read_part(name: str) -> str:
+    """A file beside this one."""
+    return Path(__file__).with_name(name).read_text(encoding="utf-8")
+
+
+def page_head(
     kind: str, title: str, lead: str, cards: Sequence[str], state: str = "", pending: bool = False
 ) -> str:
-    """cards: HTML of each;  pending: the state is not the final one."""
-    badge = f' <span class="state{" pending" if pending else ""}">{escape(state)}</span>' if state else ""
-    return f'<p class="kind">{escape(kind)}{badge}</p><h1>{escape(title)}</h1><p>{escape(lead)}</p><ul class="cards">{"".join(cards)}</ul>'
+    """What stands above the sections.
+
+    cards:   HTML of each headline number
+    state:   of a run, such as "finished"
+    pending: will the state change?
+    """
+    badge = ""
+    if state:
+        badge = f' <span class="state{" pending" if pending else ""}">{escape(state)}</span>'
+    return (
+        f'<p class="kind">{escape(kind)}{badge}</p><h1>{escape(title)}</h1><p>{escape(lead)}</p>'
+        f'<ul class="cards">{"".join(cards)}</ul>'
+    )
 
 
 def card(above: str, value: str, below: str, parts: str = "", unit: str = "%") -> str:
-    """A headline number. parts: HTML of what it is made of."""
-    return f"<li><small>{escape(above)}</small><strong>{escape(value)}<i>{escape(unit)}</i></strong>{parts}<small>{escape(below)}</small></li>"
+    """A headline number.  parts: HTML of what it is made of"""
+    return (
+        f"<li><small>{escape(above)}</small><strong>{escape(value)}<i>{escape(unit)}</i></strong>"
+        f"{parts}<small>{escape(below)}</small></li>"
+    )
+
+
+# ---- words and boxes -------------------------------------------------------------------------------
 
 
 def coloured(kind: str, words: str) -> str:
+    """Words in a colour.  kind: its CSS class"""
     return f'<b class="{kind}">{escape(words)}</b> '
 
 
-def legend(*kinds: Tuple[str, str]) -> str:
-    """kinds: CSS class and words of each."""
+def legend(kinds: Sequence[Tuple[str, str]]) -> str:
+    """What colours mean.  kinds: CSS class and words of each"""
     return f'<p class="legend">{"".join(coloured(kind, words) for kind, words in kinds)}</p>'
 
 
 def note(words: str) -> str:
+    """A paragraph that explains."""
     return f'<p class="note">{escape(words)}</p>'
 
 
+def missing(file: str) -> str:
+    """What a section says whose file is not there."""
+    return note(f"Left out: there is no {file} in the folder.")
+
+
 def figure(title: str, words: str, chart: str) -> str:
-    return f"<figure><figcaption><h3>{escape(title)}</h3><span>{escape(words)}</span></figcaption>{chart}</figure>"
+    """A chart with its caption.  chart: HTML"""
+    caption = f"<figcaption><h3>{escape(title)}</h3><span>{escape(words)}</span></figcaption>"
+    return f"<figure>{caption}{chart}</figure>"
 
 
-def grid(*parts: str, fine: bool = False) -> str:
+def grid(parts: Sequence[str], fine: bool = False) -> str:
+    """Parts side by side, as many as there is room for.  parts: HTML;  fine: smaller ones"""
     return f'<div class="grid{" fine" if fine else ""}">{"".join(parts)}</div>'
 
 
-def details(summary: str, *parts: str) -> str:
+def details(summary: str, parts: Sequence[str]) -> str:
+    """Parts that are shown on request.  parts: HTML"""
     return f"<details><summary>{escape(summary)}</summary>{''.join(parts)}</details>"
 
 
-def scale(low: str, high: str, signed: bool = False) -> str:
-    return f'<p class="scale">{escape(low)}<i{" class=signed" if signed else ""}></i>{escape(high)}</p>'
-
-
-def table(
-    title: str, head: Sequence[str], rows: Sequence[Sequence], digits: str = ".2f", chosen: Sequence[int] = ()
-) -> str:
-    """digits: the format of floats;  chosen: the rows to emphasise."""
-
-    def is_number(value) -> bool:
-        return isinstance(value, (int, float))
-
-    def cell(value) -> str:
-        text = (
-            "–" if value != value else format(value, digits) if isinstance(value, float) else str(value)
-        )  # only NaN is not itself
-        return f"<td{' class=number' if is_number(value) else ' class=long' if len(text) > 40 else ''}>{escape(text)}</td>"
-
-    def row(first, rest, emphasis) -> str:
-        return f'<tr{" class=chosen" if emphasis else ""}><th scope="row">{escape(str(first))}</th>{"".join(map(cell, rest))}</tr>'
-
-    numeric = [False, *map(is_number, rows[0][1:])] if rows else [False] * len(head)
-    names = "".join(
-        f'<th scope="col"{" class=number" if right else ""}>{escape(name)}</th>'
-        for name, right in zip(head, numeric)
-    )
-    body = "".join(row(first, rest, place in chosen) for place, (first, *rest) in enumerate(rows))
-    return copied(
-        "table",
-        title,
-        f'<div class="scroll" tabindex="0" role="group" aria-label="{escape(title)}">'
-        f"<table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table></div>",
-    )
-
-
-def settings(facts: Mapping) -> str:
-    """What options.json tells: the command, the options, and the circumstances."""
-
-    def words(value) -> str:
-        if isinstance(value, dict):
-            return ", ".join(f"{key} {words(part)}" for key, part in value.items())
-        return " ".join(map(words, value)) if isinstance(value, list) else str(value)
-
-    options = [(key, words(value)) for key, value in sorted(facts.get("options", {}).items())]
-    around = [(key, words(value)) for key, value in facts.items() if key not in ("options", "command")]
-    return copied(
-        "code", "Command", f"<pre>{escape(words(facts.get('command', 'not recorded')))}</pre>"
-    ) + grid(
-        table("Options", ["option", "value"], options), table("Circumstances", ["what", "value"], around)
-    )
-
-
-def copied(kind: str, title: str, body: str) -> str:
-    """body: HTML with a table or a pre, which a button copies."""
-    button = f'<button type="button" class="copy" title="copy: {escape(title)}">copy</button>'
-    return f'<figure class="{kind}"><figcaption><h3>{escape(title)}</h3>{button}</figcaption>{body}</figure>'
+def colour_scale(low: str, high: str, signed: bool = False) -> str:
+    """The colours of a heat map.  signed: from minus over 0 to plus"""
+    bar = "<i class=signed></i>" if signed else "<i></i>"
+    return f'<p class="scale">{escape(low)}{bar}{escape(high)}</p>'
 
 
 def picture(image: Image.Image, words: str, quality: int = 80) -> str:
@@ -131,3 +123,84 @@ def picture(image: Image.Image, words: str, quality: int = 80) -> str:
     image.save(buffer, "JPEG", quality=quality, optimize=True)
     source = f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
     return f'<img src="{source}" alt="{escape(words)}" width="{image.width}" height="{image.height}">'
+
+
+# ---- tables ----------------------------------------------------------------------------------------
+
+
+def table(
+    title: str,
+    head: Sequence[str],
+    rows: Sequence[Sequence],
+    digits: str = ".2f",
+    emphasised: Sequence[int] = (),
+) -> str:
+    """A table that scrolls and can be copied.
+
+    rows:       the first value of each is its name
+    digits:     the format of floats
+    emphasised: numbers of rows
+    """
+    names = ""
+    for column, name in enumerate(head):
+        is_numeric = bool(rows) and column > 0 and is_number(rows[0][column])
+        names += f'<th scope="col"{" class=number" if is_numeric else ""}>{escape(name)}</th>'
+    body = ""
+    for place, (first, *rest) in enumerate(rows):
+        cells = "".join(table_cell(value, digits) for value in rest)
+        mark = ' class="chosen"' if place in emphasised else ""
+        body += f'<tr{mark}><th scope="row">{escape(str(first))}</th>{cells}</tr>'
+    return copyable(
+        "table",
+        title,
+        f'<div class="scroll" tabindex="0" role="group" aria-label="{escape(title)}">'
+        f"<table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table></div>",
+    )
+
+
+def is_number(value) -> bool:
+    """Is it aligned to the right?"""
+    return isinstance(value, (int, float))
+
+
+def table_cell(value, digits: str) -> str:
+    """A <td> of a number, a word, or a dash for NaN."""
+    if value != value:  # only NaN is not itself
+        text = "–"
+    elif isinstance(value, float):
+        text = format(value, digits)
+    else:
+        text = str(value)
+    kind = ""
+    if is_number(value):
+        kind = " class=number"
+    elif len(text) > LONG:
+        kind = " class=long"
+    return f"<td{kind}>{escape(text)}</td>"
+
+
+def settings(facts: Mapping) -> str:
+    """What options.json tells: the command, the options, and the circumstances."""
+    command = plain(facts.get("command", "not recorded"))
+    options = [(key, plain(value)) for key, value in sorted(facts.get("options", {}).items())]
+    around = [(key, plain(value)) for key, value in facts.items() if key not in ("options", "command")]
+    tables = [
+        table("Options", ["option", "value"], options),
+        table("Circumstances", ["what", "value"], around),
+    ]
+    return copyable("code", "Command", f"<pre>{escape(command)}</pre>") + grid(tables)
+
+
+def plain(value) -> str:
+    """A value of a JSON file in words."""
+    if isinstance(value, dict):
+        return ", ".join(f"{key} {plain(part)}" for key, part in value.items())
+    if isinstance(value, list):
+        return " ".join(map(plain, value))
+    return str(value)
+
+
+def copyable(kind: str, title: str, body: str) -> str:
+    """A box with a button that copies it.  body: HTML with a table or a pre"""
+    button = f'<button type="button" class="copy" title="copy: {escape(title)}">copy</button>'
+    return f'<figure class="{kind}"><figcaption><h3>{escape(title)}</h3>{button}</figcaption>{body}</figure>'

@@ -1,95 +1,135 @@
-"""One image as the network sees it: its window, and the attributes that decided, with their attention maps. Pictures, no files."""
+"""One image as the network sees it: its window, and the attributes that decided, with their attention maps.
 
-import argparse
-from typing import List, Optional
+A panel is a picture: the image with its window, and beside it the image once for each attribute.
+matplotlib is imported when one is drawn.
+"""
 
-import matplotlib
-import matplotlib.pyplot as plt
+from pathlib import Path
+from typing import List, Optional, Tuple
+
 import numpy as np
-import torch
 import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
 from data.benchmark import Benchmark, readable
-from data.pipeline import normalize
 from dsva.metrics import calibrated_stacking, contributions
-from dsva.network import DSVA, Output
-from runs.options import BRANCH, needs_windows
-
-matplotlib.use("Agg")  # draws to files, needs no screen
+from dsva.network import Output
+from inference.saved import SavedRun
 
 INK, GRAY, RIGHT, WRONG = "#222222", "#666666", "#1b7837", "#b2182b"
 
 
-def look(picture: Tensor, run: argparse.Namespace, data: Benchmark, model: DSVA) -> Output:
-    """What a saved run (see build.load_saved) says of an image [3, S, S] uint8, as it says it in its own evaluation."""
-    candidates = data.class_attributes[:, data.candidates(run.gzsl)]
-    with torch.inference_mode():
-        return model(
-            normalize(picture[None].to(candidates.device), run.normalize),
-            candidates,
-            needs_windows(run, run.epoch),
-        )
+# ---- what the network says -------------------------------------------------------------------------
 
 
-def named(out: Output, run: argparse.Namespace, data: Benchmark) -> int:
-    """The class that the run's own branch and calibration give the image."""
-    classes = data.candidates(run.gzsl)
-    probabilities = getattr(out, BRANCH[run.sel_res]).softmax(dim=1).cpu().numpy()  # [1, C]
-    return int(
-        classes[
-            calibrated_stacking(probabilities, np.isin(classes, data.seen), run.calibrated_stacking).argmax()
-        ]
-    )  # in ZSL none is seen
+def choose_images(data: Benchmark, split: str, per_class: int) -> List[Tuple[Path, int]]:
+    """The first test images of every class, with their labels: one of each class, then another of each, ...
 
-
-def draw(
-    picture: Tensor, out: Output, box: Tensor, data: Benchmark, guess: int, label: Optional[int], top: int
-) -> Image.Image:
-    """A panel: the image with its window, then the attributes that spoke most for the class, each with its attention map.
-
-    picture: [3, S, S] uint8;  out: of that one image;  box: [1, 4];  guess, label: class numbers, label None if it is not known
+    split: "seen" or "unseen"
     """
+    test = data.splits[f"test_{split}_loc"]
+    labels = data.labels[test]
+    by_class = {int(c): test[labels == c] for c in np.unique(labels)}
+    chosen = []
+    for n in range(per_class):
+        for c, images in by_class.items():
+            if n < len(images):
+                chosen.append((data.image_paths[images[n]], c))
+    return chosen
+
+
+def look(run: SavedRun, pixels: Tensor) -> Output:
+    """What the network says of an image [3, S, S] uint8, as in its own evaluation."""
+    candidates = run.data.candidates(run.gzsl)
+    return run.look(pixels[None], run.data.class_attributes[:, candidates])
+
+
+def predicted_class(run: SavedRun, out: Output) -> int:
+    """The class that the branch that counts gives an image, with the run's calibration.  out: of one image"""
+    classes = run.data.candidates(run.gzsl)
+    probabilities = out.class_scores()[run.branch].softmax(dim=1).cpu().numpy()  # [1, C]
+    is_seen = np.isin(classes, run.data.seen)  # in ZSL none is
+    return int(classes[calibrated_stacking(probabilities, is_seen, run.calibration).argmax()])
+
+
+# ---- what is drawn ---------------------------------------------------------------------------------
+
+
+def draw_panel(
+    run: SavedRun, pixels: Tensor, out: Output, guess: int, label: Optional[int], top: int
+) -> Image.Image:
+    """An image with its window, then the attributes that spoke most for the class, with their attention maps.
+
+    pixels: [3, S, S] uint8
+    out:    of that one image
+    guess:  the class that it is named
+    label:  its class, None if it is not known
+    top:    attributes at most
+    """
+    # not at the top: it takes a second, and most pages are made without
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    data = run.data
+    size = pixels.shape[-1]
     top = min(top, len(data.attribute_names))
-    share, strongest = contributions(
-        out.attributes_attention[0].cpu().numpy(), data.class_attributes[:, guess].cpu().numpy(), top
-    )
-    size = picture.shape[-1]
-    figure, axes = plt.subplots(
-        1, 1 + top, figsize=(2.1 * (1 + top) + 0.45, 2.6), dpi=110, layout="constrained"
-    )
+    scores = out.attributes_attention[0].cpu().numpy()
+    worth = data.class_attributes[:, guess].cpu().numpy()
+    share, strongest = contributions(scores, worth, top)
+
+    figure = Figure(figsize=(2.1 * (1 + top) + 0.45, 2.6), dpi=110, layout="constrained")
+    canvas = FigureCanvasAgg(figure)  # draws into memory, and needs no screen
     figure.get_layout_engine().set(rect=(0, 0, 1, 0.97))
+    axes = figure.subplots(1, 1 + top)
     for axis in axes:
-        axis.imshow(picture.permute(1, 2, 0).numpy(), extent=(0, size, size, 0))
+        axis.imshow(pixels.permute(1, 2, 0).numpy(), extent=(0, size, size, 0))
         axis.set_axis_off()
-    truth = "" if label is None or guess == label else f"is {readable(data.class_names[label])}"
-    entitle(
-        axes[0], readable(data.class_names[guess]), truth, INK if label is None else WRONG if truth else RIGHT
-    )
-    y, x, height, width = box[0].tolist()
-    axes[0].add_patch(
-        plt.Rectangle(
-            (x, y), width, height, fill=False, linewidth=1.6, edgecolor="white", linestyle=(0, (4, 3))
-        )
-    )
+
+    name_classes(axes[0], data, guess, label)
+    add_window(axes[0], run.model.find_windows(out)[0])
+    overlay = None  # a class may have less than the mean of everything: then there is none
     for axis, a in zip(axes[1:], strongest):
-        shown = lay_over(axis, out.maps[0, a], size)
-        entitle(axis, data.attribute_names[a], f"{share[a]:+.0%} of the decision")
-    if len(strongest):  # a class may have less than the mean of everything
-        add_scale(figure, axes, shown)
-    figure.canvas.draw()
-    panel = Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
-    plt.close(figure)
-    return panel
+        overlay = add_map(axis, out.maps[0, a], size)
+        add_title(axis, data.attribute_names[a], f"{share[a]:+.0%} of the decision")
+    if overlay is not None:
+        add_scale(figure, axes, overlay)
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
 
-def lay_over(axis, attention: Tensor, size: int):
-    """Lay a map [G, G] over the image on this axis, scaled to its own range; the weaker, the more transparent. A ring marks its peak."""
+def name_classes(axis, data: Benchmark, guess: int, label: Optional[int]):
+    """What the image was named, green if that is right; and what it is, if it is not."""
+    name = readable(data.class_names[guess])
+    if label is None:
+        add_title(axis, name, "", INK)
+    elif label == guess:
+        add_title(axis, name, "", RIGHT)
+    else:
+        add_title(axis, name, f"is {readable(data.class_names[label])}", WRONG)
+
+
+def add_window(axis, box: Tensor):
+    """A dashed rectangle.  box: [4] top, left, height, width in pixels"""
+    from matplotlib.patches import Rectangle
+
+    top, left, height, width = box.tolist()
+    dashes = (0, (4, 3))
+    window = Rectangle(
+        (left, top), width, height, fill=False, linewidth=1.6, edgecolor="white", linestyle=dashes
+    )
+    axis.add_patch(window)
+
+
+def add_map(axis, attention: Tensor, size: int):
+    """Lay a map [G, G] over the image, scaled to its own range; a ring marks its peak.
+
+    The weaker the attention, the more transparent it is. Returns what a scale is drawn for.
+    """
     grid = len(attention)
-    heat = F.interpolate(attention[None, None], scale_factor=8, mode="bicubic")[0, 0]
+    heat = F.interpolate(attention[None, None], scale_factor=8, mode="bicubic")[0, 0]  # [8 G, 8 G]
     heat = ((heat - heat.min()) / (heat.max() - heat.min()).clamp_min(1e-12)).cpu().numpy()
-    shown = axis.imshow(
+    overlay = axis.imshow(
         heat,
         extent=(0, size, size, 0),
         cmap="inferno",
@@ -98,38 +138,41 @@ def lay_over(axis, attention: Tensor, size: int):
         vmin=0,
         vmax=1,
     )
-    y, x = np.unravel_index(int(attention.argmax()), (grid, grid))
+    row, column = np.unravel_index(int(attention.argmax()), (grid, grid))
     axis.plot(
-        (x + 0.5) * size / grid,
-        (y + 0.5) * size / grid,
+        (column + 0.5) * size / grid,
+        (row + 0.5) * size / grid,
         "o",
         markersize=9,
         markerfacecolor="none",
         markeredgecolor="white",
         markeredgewidth=1.2,
     )
-    return shown
+    return overlay
 
 
-def add_scale(figure, axes, shown):
-    scale = figure.colorbar(shown, ax=list(axes), shrink=0.86, aspect=28, pad=0.008, ticks=[0, 1])
+def add_scale(figure, axes, overlay):
+    """The colours of the maps, right of them all."""
+    scale = figure.colorbar(overlay, ax=list(axes), shrink=0.86, aspect=28, pad=0.008, ticks=[0, 1])
     scale.ax.set_yticklabels(["least", "most"], fontsize=7, color=GRAY)
     scale.set_label("attention, each map by itself", fontsize=7, color=GRAY, labelpad=-14)
     scale.outline.set_visible(False)
     scale.ax.tick_params(length=0)
 
 
-def entitle(axis, title: str, remark: str, colour: str = INK):
-    axis.set_title(
-        title,
-        color=colour,
-        fontsize=10,
-        fontweight="bold" if colour != INK else "normal",
-        pad=15,
-        parse_math=False,
-    )
+def add_title(axis, title: str, remark: str, colour: str = INK):
+    """A title, and a remark in small letters below it. Names may hold anything, so nothing is read as TeX."""
+    weight = "bold" if colour != INK else "normal"
+    axis.set_title(title, color=colour, fontsize=10, fontweight=weight, pad=15, parse_math=False)
     axis.text(
-        0.5, 1.025, remark, transform=axis.transAxes, ha="center", fontsize=8, color=GRAY, parse_math=False
+        0.5,
+        1.025,
+        remark,
+        transform=axis.transAxes,
+        ha="center",
+        fontsize=8,
+        color=GRAY,
+        parse_math=False,
     )
 
 
@@ -137,7 +180,9 @@ def stack(panels: List[Image.Image], columns: int) -> Image.Image:
     """Panels of one size, row by row, on one sheet."""
     width, height = panels[0].size
     columns = min(columns, len(panels))
-    sheet = Image.new("RGB", (columns * width, -(-len(panels) // columns) * height), "white")
+    rows = -(-len(panels) // columns)  # rounded up
+    sheet = Image.new("RGB", (columns * width, rows * height), "white")
     for place, panel in enumerate(panels):
-        sheet.paste(panel, (place % columns * width, place // columns * height))
+        row, column = divmod(place, columns)
+        sheet.paste(panel, (column * width, row * height))
     return sheet

@@ -344,7 +344,7 @@ def add_ignored_options(parser: argparse.ArgumentParser):
         )
 
 
-# ---- read -----------------------------------------------------------------------------------------
+# ---- read ------------------------------------------------------------------------------------------
 
 
 def get_options(arguments: Optional[List[str]] = None) -> argparse.Namespace:

@@ -53,7 +53,7 @@ def clip_folder(opt: Namespace) -> Path:
 
 
 def benchmark_files(opt: Namespace) -> BenchmarkFiles:
-    """Where the data lie."""
+    """Where the data lie. `opt` may be that of any program with support.cli.add_data_options."""
     return find_files(
         root=opt.root,
         dataset=opt.dataset,

@@ -58,7 +58,7 @@ def rank() -> int:
     return dist.get_rank() if dist.is_initialized() else 0
 
 
-# ---- what all processes know -------------------------------------------------------------------------------
+# ---- what all processes know -----------------------------------------------------------------------
 
 
 def rank_zero(function: Callable, *arguments) -> Any:
@@ -101,7 +101,7 @@ def raise_together(function: Callable) -> Any:
     return result
 
 
-# ---- dividing batches --------------------------------------------------------------------------------------
+# ---- dividing batches ------------------------------------------------------------------------------
 # In training every batch is divided: each process takes some of its rows. In an evaluation the batches are
 # dealt out: a batch stays together, so that its numbers are those of one process to the last bit.
 
@@ -169,7 +169,7 @@ def gather_stream(results: Iterator) -> Iterator:
         yield from (result for result in this_round if result is not None)
 
 
-# ---- progress ----------------------------------------------------------------------------------------------
+# ---- progress --------------------------------------------------------------------------------------
 
 
 def progress(iterable: Optional[Iterable], title: str, total: Optional[int] = None, initial: int = 0) -> tqdm:

@@ -17,7 +17,7 @@ from typing import Any, Container, Iterator, Tuple, Union
 
 import numpy as np
 
-# ---- JSON and text -----------------------------------------------------------------------------------------
+# ---- JSON and text ---------------------------------------------------------------------------------
 
 SURROGATES = re.compile("[\ud800-\udfff]")  # halves of a letter: JSON can spell one, but nothing can print it
 
@@ -35,7 +35,7 @@ def are_words(value: Any) -> bool:
     return isinstance(value, str) and bool(value.strip()) and not SURROGATES.search(value)
 
 
-# ---- archives ----------------------------------------------------------------------------------------------
+# ---- archives --------------------------------------------------------------------------------------
 
 LARGE_ARCHIVE = 2**30  # bytes, unpacked. A smaller one fits into memory.
 PACKING_RATIO = 4  # numbers that mean something shrink a little when packed, not to a quarter
@@ -50,7 +50,7 @@ def check_archive(path: Path):
         raise ValueError(f"it has {size:,} bytes and would unpack to {unpacked_size:,}")
 
 
-# ---- .mat files --------------------------------------------------------------------------------------------
+# ---- .mat files ------------------------------------------------------------------------------------
 # A MAT-file of level 5 is a header of 128 bytes and then elements, one for each variable. An element is a
 # tag, its kind and its size, and its content. A variable's content is again a list of elements: flags,
 # dimensions, name, values. The values of a cell array are variables. A variable may also be packed by zlib.

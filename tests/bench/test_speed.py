@@ -1,4 +1,4 @@
-"""Options that make it faster: what they change in the numbers, and what they do where they cannot be used."""
+"""Options that make it faster: how numbers change, and what happens where they cannot be used."""
 
 import os
 import subprocess
@@ -7,13 +7,13 @@ import sys
 import pytest
 import torch
 
-from data.pipeline import normalize, statistics
+from data.pipeline import Normalize, dsva_preprocessing
 from dsva.engine import make_optimizer
-from dsva.losses import Criterion, peak_distance
-from dsva.windows import indices
-from runs.build import build_data, build_model
+from dsva.losses import Criterion
+from runs.build import build_data, build_network
 from runs.options import get_options
-from support.machine import REPOSITORY
+from runs.settings import benchmark_files, network_settings
+from support.cli import REPOSITORY
 
 CPU = torch.device("cpu")
 
@@ -25,7 +25,8 @@ def build(root, clip):
     def from_words(*words: str):
         opt = get_options(["--root", str(root), "--clip", str(clip), *words])
         torch.manual_seed(0)
-        return build_model(opt, build_data(opt, CPU))
+        data = build_data(benchmark_files(opt), None, CPU)
+        return build_network(network_settings(opt), data, CPU)
 
     yield from_words
     from_words()  # and TF32 is off again
@@ -38,7 +39,7 @@ def images():
 
 @pytest.mark.parametrize("precision, closeness", [("tf32", 0), ("bf16", 3e-2)])
 def test_tokens_stay_close_and_in_full_precision(build, images, precision, closeness):
-    tokens, other = build().tokens(images), build("--precision", precision).tokens(images)
+    tokens, other = build().encode(images), build("--precision", precision).encode(images)
     assert other.dtype == torch.float32
     torch.testing.assert_close(other, tokens, rtol=closeness, atol=closeness)
     assert torch.equal(other, tokens) == (precision == "tf32")  # which a CPU has not
@@ -58,7 +59,7 @@ def test_a_compiled_network_learns_and_is_saved_under_the_same_names(build, imag
     assert compiled.state_dict().keys() == plain.state_dict().keys()
     for model in models:
         model.learn(everything=True)
-    tokens = [model.tokens(images) for model in models]
+    tokens = [model.encode(images) for model in models]
     torch.testing.assert_close(*tokens, rtol=1e-5, atol=1e-5)
     for several in tokens:
         several.sum().backward()
@@ -68,13 +69,13 @@ def test_a_compiled_network_learns_and_is_saved_under_the_same_names(build, imag
 
 
 def test_without_a_compiler_a_line_says_so(build, images, monkeypatch, capsys):
-    expected = build().tokens(images)
+    expected = build().encode(images)
 
     def fail(*args, **kwargs):
         raise RuntimeError("no C++ compiler\nmore of it")
 
     monkeypatch.setattr(torch, "compile", fail)
-    assert torch.equal(build("--compile").tokens(images), expected)
+    assert torch.equal(build("--compile").encode(images), expected)
     assert (
         "note: --compile cannot be used here (no C++ compiler): the network runs as it is\n"
         in capsys.readouterr().out
@@ -82,7 +83,10 @@ def test_without_a_compiler_a_line_says_so(build, images, monkeypatch, capsys):
 
 
 def test_a_cuda_toolkit_without_a_gpu_is_no_complaint(tmp_path):
-    compiles = "import torch; from clip import checkpoint; checkpoint.compile_tower(torch.nn.Linear(2, 2), torch.device('cpu'))"
+    compiles = (
+        "import torch; from clip import checkpoint; "
+        "checkpoint.compile_tower(torch.nn.Linear(2, 2), torch.device('cpu'))"
+    )
     ran = subprocess.run(
         [sys.executable, "-c", compiles],
         cwd=REPOSITORY / "model",
@@ -108,21 +112,20 @@ def test_adam_without_its_fused_kernel_learns_the_same(build, images, monkeypatc
     for model, optimizer in zip((fused, plain), optimizers):
         for _ in range(3):
             optimizer.zero_grad()
-            model.tokens(images).square().sum().backward()
+            model.encode(images).square().sum().backward()
             optimizer.step()
-    torch.testing.assert_close(fused.tokens(images), plain.tokens(images), rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(fused.encode(images), plain.encode(images), rtol=1e-3, atol=1e-4)
 
 
 def test_what_a_test_has_left_on_the_device_can_be_learnt_with(build):
     model, pixels = build(), torch.randint(256, (2, 3, 32, 32), dtype=torch.uint8)
-    criterion = Criterion({"l_regular": 1.0, "cpt": 1.0, "xe": 1.0}, groups=[[0, 1], [2, 3], [4, 5]])
-    for kept in (statistics, indices, peak_distance):
-        kept.cache_clear()
+    weights = {"l_regular": 1.0, "cpt": 1.0, "xe": 1.0}
+    criterion = Criterion(weights, groups=[[0, 1], [2, 3], [4, 5]], grid=model.grid)
+    normalize = Normalize(dsva_preprocessing(32, "imagenet"))
     M, labels = torch.rand(6, 4), torch.tensor([0, 1])
     with torch.inference_mode():
-        criterion(model(normalize(pixels, "imagenet"), M, windows=True), labels, M, model, full=True)
+        criterion(model(normalize(pixels), M, windows=True), labels, M, model, full=True)
     model.learn(everything=True)
-    sum(
-        criterion(model(normalize(pixels, "imagenet"), M, windows=True), labels, M, model, full=True).values()
-    ).backward()
+    terms = criterion(model(normalize(pixels), M, windows=True), labels, M, model, full=True)
+    sum(terms.values()).backward()
     assert model.prototypes.grad.isfinite().all()

@@ -8,7 +8,7 @@ from data.benchmark import readable
 from support.errors import InputError
 from support.machine import REPOSITORY
 
-# ---- words -------------------------------------------------------------------------------------------
+# ---- words -----------------------------------------------------------------------------------------
 
 
 def test_the_default_vocabulary_has_98_attributes_in_the_published_groups():
@@ -52,7 +52,7 @@ def test_class_names_become_words(name, words):
     assert readable(name) == words
 
 
-# ---- the matrix --------------------------------------------------------------------------------------
+# ---- the matrix ------------------------------------------------------------------------------------
 
 
 def test_classes_that_come_later_take_their_place_and_move_none():

@@ -11,7 +11,7 @@ from transformers import CLIPModel, CLIPProcessor
 from clip.contrastive import contrastive_loss, dropped_patches, embed_texts, schedule
 from clip.evaluation import retrieval
 
-# ---- the loss ----------------------------------------------------------------------------------------
+# ---- the loss --------------------------------------------------------------------------------------
 
 
 def test_the_loss_of_a_pair_by_hand():
@@ -60,7 +60,7 @@ def test_each_of_several_texts_of_an_image_is_found_among_those_that_are_not_tru
     assert torch.allclose(contrastive_loss(images, texts, torch.tensor(4.0), pairs, true), expected)
 
 
-# ---- training ----------------------------------------------------------------------------------------
+# ---- training --------------------------------------------------------------------------------------
 
 
 def test_the_learning_rate_rises_in_a_line_and_falls_in_a_cosine():
@@ -75,7 +75,7 @@ def test_dropped_patches_are_not_seen_and_the_class_token_is(trained):
     assert model.vision_model(pixel_values=torch.zeros(2, 3, 32, 32)).last_hidden_state.shape[1] == 1 + 16
 
 
-# ---- evaluation --------------------------------------------------------------------------------------
+# ---- evaluation ------------------------------------------------------------------------------------
 
 
 def test_retrieval_counts_queries_whose_answer_comes_first():

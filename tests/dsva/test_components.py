@@ -59,7 +59,8 @@ def test_random_masks(seed, size, share):
 
 
 def winding_lines(size: int) -> torch.Tensor:
-    """[n, S, S]: a spiral, a comb, lines that run to and fro, a labyrinth; in all eight views. And a chessboard."""
+    """[n, S, S]: a spiral, a comb, lines that run to and fro, a labyrinth; in all eight views. And a
+    chessboard."""
     spiral, to_and_fro, comb, chess = np.zeros((4, size, size), bool)
     for k in range(0, size // 2, 2):
         end = size - 1 - k

@@ -42,7 +42,8 @@ def test_zsl_score_in_percent():
     assert score == {"accuracy": 75.0} and per_class.tolist() == [100, 50]
 
 
-# Classes 0 and 1 are seen, 2 is unseen. Gaps between the best seen and the best unseen score: 0.5, 0.1, 0.3, -0.2.
+# Classes 0 and 1 are seen, 2 is unseen. Gaps between the best seen and the best unseen score: 0.5,
+# 0.1, 0.3, -0.2.
 SCORES = np.array([[0.7, 0.1, 0.2], [0.3, 0.4, 0.3], [0.6, 0.1, 0.3], [0.1, 0.3, 0.5]])
 LABELS, SEEN, UNSEEN = np.array([0, 1, 2, 2]), np.array([0, 1]), np.array([2])
 

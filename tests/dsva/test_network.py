@@ -34,7 +34,7 @@ def model(clip):
 
 def test_prototypes_start_in_the_published_range(model):
     assert model.prototypes.shape == (6, 32)
-    assert 0 <= model.prototypes.min() and 1.5e-4 < model.prototypes.max() <= 2e-4
+    assert model.prototypes.min() >= 0 and 1.5e-4 < model.prototypes.max() <= 2e-4
 
 
 def test_tokens_are_before_the_post_layer_norm(model, clip):
@@ -81,7 +81,7 @@ def test_later_everything_learns_also_through_the_window(model):
     assert model.tower.embeddings.patch_embedding.weight.grad.abs().sum() > 0
 
 
-# ---- checkpoints -----------------------------------------------------------------------------------------------------
+# ---- checkpoints -----------------------------------------------------------------------------------
 
 
 def tower_weights(folder):

@@ -68,7 +68,7 @@ def test_images(data, gzsl):
 test_images.__test__ = False
 
 
-# ---- what it looks at ------------------------------------------------------------------------------------------------
+# ---- what it looks at ------------------------------------------------------------------------------
 
 
 def test_the_choice_is_the_same_if_no_test_image_can_be_read(finished, clip, tmp_path, capsys):
@@ -125,7 +125,7 @@ def test_at_most_a_third_of_the_seen_classes_play_unless_told_otherwise(root):
     assert len(validation_benchmark(few, "train_zsl_loc", False, 3, 0).unseen) == 3
 
 
-# ---- what it chooses -------------------------------------------------------------------------------------------------
+# ---- what it chooses -------------------------------------------------------------------------------
 
 
 def test_the_epoch_is_the_best_one_of_the_choice(finished):
@@ -188,7 +188,7 @@ def test_the_constant_of_a_choice_gives_the_highest_h(root):
     assert best > h(0) and best >= max(map(h, np.linspace(-1, 1, 400)))
 
 
-# ---- what it keeps ---------------------------------------------------------------------------------------------------
+# ---- what it keeps ---------------------------------------------------------------------------------
 
 
 def test_the_clean_epoch_has_weights_and_tables(finished):
@@ -277,7 +277,7 @@ def test_a_finished_run_is_not_run_again(finished, places, monkeypatch):
     assert results_of(finished) == before
 
 
-# ---- wrong use -------------------------------------------------------------------------------------------------------
+# ---- wrong use -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -327,7 +327,7 @@ def test_a_saved_model_is_no_start_of_a_clean_run(finished, tmp_path, capsys):
     assert "leave --resume out" in error and not (tmp_path / "run").exists()
 
 
-# ---- several divisions and seeds -------------------------------------------------------------------------------------
+# ---- several divisions and seeds -------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import torch
 import annotate
 from clip.attributes import CLASS_PROMPTS, group_indices, merge_sources, unit_norm
 from conftest import cell_array, write_dataset
-from data.benchmark import load_benchmark
+from data.benchmark import BenchmarkFiles, load_benchmark
 from helpers import NAMES, VOCABULARY, FakeClip, change_splits, vector, write_whole_clip
 from support.errors import InputError
 
@@ -53,7 +53,7 @@ def run(root, words="", clip="unused", output="mine_splits.mat"):
     return scipy.io.loadmat(root / output)
 
 
-# ---- the matrix --------------------------------------------------------------------------------------
+# ---- the matrix ------------------------------------------------------------------------------------
 
 
 def similarities_by_hand(source):
@@ -114,11 +114,13 @@ def test_untested_images_stand_for_classes_of_either_kind_and_say_of_which_divis
     assert FakeClip.images == [f"image_{n}.png" for n in range(15) if n not in (0, 1, 3, 6, 9, 12)]
     with pytest.raises(InputError, match="outside the test sets of --random_id 0, not of 1"):
         load_benchmark(
-            root / "RSSDIVCS/files/61_images.mat",
-            root / "mine_splits.mat",
-            root / "attri_group_3.json",
-            root / "RSSDIVCS",
-            random_id=1,
+            BenchmarkFiles(
+                root / "RSSDIVCS/files/61_images.mat",
+                root / "mine_splits.mat",
+                root / "attri_group_3.json",
+                root / "RSSDIVCS",
+                random_id=1,
+            )
         )
 
 
@@ -160,11 +162,13 @@ def test_the_published_format_comes_out(root, clip):
     source = change_splits(root, unseen_classes_0=cell_array(["Class0"]))
     table = run(root, clip=clip, output="new/mine_splits.mat")
     data = load_benchmark(
-        root / "RSSDIVCS/files/61_images.mat",
-        root / "new/mine_splits.mat",
-        root / "new/attri_group_3.json",
-        root / "RSSDIVCS",
-        random_id=1,
+        BenchmarkFiles(
+            root / "RSSDIVCS/files/61_images.mat",
+            root / "new/mine_splits.mat",
+            root / "new/attri_group_3.json",
+            root / "RSSDIVCS",
+            random_id=1,
+        )
     )
     assert data.class_attributes.shape == (5, 5) and data.groups == {
         "functions": [0, 1],
@@ -190,7 +194,7 @@ def test_the_same_command_writes_the_same(root, clip):
     np.testing.assert_array_equal(run(root, "--from seen", clip)["att"], first["att"])
 
 
-# ---- the truth ---------------------------------------------------------------------------------------
+# ---- the truth -------------------------------------------------------------------------------------
 
 
 def test_the_truth_is_found_by_name_and_goes_along(root, monkeypatch, capsys):
@@ -208,7 +212,7 @@ def test_the_truth_is_found_by_name_and_goes_along(root, monkeypatch, capsys):
     assert 0.8 < correlation < 1.0  # standardising once more changes a few ranks
 
 
-# ---- errors ------------------------------------------------------------------------------------------
+# ---- errors ----------------------------------------------------------------------------------------
 
 
 def spoil_tokenizer(root, clip):

@@ -15,7 +15,7 @@ from helpers import HERE, TINY, inputs, train, training_error, weights, write_li
 pytestmark = pytest.mark.usefixtures("one_thread")
 
 
-# ---- the checkpoint ----------------------------------------------------------------------------------
+# ---- the checkpoint --------------------------------------------------------------------------------
 
 
 def test_the_folder_loads_as_a_processor_and_a_model(trained, captioned):
@@ -88,7 +88,7 @@ def test_half_saves_float16_and_reports_the_scores_of_those_weights(captioned, t
     assert "class_name_top1" not in json.loads((tmp_path / "clip" / "train_results.json").read_text())
 
 
-# ---- what the user gave is wrong ---------------------------------------------------------------------
+# ---- what the user gave is wrong -------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

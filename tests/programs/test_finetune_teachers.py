@@ -38,7 +38,7 @@ def same_weights(one, other) -> bool:
     return all(torch.equal(value, other[name]) for name, value in one.items())
 
 
-# ---- in a training -----------------------------------------------------------------------------------
+# ---- in a training ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("which", [slice(0, 2), slice(2, 4)], ids=["image", "text"])
@@ -107,7 +107,7 @@ def test_a_state_without_the_teachers_heads_is_not_gone_on_from(captioned, tmp_p
     assert stop.value.code == 2 and "state.pt cannot be gone on from" in said and said.count("\n") == 1
 
 
-# ---- the last epochs, and the precision --------------------------------------------------------------
+# ---- the last epochs, and the precision ------------------------------------------------------------
 
 
 def test_no_patch_is_dropped_in_whole_epochs_and_some_are_in_those_before(captioned, tmp_path):
@@ -134,7 +134,7 @@ def test_auto_is_full_precision_on_a_cpu_and_bf16_saves_full_weights(captioned, 
     assert all(value.dtype == full[name].dtype and value.isfinite().all() for name, value in mixed.items())
 
 
-# ---- what the user gave is wrong ---------------------------------------------------------------------
+# ---- what the user gave is wrong -------------------------------------------------------------------
 
 
 def text_file(file):

@@ -22,27 +22,31 @@ from runs.settings import loss_weights, window_groups, windows_after
 
 REPOSITORY = Path(__file__).parents[2]
 # The six command lines as published, their paths aside.
-PUBLISHED = (
-    "--dataset RSSDIVCS --pretrain_epoch 4 --pro_type 4 --pro_thr 1.0 --additional_loss --calibrated_stacking 0.7 --cuda "
-    "--nepoch 30 --batch_size 64 --train_id 123 --pretrain_lr 1e-4 --classifier_lr 1e-6 --xe 1 --attri 1e-2 --l_xe 1 "
-    "--l_attri 8e-2 --xe_pro 1 --cpt 1e-9 --use_group --train_mode 'distributed' --n_batch 300 --ways 8 --shots 3 "
-    "--sel_res layer"
-)
+PUBLISHED = """
+    --dataset RSSDIVCS --pretrain_epoch 4 --pro_type 4 --pro_thr 1.0 --additional_loss
+    --calibrated_stacking 0.7 --cuda --nepoch 30 --batch_size 64 --train_id 123 --pretrain_lr 1e-4
+    --classifier_lr 1e-6 --xe 1 --attri 1e-2 --l_xe 1 --l_attri 8e-2 --xe_pro 1 --cpt 1e-9 --use_group
+    --train_mode 'distributed' --n_batch 300 --ways 8 --shots 3 --sel_res layer
+"""
+NO_NORMS = "--regular 0 --l_regular 0"
+GZSL = "--gzsl --calibrated_stacking"
 SETTINGS = {
-    "43 zsl": "--pro_start_epoch -1 --manualSeed 3982 --regular 0 --l_regular 0",
-    "52 zsl": "--pro_start_epoch -1 --manualSeed 3866 --regular 0 --l_regular 0",
-    "61 zsl": "--pro_start_epoch 40 --manualSeed 4702 --regular 0 --l_regular 0",
-    "43 gzsl": "--pro_start_epoch -1 --manualSeed 1342 --regular 0 --l_regular 0 --gzsl --calibrated_stacking 0.0001",
-    "52 gzsl": "--pro_start_epoch -1 --manualSeed 9905 --regular 5e-6 --l_regular 5e-4 --gzsl --calibrated_stacking 0.00014",
-    "61 gzsl": "--pro_start_epoch -1 --regular 0 --l_regular 0 --gzsl --calibrated_stacking 0.0001",
+    "43 zsl": f"--pro_start_epoch -1 --manualSeed 3982 {NO_NORMS}",
+    "52 zsl": f"--pro_start_epoch -1 --manualSeed 3866 {NO_NORMS}",
+    "61 zsl": f"--pro_start_epoch 40 --manualSeed 4702 {NO_NORMS}",
+    "43 gzsl": f"--pro_start_epoch -1 --manualSeed 1342 {NO_NORMS} {GZSL} 0.0001",
+    "52 gzsl": f"--pro_start_epoch -1 --manualSeed 9905 --regular 5e-6 --l_regular 5e-4 {GZSL} 0.00014",
+    "61 gzsl": f"--pro_start_epoch -1 {NO_NORMS} {GZSL} 0.0001",
 }
 # All options that the published program declares, some with a value as its users may give them.
 DECLARED = """
-    --root . --image_root . --dataset RSSDIVCS --matdataset True --image_embedding res101 --class_embedding att
+    --root . --image_root . --dataset RSSDIVCS --matdataset True --image_embedding res101
+    --class_embedding att
     --image_embedding_path . --class_embedding_path . --random_id 0 --preprocessing --standardization --ol
     --validation --batch_size 64 --nepoch 1 --classifier_lr 1e-6 --beta1 0.5 --cuda --pretrain_classifier x
     --manualSeed 1 --resnet_path ./resnet101.pth --train_id 0 --pretrained --image_type test_unseen_loc
-    --pretrain_epoch 4 --proto_warm --pretrain_lr 1e-4 --gzsl --additional_loss --xe 1 --attri 1e-2 --regular 0
+    --pretrain_epoch 4 --proto_warm --pretrain_lr 1e-4 --gzsl --additional_loss --xe 1 --attri 1e-2
+    --regular 0
     --l_xe 1 --l_attri 1e-2 --l_regular 0 --xe_pro 1 --pro_type 4 --attention_K 3 --pro_size 16 --pro_thr 1.0
     --pro_weight 1 --pro_start_epoch 0 --cpt 1e-9 --calibrated_stacking 0.7 --save_att False --IoU_scale 4
     --IoU_thr 0.5 --resize_WH --out_of_edge --max_area_center --KNOW_BIRD_BB --train_mode random --n_batch 1
@@ -59,7 +63,7 @@ EXPERIMENTS = {
 }
 
 
-# ---- the six experiments ---------------------------------------------------------------------------------------------
+# ---- the six experiments ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", SETTINGS)
@@ -94,7 +98,7 @@ def test_every_option_of_the_published_program_is_understood_or_said_to_do_nothi
     ignored = [name for name in given if f"--{name}," in f"{note}," or note.endswith(f"--{name}")]
     replaced = ["image_embedding_path", "class_embedding_path"]
     assert sorted([*ignored, *replaced, *(name for name in given if hasattr(opt, name))]) == sorted(given)
-    assert opt.image_embedding == opt.class_embedding == os.getcwd()  # paths, not the names
+    assert opt.image_embedding == opt.class_embedding == str(Path.cwd())  # paths, not the names
 
 
 def test_terms_are_silenced_as_in_the_published_program():
@@ -150,10 +154,10 @@ def test_experiment_scripts_run_from_anywhere(root, clip, tmp_path, experiment):
     )
     assert done.returncode == 0, done.stderr
     assert ("U " in done.stdout) == ("gzsl" in experiment)
-    assert os.readlink(REPOSITORY / "script" / f"{EXPERIMENTS[experiment]}.sh") == f"{experiment}.sh"
+    assert (REPOSITORY / "script" / f"{EXPERIMENTS[experiment]}.sh").readlink() == Path(f"{experiment}.sh")
 
 
-# ---- a run and its folder --------------------------------------------------------------------------------------------
+# ---- a run and its folder --------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -282,7 +286,8 @@ def test_attributes_in_no_group_are_told(tmp_path, capsys):
 
 def test_random_mode_and_no_additional_loss(places, tmp_path):
     run(
-        f"{QUICK} --nepoch 2 --train_mode random --batch_size 16 --no-additional_loss --xe_on logits --pro_type 1",
+        f"{QUICK} --nepoch 2 --train_mode random --batch_size 16 "
+        "--no-additional_loss --xe_on logits --pro_type 1",
         output=tmp_path / "run",
         **places,
     )
@@ -299,7 +304,7 @@ def test_a_run_without_seed_draws_and_records_one(places, tmp_path):
     assert log(tmp_path / "run") == log(tmp_path / "again")
 
 
-# ---- going on --------------------------------------------------------------------------------------------------------
+# ---- going on --------------------------------------------------------------------------------------
 
 
 def test_the_same_command_goes_on_as_if_never_interrupted(places, tmp_path, monkeypatch):
@@ -352,7 +357,7 @@ def test_a_name_gets_a_number_when_a_run_with_other_options_has_it(places, tmp_p
     assert sorted(folder.name for folder in (tmp_path / "runs").iterdir()) == ["mine", "mine-2"]
 
 
-# ---- wrong use -------------------------------------------------------------------------------------------------------
+# ---- wrong use -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

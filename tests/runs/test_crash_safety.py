@@ -1,4 +1,5 @@
-"""A training that is killed, interrupted, or has no room to write goes on as if nothing had happened; two at once are refused."""
+"""A training that is killed, interrupted, or has no room to write goes on as if nothing had happened; two
+at once are refused."""
 
 import errno
 import os
@@ -68,7 +69,7 @@ def assert_same(folder: Path, other: Path):
             ).read_bytes()
 
 
-# ---- killed ----------------------------------------------------------------------------------------------------------
+# ---- killed ----------------------------------------------------------------------------------------
 
 
 def test_killed_at_file_operations_it_ends_the_same():
@@ -147,7 +148,7 @@ def test_killed_between_last_and_best_the_best_is_made_up_for(places, tmp_path, 
         assert best == last
 
 
-# ---- interrupted -----------------------------------------------------------------------------------------------------
+# ---- interrupted -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("number, code", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
@@ -183,12 +184,16 @@ def test_an_epoch_depends_on_no_draw_before_it(whole, places, tmp_path, monkeypa
     assert draws[0] == draws[1]
 
 
-# ---- two at once -----------------------------------------------------------------------------------------------------
+# ---- two at once -----------------------------------------------------------------------------------
 
 
 @contextmanager
 def another_process_in(folder: Path):
-    code = f"import sys; sys.path.insert(0, {str(REPOSITORY / 'model')!r}); from pathlib import Path; from support.files import hold\nlock = hold(Path({str(folder)!r})); print(); sys.stdin.read()"
+    code = (
+        f"import sys; sys.path.insert(0, {str(REPOSITORY / 'model')!r})\n"
+        "from pathlib import Path\nfrom support.files import hold\n"
+        f"lock = hold(Path({str(folder)!r})); print(); sys.stdin.read()"
+    )
     process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
         process.stdout.readline()
@@ -230,7 +235,7 @@ def test_several_runs_do_not_overwrite_the_results_of_one(whole, places, capsys)
     assert (whole / "results.json").read_bytes() == before
 
 
-# ---- no room to write ------------------------------------------------------------------------------------------------
+# ---- no room to write ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("file", ["log.jsonl", "per_class_last.csv", "last.safetensors", "best.safetensors"])

@@ -125,10 +125,11 @@ def test_the_same_content_written_at_another_time_is_the_same_file(tmp_path):
 def test_a_saved_model_whose_classes_were_described_anew_is_refused(copy):
     load_saved(copy / "run" / "last.safetensors", torch.device("cpu"))
     annotate_anew(copy)
-    with pytest.raises(
-        InputError,
-        match=f"last.safetensors was trained with another .*{SPLITS}: .*has changed since. Put the former file back, or train anew",
-    ):
+    words = (
+        f"last.safetensors was trained with another .*{SPLITS}: .*has changed since. "
+        "Put the former file back, or train anew"
+    )
+    with pytest.raises(InputError, match=words):
         load_saved(copy / "run" / "last.safetensors", torch.device("cpu"))
 
 

@@ -34,7 +34,7 @@ def one_of_two(monkeypatch, tmp_path):
     return become
 
 
-# ---- exit codes ------------------------------------------------------------------------------------------
+# ---- exit codes ------------------------------------------------------------------------------------
 
 
 def test_wrong_input_is_one_line_and_code_2(capsys):
@@ -113,7 +113,7 @@ def test_a_worker_that_dies_of_the_same_signal_is_no_error_of_its_own(capsys):
     assert stop.value.code == 143 and "the same command goes on" in capsys.readouterr().err
 
 
-# ---- several processes -----------------------------------------------------------------------------------
+# ---- several processes -----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("first, second", [(0, 1), (1, 0)])
@@ -150,7 +150,7 @@ def test_what_breaks_in_another_process_is_not_reported(one_of_two, capsys):
     assert capsys.readouterr().out == ""
 
 
-# ---- messages --------------------------------------------------------------------------------------------
+# ---- messages --------------------------------------------------------------------------------------
 
 
 def test_an_error_of_a_loaders_worker_is_its_message_alone():

@@ -1,36 +1,41 @@
 """A cache changes no number, notices what has changed, and survives what may happen to it."""
 
+import json
 import os
 import pickle
 import signal
 import subprocess
 import sys
 import time
+import zlib
 from argparse import Namespace
+from importlib.metadata import version
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torchvision import transforms
 
 from conftest import write_dataset
-from data import cache, pipeline
-from data.cache import Store, keep, open_cache
-from data.pipeline import SceneImages, scene_loader
+from data import cache, decoding, store
+from data.cache import open_cache, open_shared
+from data.pipeline import Images, ImagesOnDevice, Preprocessing, dsva_preprocessing, image_loader
+from data.store import Store
+from helpers import QUICK, fails, load, log, run
 from support.errors import InputError
-from test_dataset import load
-from helpers import QUICK, fails, log, run
 
-REPOSITORY = Path(__file__).parents[1]
+REPOSITORY = Path(__file__).parents[2]
 CPU = torch.device("cpu")
-SIZE = 32
+HOW = dsva_preprocessing(32, "imagenet")
 KINDS = ["none", "disk", "memory", "device"]
 KEYS = [[0, 7, 59], [(3, 1), (3, 2), (44, 5)], [(20, draw) for draw in range(30)]]  # of test and of training
 
 
 @pytest.fixture
 def data(tmp_path):
-    keep.cache_clear()
+    open_shared.cache_clear()
     data = load(write_dataset(tmp_path))
     for place, size in {7: (90, 33), 20: (33, 90)}.items():  # of any shape
         Image.effect_noise(size, 80).convert("RGB").save(data.image_paths[place])
@@ -38,29 +43,28 @@ def data(tmp_path):
 
 
 def open_all(data, kind, folder=None, workers=0):
-    return SceneImages(data, SIZE, open_cache(kind, data.image_paths, SIZE, folder, workers, CPU))
+    decoded = open_cache(kind, data.image_paths, HOW, folder, workers, CPU)
+    return Images(data.image_paths, HOW, data.labels, decoded)
 
 
 def batches(scenes, workers=0, keys=KEYS):
-    return [
-        (images.tolist(), labels.tolist())
-        for images, labels in scene_loader(scenes, keys, workers, pin_memory=False)
-    ]
+    return [(images.tolist(), labels.tolist()) for images, labels in image_loader(scenes, keys, workers, CPU)]
 
 
-def decoding(monkeypatch) -> list:
+def watch_decoding(monkeypatch) -> list:
     """The files that are decoded from now on."""
 
-    def decode(path, size):
-        seen.append(path)
-        return once(path, size)
+    decode, seen = decoding.decode, []
 
-    once, seen = cache.decode, []
-    monkeypatch.setattr(cache, "decode", decode)
+    def watched(path, how):
+        seen.append(path)
+        return decode(path, how)
+
+    monkeypatch.setattr(decoding, "decode", watched)
     return seen
 
 
-# ---- the same numbers ------------------------------------------------------------------------------------------------
+# ---- the same numbers ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -73,15 +77,15 @@ def test_every_cache_gives_the_same_images(data, tmp_path, kind, named, workers)
     assert (tmp_path / "cache").exists() == named
 
 
-def on_device(scenes) -> SceneImages:
+def on_device(scenes) -> Images:
     """As on a GPU, but on the CPU."""
-    scenes.kept.content = torch.from_numpy(scenes.kept.content)
+    scenes.decoded.content = torch.from_numpy(scenes.decoded.content)
     return scenes
 
 
 def test_whole_batches_are_cut_out_on_the_device(data):
-    loader = scene_loader(on_device(open_all(data, "memory")), KEYS, 2, pin_memory=True)
-    assert isinstance(loader.dataset, pipeline.OnDevice) and len(loader) == len(KEYS)
+    loader = image_loader(on_device(open_all(data, "memory")), KEYS, 2, CPU)
+    assert isinstance(loader.loader.dataset, ImagesOnDevice) and len(loader) == len(KEYS)
     assert [(images.tolist(), labels.tolist()) for images, labels in loader] == batches(
         open_all(data, "none")
     )
@@ -111,8 +115,8 @@ def test_a_run_gives_the_same_numbers_with_every_cache(root, clip, tmp_path, wor
 def test_the_file_lies_beside_the_dataset_and_serves_later_runs(clip, tmp_path, monkeypatch):
     write_dataset(tmp_path)
     for name, opened in (("first", 60), ("second", 0)):
-        keep.cache_clear()
-        seen = decoding(monkeypatch)
+        open_shared.cache_clear()
+        seen = watch_decoding(monkeypatch)
         run(f"{QUICK} --nepoch 1 --cache disk", root=tmp_path, clip=clip, output=tmp_path / name)
         assert len(seen) == opened
     assert {file.name for file in (tmp_path / "RSSDIVCS" / "cache").iterdir()} == {
@@ -123,9 +127,40 @@ def test_the_file_lies_beside_the_dataset_and_serves_later_runs(clip, tmp_path, 
 
 
 def test_a_worker_that_is_not_forked_maps_the_file_itself(data, tmp_path):
-    images = open_all(data, "disk", tmp_path).kept
+    images = open_all(data, "disk", tmp_path).decoded
     sent = pickle.dumps(images)
     assert len(sent) < len(images.content) / 10 and torch.equal(pickle.loads(sent)[7], images[7])
+
+
+def test_pictures_in_memory_can_be_sent_as_well(data):
+    images = open_all(data, "memory").decoded
+    assert torch.equal(pickle.loads(pickle.dumps(images))[7], images[7])
+
+
+def test_the_layout_of_the_file_is_that_of_earlier_versions(data, tmp_path, monkeypatch):
+    """A file that they wrote is used, and nothing is decoded anew."""
+    pixels = b""
+    made_by = {"format": 1, "pillow": version("pillow"), "torchvision": version("torchvision")}
+    lines = [made_by]
+    for path in data.image_paths:
+        picture = transforms.Resize(37)(Image.open(path))
+        content = np.asarray(picture).transpose(2, 0, 1).tobytes()
+        width, height = picture.size
+        entry = [
+            path.stat().st_size,
+            path.stat().st_mtime_ns,
+            len(pixels),
+            height,
+            width,
+            zlib.crc32(content),
+        ]
+        lines.append([str(path), *entry])
+        pixels += content
+    (tmp_path / "37.pixels").write_bytes(pixels)
+    (tmp_path / "37.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    seen = watch_decoding(monkeypatch)
+    assert batches(open_all(data, "disk", tmp_path)) == batches(open_all(data, "none"))
+    assert not seen
 
 
 def test_decoding_draws_no_random_number(data):
@@ -134,15 +169,15 @@ def test_decoding_draws_no_random_number(data):
     assert torch.rand(1) == torch.rand(1, generator=torch.Generator().manual_seed(3))
 
 
-# ---- what changes ----------------------------------------------------------------------------------------------------
+# ---- what changes ----------------------------------------------------------------------------------
 
 
 def test_a_changed_image_is_decoded_anew_and_no_other(data, tmp_path, monkeypatch):
     open_all(data, "disk", tmp_path)
     Image.new("RGB", (50, 60), (9, 8, 7)).save(data.image_paths[4])
-    touched = os.stat(data.image_paths[5])
+    touched = data.image_paths[5].stat()
     os.utime(data.image_paths[5], ns=(touched.st_atime_ns, touched.st_mtime_ns + 1))
-    seen = decoding(monkeypatch)
+    seen = watch_decoding(monkeypatch)
     scenes = open_all(data, "disk", tmp_path)
     assert seen == data.image_paths[4:6]
     assert scenes[4][0].unique().tolist() == [7, 8, 9] and batches(scenes) == batches(open_all(data, "none"))
@@ -150,25 +185,38 @@ def test_a_changed_image_is_decoded_anew_and_no_other(data, tmp_path, monkeypatc
 
 def test_other_datasets_and_sizes_share_the_folder(data, tmp_path, monkeypatch):
     open_all(data, "disk", tmp_path)
-    seen = decoding(monkeypatch)
+    seen = watch_decoding(monkeypatch)
     other = load(write_dataset(tmp_path / "other"))
     other.image_paths[30:] = data.image_paths[30:]
     assert batches(open_all(other, "disk", tmp_path)) == batches(open_all(other, "none"))
     assert seen == other.image_paths[:30]
-    assert open_cache("disk", data.image_paths, 64, tmp_path, 0, CPU)[0].shape[1] == 73 and len(seen) == 90
+    larger = dsva_preprocessing(64, "imagenet")
+    assert (
+        open_cache("disk", data.image_paths, larger, tmp_path, 0, CPU)[0].shape[1] == 73 and len(seen) == 90
+    )
+
+
+def test_bicubic_and_bilinear_pictures_do_not_mix(data, tmp_path):
+    bicubic = Preprocessing(32, 37, HOW.mean, HOW.std, bicubic=True)
+    other = open_cache("disk", data.image_paths, bicubic, tmp_path, 0, CPU)
+    assert batches(open_all(data, "disk", tmp_path)) == batches(open_all(data, "none"))
+    images = Images(data.image_paths, bicubic, data.labels)
+    assert batches(Images(data.image_paths, bicubic, data.labels, other)) == batches(images)
+    assert batches(images) != batches(open_all(data, "none"))
+    assert {file.name for file in tmp_path.glob("*.pixels")} == {"37.pixels", "37-bicubic.pixels"}
 
 
 @pytest.mark.parametrize("library", ["pillow", "torchvision"])
 def test_what_another_version_decoded_is_made_anew(data, tmp_path, monkeypatch, library, capsys):
     open_all(data, "disk", tmp_path)
-    monkeypatch.setattr(cache, "version", lambda name: "1.2.3" if name == library else "5")
-    keep.cache_clear()
-    seen = decoding(monkeypatch)
+    monkeypatch.setattr(store, "version", lambda name: "1.2.3" if name == library else "5")
+    open_shared.cache_clear()
+    seen = watch_decoding(monkeypatch)
     open_all(data, "disk", tmp_path)
     assert len(seen) == 60 and "is damaged, or of other versions, and is made anew" in capsys.readouterr().out
 
 
-# ---- damage ----------------------------------------------------------------------------------------------------------
+# ---- damage ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("workers", [0, 1])
@@ -212,7 +260,7 @@ def test_a_damaged_index_is_made_anew(data, tmp_path, content):
     expected = batches(open_all(data, "disk", tmp_path))
     head = (tmp_path / "37.jsonl").read_bytes().split(b"\n")[0]
     (tmp_path / "37.jsonl").write_bytes(content.replace(b"{HEAD}", head))
-    keep.cache_clear()
+    open_shared.cache_clear()
     assert batches(open_all(data, "disk", tmp_path)) == expected
 
 
@@ -227,7 +275,7 @@ def test_a_damaged_index_is_made_anew(data, tmp_path, content):
 def test_pixels_that_are_cut_off_are_made_anew(data, tmp_path, damage):
     expected = batches(open_all(data, "disk", tmp_path))
     damage(tmp_path / "37.pixels")
-    keep.cache_clear()
+    open_shared.cache_clear()
     assert batches(open_all(data, "disk", tmp_path)) == expected
 
 
@@ -237,7 +285,7 @@ def test_damaged_pixels_are_refused(data, tmp_path, kind):
     with (tmp_path / "37.pixels").open("r+b") as file:
         file.seek(100)
         file.write(bytes(byte ^ 1 for byte in file.peek(1)[:1]))
-    keep.cache_clear()
+    open_shared.cache_clear()
     with pytest.raises(InputError, match="37.pixels is damaged: delete it"):
         batches(open_all(data, kind, tmp_path))
 
@@ -251,13 +299,17 @@ def test_pixels_that_other_processes_read_are_not_overwritten(data, tmp_path):
     assert batches(scenes) == expected
 
 
-# ---- interrupted, and two at once ------------------------------------------------------------------------------------
+# ---- interrupted, and two at once ------------------------------------------------------------------
 
 
 def process(data, folder: Path, **how) -> subprocess.Popen:
     code = (
-        "import sys, torch; from data import cache; from pathlib import Path; cache.AT_ONCE = 2\n"
-        f"images = cache.open_cache('disk', [Path(path) for path in {list(map(str, data.image_paths))!r}], {SIZE}, Path({str(folder)!r}), 0, torch.device('cpu'))\n"
+        "import torch; from pathlib import Path; from data import cache, decoding, pipeline\n"
+        "decoding.AT_ONCE = 2\n"
+        f"paths = [Path(path) for path in {list(map(str, data.image_paths))!r}]\n"
+        "how = pipeline.dsva_preprocessing(32, 'imagenet')\n"
+        f"folder, device = Path({str(folder)!r}), torch.device('cpu')\n"
+        "images = cache.open_cache('disk', paths, how, folder, 0, device)\n"
         "print(all(images[i] is not None for i in range(60)))"
     )
     return subprocess.Popen(
@@ -280,11 +332,13 @@ def test_a_killed_fill_is_gone_on_with(data, tmp_path, monkeypatch):
         file.write('["/half/a/li')
     with (tmp_path / "cache" / "37.pixels").open("ab") as file:
         file.write(b"pixels that no line speaks of")
-    seen = decoding(monkeypatch)
+    seen = watch_decoding(monkeypatch)
     assert batches(open_all(data, "disk", tmp_path / "cache")) == batches(open_all(data, "none"))
     assert len(seen) == 60 - there and 0 < there < 60
-    keep.cache_clear()
-    assert not Store(tmp_path / "cache", SIZE).missing(data.image_paths, map(cache.stamp, data.image_paths))
+    open_shared.cache_clear()
+    assert not Store(tmp_path / "cache", HOW).missing(
+        data.image_paths, [cache.stamp(path) for path in data.image_paths]
+    )
 
 
 def test_processes_that_fill_at_once_wait_for_each_other(data, tmp_path):
@@ -297,7 +351,12 @@ def test_processes_that_fill_at_once_wait_for_each_other(data, tmp_path):
 
 
 def test_who_waits_says_so(data, tmp_path):
-    code = f"import sys; from pathlib import Path; from support.files import hold; lock = hold(Path({str(tmp_path)!r})); print(flush=True); sys.stdin.readline()"
+    code = (
+        "import sys; from pathlib import Path; from support.files import hold\n"
+        f"lock = hold(Path({str(tmp_path)!r}))\n"
+        "print(flush=True)\n"
+        "sys.stdin.readline()"
+    )
     holder = subprocess.Popen(
         [sys.executable, "-c", code],
         env={**os.environ, "PYTHONPATH": str(REPOSITORY / "model")},
@@ -312,14 +371,15 @@ def test_who_waits_says_so(data, tmp_path):
     assert waiting.communicate()[0].endswith("True\n")
 
 
-# ---- no room ---------------------------------------------------------------------------------------------------------
+# ---- no room ---------------------------------------------------------------------------------------
 
 
 def test_a_full_disk_is_refused_before(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(cache.shutil, "disk_usage", lambda folder: Namespace(free=1000))
+    monkeypatch.setattr(store.shutil, "disk_usage", lambda folder: Namespace(free=1000))
     with pytest.raises(
         InputError,
-        match=r"60 decoded images take 0.000246 GB, and 1e-06 GB are free in .*: make room, name another --cache_dir",
+        match=r"60 decoded images take 0.000246 GB, and 1e-06 GB are free in .*: "
+        "make room, name another --cache_dir",
     ):
         open_all(data, "disk", tmp_path)
 
@@ -339,7 +399,7 @@ def test_a_disk_that_fills_up_meanwhile_keeps_what_is_written(data, tmp_path):
         and "File too large; what is decoded already is kept. make room" in error
     )
     there = (folder / "37.jsonl").read_text().count("\n") - 1
-    assert 0 < there < 60 and len(Store(folder, SIZE).images) == there
+    assert 0 < there < 60 and len(Store(folder, HOW).entries) == there
 
 
 def limit_files():

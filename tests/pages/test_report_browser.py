@@ -1,4 +1,7 @@
-"""The pages in a real browser, with nothing but the browser itself: each is opened in a frame of a given width, runs a script, and says what it found."""
+"""The pages in a real browser, with nothing but the browser itself.
+
+Each is opened in a frame of a given width, runs a script, and says what it found.
+"""
 
 import json
 import re
@@ -17,10 +20,16 @@ CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", 
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs a browser: apt-get install chromium")
 
 LOOK = """
-  const box = document.documentElement, text = getComputedStyle(document.body);
-  const found = {fits: box.scrollWidth <= box.clientWidth, width: innerWidth, colours: [text.color, text.backgroundColor],
-                 pictures: [...document.images].map(image => image.naturalWidth > 0),
-                 flat: [...document.querySelectorAll("svg[class]")].filter(svg => !svg.closest("details") && !(svg.clientWidth && svg.clientHeight)).length};
+  const box = document.documentElement;
+  const text = getComputedStyle(document.body);
+  const charts = [...document.querySelectorAll("svg[class]")].filter(svg => !svg.closest("details"));
+  const found = {
+    fits: box.scrollWidth <= box.clientWidth,
+    width: innerWidth,
+    colours: [text.color, text.backgroundColor],
+    pictures: [...document.images].map(image => image.naturalWidth > 0),
+    flat: charts.filter(svg => !(svg.clientWidth && svg.clientHeight)).length,
+  };
 """
 RUN = (
     LOOK
@@ -37,28 +46,39 @@ RUN = (
 GALLERY = (
     LOOK
     + """
-  const there = () => [[...gallery.children].filter(card => card.offsetHeight).map(card => card.querySelector("h3").firstChild.data), shown.textContent];
+  const name = card => card.querySelector("h3").firstChild.data;
+  const visible = () => [...gallery.children].filter(card => card.offsetHeight);
+  const there = () => [visible().map(name), shown.textContent];
   const type = text => { words.value = text; words.dispatchEvent(new Event("input")); };
   const chips = [...document.querySelectorAll(".chips button")];
   found.all = there();
-  chips[1].click(); found.first = there(); found.pressed = chips.map(chip => chip.getAttribute("aria-pressed"));
+  chips[1].click(); found.first = there();
+  found.pressed = chips.map(chip => chip.getAttribute("aria-pressed"));
   type("IMAGE_1"); found.both = there();
   chips[0].click(); found.word = there();
   type(""); found.again = there();
 """
 )
 
+AT_LOAD = """<script>
+addEventListener("load", async () => {
+  %s
+  await new Promise(go => setTimeout(go, 50));
+  parent.postMessage(JSON.stringify(found), "*");
+});
+</script>"""
+FRAME = """<pre></pre>
+<script>onmessage = message => document.querySelector("pre").textContent = message.data</script>
+<iframe src="tested.html" style="width:%dpx;height:900px;border:0"></iframe>
+"""
+
 
 def look(page: Path, script: str, width: int = 1280, dark: bool = False) -> dict:
     """What the script found on the page, in a frame of this width. Nothing may be written to the console."""
     tested = page.with_name("tested.html")
-    script = f"<script>addEventListener('load', async () => {{{script}await new Promise(go => setTimeout(go, 50)); parent.postMessage(JSON.stringify(found), '*');}});</script>"
-    tested.write_text(page.read_text().replace("</body>", script + "</body>"))
+    tested.write_text(page.read_text().replace("</body>", AT_LOAD % script + "</body>"))
     frame = page.with_name("frame.html")
-    frame.write_text(
-        f'<pre></pre><script>onmessage = message => document.querySelector("pre").textContent = message.data</script>'
-        f'<iframe src="tested.html" style="width:{width}px;height:900px;border:0"></iframe>'
-    )
+    frame.write_text(FRAME % width)
     done = subprocess.run(
         [
             CHROMIUM,

@@ -1,36 +1,17 @@
+"""A benchmark is read from the published format, and what does not fit is named."""
+
 from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.io
 import torch
-from PIL import Image
-from torchvision import transforms
 
 from conftest import GROUPS, cell_array, write_dataset
-from data.benchmark import load_benchmark
-from data.pipeline import SceneImages, normalize
-from data.samplers import EpisodeSampler, ShuffledSampler
+from helpers import load
 from support.errors import InputError
 
-
-def load(root: Path, random_id=0, **places):
-    files = root / "RSSDIVCS" / "files"
-    return load_benchmark(
-        **{
-            **dict(
-                images_mat=files / "61_images.mat",
-                splits_mat=files / "ann_attr_finetune_61_splits.mat",
-                groups_json=files / "attri_group_3.json",
-                image_root=root / "RSSDIVCS",
-                random_id=random_id,
-            ),
-            **places,
-        }
-    )
-
-
-# ---- the files -------------------------------------------------------------------------------------------------------
+IMAGES, SPLITS = "61_images.mat", "ann_attr_finetune_61_splits.mat"
 
 
 def test_the_published_format(root):
@@ -107,9 +88,6 @@ def damage(root: Path, file: str, **variables):
     scipy.io.savemat(path, {key: value for key, value in kept.items() if value is not None})
 
 
-IMAGES, SPLITS = "61_images.mat", "ann_attr_finetune_61_splits.mat"
-
-
 @pytest.mark.parametrize(
     "file, variables, message",
     [
@@ -181,103 +159,3 @@ def test_damaged_mat(tmp_path, content, message):
     (tmp_path / "RSSDIVCS" / "files" / IMAGES).write_bytes(content)
     with pytest.raises(InputError, match=message):
         load(tmp_path)
-
-
-# ---- the images ------------------------------------------------------------------------------------------------------
-
-
-def test_test_images_go_through_the_published_transform(root):
-    data = load(root)
-    published = transforms.Compose(
-        [
-            transforms.Resize(37),
-            transforms.CenterCrop(32),
-            transforms.ToTensor(),
-            transforms.Normalize([0.485, 0.456, 0.406], [0.229, 0.224, 0.225]),
-        ]
-    )
-    image, label = SceneImages(data, 32)[20]
-    assert image.dtype == torch.uint8 and label == 4
-    torch.testing.assert_close(
-        normalize(image[None], "imagenet")[0], published(Image.open(data.image_paths[20]))
-    )
-
-
-def test_a_draw_decides_crop_and_flip(root):
-    images = SceneImages(load(root), 32)
-    torch.testing.assert_close(images[20, 5][0], images[20, 5][0])
-    seen = {images[20, draw][0].numpy().tobytes() for draw in range(60)}
-    assert len(seen) > 40  # 6 x 13 crops, flipped or not
-
-
-def test_clip_normalisation_differs():
-    grey = torch.full((1, 3, 2, 2), 128, dtype=torch.uint8)
-    assert normalize(grey, "clip")[0, :, 0, 0].tolist() == pytest.approx(
-        [
-            (128 / 255 - m) / d
-            for m, d in zip((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
-        ],
-        rel=1e-5,
-    )
-
-
-@pytest.mark.parametrize("content", [b"", b"no image", None], ids=["empty", "text", "cut off"])
-def test_a_corrupt_image_is_named(tmp_path, content):
-    data = load(write_dataset(tmp_path))
-    path = data.image_paths[0]
-    path.write_bytes(path.read_bytes()[:300] if content is None else content)
-    with pytest.raises(InputError, match="cannot read the image .*Class0.image_0.png"):
-        SceneImages(data, 32)[0]
-
-
-# ---- the samplers ----------------------------------------------------------------------------------------------------
-
-
-def episodes(data, seed=0, epoch=0, n=20, ways=4, shots=3):
-    sampler = EpisodeSampler(
-        data.labels, data.splits["train_zsl_loc"], n, ways, shots, seed, data.class_names
-    )
-    sampler.set_epoch(epoch)
-    assert len(sampler) == n
-    return list(sampler)
-
-
-def test_episodes_hold_ways_classes_of_shots_images_each(root):
-    data = load(root)
-    seen_images = set(data.splits["train_zsl_loc"].tolist())
-    for episode in episodes(data):
-        images = [image for image, _ in episode]
-        assert len(set(images)) == 12 and set(images) <= seen_images
-        assert sorted(np.unique(data.labels[images], return_counts=True)[1].tolist()) == [3, 3, 3, 3]
-
-
-def test_every_seen_class_gets_its_turn(root):
-    data = load(root)
-    drawn = {data.labels[image] for episode in episodes(data, n=40) for image, _ in episode}
-    assert drawn == set(data.seen.tolist())
-
-
-def test_an_epoch_depends_on_seed_and_number_only(root):
-    data = load(root)
-    assert episodes(data, seed=3, epoch=5) == episodes(data, seed=3, epoch=5)
-    assert episodes(data, seed=3, epoch=5) != episodes(data, seed=3, epoch=6)
-    assert episodes(data, seed=3, epoch=5) != episodes(data, seed=4, epoch=5)
-
-
-def test_shuffled_batches_hold_every_image_once():
-    sampler = ShuffledSampler(np.arange(100, 125), 8, seed=1)
-    batches = list(sampler)
-    assert [len(batch) for batch in batches] == [8, 8, 8, 1] and len(sampler) == 4
-    assert sorted(image for batch in batches for image, _ in batch) == list(range(100, 125))
-
-
-@pytest.mark.parametrize(
-    "ways, shots, message",
-    [
-        (10, 1, "--ways 10 is larger than the number of seen classes, 9"),
-        (2, 6, "--shots 6 is larger than the class Class3, which has 5"),
-    ],
-)
-def test_episodes_that_cannot_be(root, ways, shots, message):
-    with pytest.raises(InputError, match=message):
-        episodes(load(root), ways=ways, shots=shots)

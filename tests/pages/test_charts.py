@@ -4,7 +4,8 @@ import re
 import numpy as np
 import pytest
 
-from pages.charts import apart, bar_chart, heat_map, line_chart, round_numbers
+from pages.charts import Bar, Series, bar_chart, line_chart, push_apart, round_numbers
+from pages.heat_map import heat_map
 
 NAN = math.nan
 
@@ -16,20 +17,20 @@ NAN = math.nan
 def test_a_scale_has_few_round_numbers_that_hold_all_values(low, high):
     scale = round_numbers(low, high, about=4)
     assert scale[0] <= low and high <= scale[-1] and 2 <= len(scale) <= 7
-    assert np.allclose(np.diff(scale), scale[1] - scale[0]) and all(len(f"{tick:g}") <= 7 for tick in scale)
+    assert np.allclose(np.diff(scale), scale[1] - scale[0])
+    assert all(len(f"{tick:g}") <= 7 for tick in scale)
 
 
 def test_labels_are_pushed_apart_in_their_order():
-    assert apart([50, 10, 12, 11], gap=10) == [50, 10, 30, 20]
+    assert push_apart([50, 10, 12, 11], gap=10) == [50, 10, 30, 20]
+
+
+# ---- lines -----------------------------------------------------------------------------------------
 
 
 def test_a_line_has_the_points_that_there_are():
-    chart = line_chart(
-        "scores",
-        [3, 4, 5, 6],
-        [("H", "chosen", [1.0, NAN, 3.0, 2.0]), ("none", "other", [NAN] * 4)],
-        marks={"best": 5},
-    )
+    series = [Series("H", "chosen", [1.0, NAN, 3.0, 2.0]), Series("none", "other", [NAN] * 4)]
+    chart = line_chart("scores", [3, 4, 5, 6], series, marks={"best": 5})
     points = re.search('class="chosen" points="(.*?)"', chart)[1].split()
     assert [point.split(",")[0] for point in points] == ["0.0", "66.67", "100.0"]
     heights = [float(point.split(",")[1]) for point in points]
@@ -38,39 +39,45 @@ def test_a_line_has_the_points_that_there_are():
 
 
 def test_names_of_marks_do_not_overlap():
-    series, epochs = [("H", "chosen", [1.0] * 30)], list(range(30))
-    far, near = (
-        line_chart("scores", epochs, series, marks)
-        for marks in ({"best": 5, "last": 29}, {"best": 24, "clean": 25, "last": 29})
-    )
-    heights = [
-        [int(y) for y in re.findall(r'<text class="mark" x="[\d.]+%" y="(-\d+)"', chart)]
-        for chart in (far, near)
-    ]
-    assert heights == [[-11, -11], [-11, -25, -11]]  # that of the last epoch stands right of the field
-    room = [int(re.search(r"padding: (\d+)px", chart)[1]) for chart in (far, near)]
-    assert (
-        room[1] - room[0] == 14
-        and int(re.search(r'height="(\d+)"', near)[1]) - int(re.search(r'height="(\d+)"', far)[1]) == 14
-    )
+    series = [Series("H", "chosen", [1.0] * 30)]
+    far = line_chart("scores", list(range(30)), series, {"best": 5, "last": 29})
+    near = line_chart("scores", list(range(30)), series, {"best": 24, "clean": 25, "last": 29})
+
+    def name_heights(chart):
+        return [int(y) for y in re.findall(r'<text class="mark" x="[\d.]+%" y="(-\d+)"', chart)]
+
+    assert name_heights(far) == [-11, -11]
+    assert name_heights(near) == [-11, -25, -11]  # that of the last epoch stands right of the field
+
+    def found(pattern, chart):
+        return int(re.search(pattern, chart)[1])
+
+    for pattern in (r"padding: (\d+)px", r'height="(\d+)"'):
+        assert found(pattern, near) - found(pattern, far) == 14
 
 
 def test_one_epoch_is_a_dot_in_the_middle():
-    chart = line_chart("loss", [7], [("", "chosen", [2.5])], marks={"best and last": 7})
+    chart = line_chart("loss", [7], [Series("", "chosen", [2.5])], marks={"best and last": 7})
     assert 'cx="50%"' in chart and "nan" not in chart
 
 
+# ---- bars ------------------------------------------------------------------------------------------
+
+
 def test_bars_are_as_long_as_their_values():
-    chart = bar_chart("classes", [("one", 50.0, "seen", "tip <1>"), ("none", NAN, "unseen", "tip")], high=200)
+    bars = [Bar("one", 50.0, "seen", "tip <1>"), Bar("none", NAN, "unseen", "tip")]
+    chart = bar_chart("classes", bars, high=200)
     assert re.findall(r'<rect y="\d+" width="([\d.]+)%', chart) == ["25.00", "0.00"]
     assert "<title>tip &lt;1&gt;</title>" in chart and chart.index("seen") < chart.index("unseen")
 
 
+# ---- matrices --------------------------------------------------------------------------------------
+
+
 def test_a_heat_map_has_a_cell_for_every_value_but_zero():
-    values = np.array([[1.0, -0.25, 0], [0, 0.5, -1]])
     chart = heat_map(
         "M",
-        values,
+        np.array([[1.0, -0.25, 0], [0, 0.5, -1]]),
         {"a": ["r0"], "b": ["r1"]},
         {"seen": ["c0", "c1"], "unseen": ["<c2>"]},
         tip=lambda r, c: f"{r} & {c}",
@@ -100,10 +107,10 @@ def test_the_cells_of_a_heat_map_do_not_overlap(classes):
         {"seen": ["x"] * (classes - 2), "unseen": ["y"] * 2},
         tip=lambda r, c: "",
     )
-    cells = {
-        (int(x), int(y), int(width))
-        for x, y, width in re.findall(r'</title><rect x="(\d+)" y="(\d+)" width="(\d+)"', chart)
-    }
+    found = re.findall(r'</title><rect x="(\d+)" y="(\d+)" width="(\d+)"', chart)
+    cells = {tuple(map(int, cell)) for cell in found}
     assert len(cells) == 3 * classes
-    row = sorted(x for x, y, _ in cells if y == min(y for _, y, _ in cells))
-    assert min(np.diff(row)) > next(width for _, _, width in cells) >= 11
+    first_row = min(y for _, y, _ in cells)
+    row = sorted(x for x, y, _ in cells if y == first_row)
+    _, _, width = next(iter(cells))
+    assert min(np.diff(row)) > width >= 11

@@ -1,4 +1,7 @@
-"""The page of a run, and of a folder of predictions: what is on it, and what it does with what is missing or damaged."""
+"""The page of a run, and of a folder of predictions.
+
+What is on it, and what it does with what is missing or damaged.
+"""
 
 import csv
 import json
@@ -8,15 +11,18 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+import torch
 from PIL import Image
 
 import main as program
 import report
 from conftest import cell_array, write_clip, write_dataset
+from inference.saved import load_saved
+from runs.records import EPOCHS
 
 QUICK = (
-    "--nepoch 3 --n_batch 2 --ways 3 --shots 2 --pretrain_epoch 0 --pretrain_lr 1e-2 --classifier_lr 1e-3 --manualSeed 1 "
-    "--workers 0 --device cpu --use_group --regular 1e-3"
+    "--nepoch 3 --n_batch 2 --ways 3 --shots 2 --pretrain_epoch 0 --pretrain_lr 1e-2 --classifier_lr 1e-3 "
+    "--manualSeed 1 --workers 0 --device cpu --use_group --regular 1e-3"
 ).split()
 SECTIONS = ["Scores", "Training", "Classes", "Confusion", "Attributes", "Attention", "Settings"]
 NASTY = '<b>&"x" Ω'
@@ -24,19 +30,22 @@ VOID = {"meta", "link", "img", "input"}
 
 
 class Page(HTMLParser):
-    """A page, read: its elements as (tag, attributes), its tables as rows of words by title, its sections as words by heading."""
+    """A page, read.
+
+    elements: (tag, attributes) of each
+    tables:   title -> rows of words
+    sections: heading -> words
+    """
 
     def __init__(self, file: Path):
         super().__init__()
         self.text = file.read_text(encoding="ascii")
-        self.open, self.elements, self.tables, self.sections, self.table, self.section = (
-            [],
-            [],
-            {},
-            {},
-            None,
-            "",
-        )
+        self.open = []
+        self.elements = []
+        self.tables = {}
+        self.sections = {}
+        self.table = None
+        self.section = ""
         self.feed(self.text)
         self.close()
         assert not self.open, f"not closed: {self.open}"
@@ -117,7 +126,7 @@ def copy(run, tmp_path) -> Path:
     return Path(shutil.copytree(run, tmp_path / "copy", ignore=shutil.ignore_patterns("report.html")))
 
 
-# ---- a run -----------------------------------------------------------------------------------------------------------
+# ---- a run -----------------------------------------------------------------------------------------
 
 
 def test_the_page_is_whole_and_needs_nothing_else(page):
@@ -143,21 +152,21 @@ def test_the_scores_are_those_of_results(run, page):
         for name in epochs
         for branch, values in results[name]["scores"].items()
     ]
-    assert head[2:-1] == list(results["last"]["scores"]["final"]) and [row[:-1] for row in rows] == expected
+    assert head[2:-1] == list(results["last"]["scores"]["projection"])
+    assert [row[:-1] for row in rows] == expected
     for name in epochs:
-        counts = results[name]["scores"]["attention"]
-        assert (
-            f"{name} epoch ({results[name]['epoch']})</small><strong>{counts.get('H', counts.get('accuracy')):.1f}<i>"
-            in page.text
-        )
+        counting = results[name]["scores"]["attention"]
+        value = counting.get("H", counting.get("accuracy"))
+        card = f"{name} epoch ({results[name]['epoch']})</small><strong>{value:.1f}<i>"
+        assert card in page.text
     assert f"<strong>{results['chance']:.1f}<i>" in page.text and ">finished<" in page.text
 
 
 def test_every_epoch_is_named_for_how_it_was_chosen(run, page):
-    epochs = json.loads((run / "results.json").read_text()).keys() & report.EPOCHS.keys()
+    epochs = json.loads((run / "results.json").read_text()).keys() & EPOCHS.keys()
     assert ("clean" in epochs) == (run.name == "clean")
     for place in (page.text.split("<nav")[0], page.sections["Scores"]):
-        assert {name for name, how in report.EPOCHS.items() if how in place} == epochs
+        assert {name for name, how in EPOCHS.items() if how in place} == epochs
 
 
 def test_every_epoch_is_marked_in_the_curves(run, page):
@@ -165,7 +174,7 @@ def test_every_epoch_is_marked_in_the_curves(run, page):
     charts = len(page.of("svg", "lines"))
     marks = re.findall(r'<text class="mark"[^>]*>([a-z ]+) (\d+)</text>', page.text)
     assert sorted((name, int(epoch)) for names, epoch in marks for name in names.split(" and ")) == sorted(
-        (name, results[name]["epoch"]) for name in report.EPOCHS if name in results for _ in range(charts)
+        (name, results[name]["epoch"]) for name in EPOCHS if name in results for _ in range(charts)
     )
 
 
@@ -211,7 +220,7 @@ def test_confusion_is_the_table_of_the_run(run, page):
 
 
 def test_class_attributes_are_those_of_the_dataset(root, run, page):
-    data = report.load_saved(run / "last.safetensors", report.pick_device("cpu"))[1]
+    data = load_saved(run / "last.safetensors", torch.device("cpu")).data
     head, *rows = page.tables["Class attributes"]
     assert head[1:] == [data.class_names[c] for c in [*data.seen, *data.unseen]] and len(rows) == len(
         data.attribute_names
@@ -251,9 +260,8 @@ def test_the_other_epoch(copy):
 
 
 def test_the_clean_epoch_has_tables_and_weights_of_its_own(root, clip, tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        program, "choice", lambda *_: {"epoch": 1, "calibrated_stacking": 0.25, "score": 50.0, "classes": []}
-    )
+    chosen = {"epoch": 1, "calibrated_stacking": 0.25, "score": 50.0, "classes": []}
+    monkeypatch.setattr(program, "choose", lambda *_: chosen)
     program.main(
         ["--root", str(root), "--clip", str(clip), "--output", str(tmp_path / "run"), *QUICK, *KINDS["clean"]]
     )
@@ -285,7 +293,32 @@ def test_a_run_without_a_clean_epoch_has_none_to_show(copy, capsys):
     assert stop.value.code == 2 and "is no finished run of --protocol clean" in capsys.readouterr().err
 
 
-# ---- what is missing -------------------------------------------------------------------------------------------------
+def test_windows_may_join_in_later(root, clip, tmp_path):
+    places = ["--root", str(root), "--clip", str(clip), "--output", str(tmp_path / "run")]
+    program.main([*places, *QUICK, "--gzsl", "--sel_res", "main", "--pro_start_epoch", "1"])
+    lines = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
+    page = write_report(tmp_path / "run")
+    last = [row for row in page.tables["Scores"][1:] if row[0] == "last epoch (2)"]
+    assert {row[1] for row in last} == {"projection+window", "attention", "window"}
+    assert "–" not in [cell for row in page.tables["Scores"] for cell in row]
+    assert "Scores of the projection, then projection+window branch" in page.sections["Training"]
+    counting = ["projection", "projection", "projection+window"]
+    for row, branch, line in zip(page.tables["Scores by epoch, %"][1:], counting, lines):
+        assert f"{line['scores'][branch]['H']:.2f}" in row
+
+
+def test_a_run_of_before_has_the_same_page(copy, page):
+    """The projection branch was called final."""
+    for file in copy.iterdir():
+        if file.suffix in (".jsonl", ".json", ".csv"):
+            file.write_text(file.read_text().replace("projection", "final"))
+    assert '"final"' in (copy / "log.jsonl").read_text()
+    assert "final" in (copy / "per_class_last.csv").read_text()
+    of_before = write_report(copy)
+    assert {**of_before.tables, "Circumstances": 0} == {**page.tables, "Circumstances": 0}
+
+
+# ---- what is missing -------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -430,7 +463,7 @@ def test_a_folder_of_neither_kind(tmp_path, capsys):
     assert "does not hold what main.py writes" in fails(capsys, tmp_path)
 
 
-# ---- predictions -----------------------------------------------------------------------------------------------------
+# ---- predictions -----------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -10,8 +10,9 @@ from PIL import Image
 
 import main as program
 import visualize
+from data.pipeline import dsva_preprocessing, load_image
 
-sys.path.append(str(Path(__file__).parents[1] / "RSSDIVCS"))
+sys.path.append(str(Path(__file__).parents[2] / "RSSDIVCS"))
 from demo.attributes import INDEX, pack_masks  # noqa: E402
 
 
@@ -81,8 +82,9 @@ def test_masks_are_cropped_as_images_are(tmp_path):
     (tmp_path / "Class").mkdir()
     Image.fromarray(picture).save(tmp_path / "Class" / "x.png")
     (tmp_path / "Class" / "x.npz").write_bytes(pack_masks(label, [(), ("cars",)]))
-    masks = visualize.load_masks(tmp_path, tmp_path / "Class" / "x.png", 112)
-    shown = visualize.load_image(tmp_path / "Class" / "x.png", 112)[0].numpy() > 127
+    how = dsva_preprocessing(112, "imagenet")
+    masks = visualize.load_masks(tmp_path, tmp_path / "Class" / "x.png", how)
+    shown = load_image(tmp_path / "Class" / "x.png", how)[0].numpy() > 127
     assert (masks[INDEX["cars"]] == shown).all() and masks.sum() == shown.sum()
 
 

@@ -1,4 +1,4 @@
-"""Prediction as a user runs it: a folder of a few pictures, a tiny run, and what is in the files that come out."""
+"""Prediction as a user runs it: a folder of a few pictures, a tiny run, and the files that come out."""
 
 import csv
 import json
@@ -12,70 +12,22 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch.utils.data import DataLoader, Subset
 
-import annotate
-import main as training
-import predict
-from conftest import write_dataset
 from data import images
-from data.pipeline import SceneImages, load_image, normalize
+from data.pipeline import Images, dsva_preprocessing, image_loader, load_image
 from dsva.engine import evaluate
-from inference import predictions as stream
-from runs.build import load_saved
+from helpers import NAMES
+from helpers import predict_with as run
+from inference import load_saved, predictions
 from runs.checkpoint import checkpoint_metadata, save_checkpoint
-from helpers import NAMES, VOCABULARY, write_whole_clip
 
 CLASSES = [f"Class{c}" for c in range(5)]  # the first two are unseen
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory) -> Path:
-    """root/: a dataset that annotate.py described by its images, its CLIP, and a GZSL run of one epoch."""
-    root = write_dataset(tmp_path_factory.mktemp("place"), seen=3, unseen=2, per_class=3)
-    (root / "words.json").write_text(json.dumps(VOCABULARY))
-    clip = write_whole_clip(root / "clip")
-    common = [
-        "--root",
-        str(root),
-        "--clip",
-        str(clip),
-        "--group_file",
-        "mine",
-        "--device",
-        "cpu",
-        "--workers",
-        "0",
-    ]
-    annotate.main(
-        [
-            *common,
-            "--vocabulary",
-            str(root / "words.json"),
-            "--output",
-            str(root / "RSSDIVCS/files/mine_splits.mat"),
-        ]
-    )
-    training.main(
-        [
-            *common,
-            "--class_embedding",
-            "mine",
-            "--output",
-            str(root / "run"),
-            "--manualSeed",
-            "0",
-            "--gzsl",
-            *"--nepoch 1 --n_batch 1 --ways 2 --shots 2 --calibrated_stacking 0.1 --pretrain_lr 1e-2".split(),
-        ]
-    )
-    return root
-
-
-@pytest.fixture(scope="module")
-def photos(place) -> Path:
+def photos(place, tmp_path_factory) -> Path:
     """Eight pictures in two folders, one that cannot be read, and what is no picture."""
-    folder = place / "photos"
+    folder = tmp_path_factory.mktemp("photos")
     for number, source in enumerate(sorted((place / "RSSDIVCS").glob("*/*.png"))[::2]):
         target = folder / ("b" if number % 3 else "a/deeper") / f"{number}.png"
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -84,22 +36,6 @@ def photos(place) -> Path:
     (folder / "notes.txt").touch()
     (folder / ".hidden.png").touch()
     return folder
-
-
-def run(place, *words):
-    predict.main(
-        [
-            "--resume",
-            str(place / "run" / "last.safetensors"),
-            "--device",
-            "cpu",
-            "--workers",
-            "0",
-            "--batch_size",
-            "3",
-            *map(str, words),
-        ]
-    )
 
 
 def fails(capsys, place, *words) -> str:
@@ -120,24 +56,37 @@ def contents(folder) -> tuple:
 
 
 @pytest.fixture(scope="module")
-def finished(place, photos) -> Path:
-    run(place, photos, "--output", place / "finished")
-    return place / "finished"
+def finished(place, photos, tmp_path_factory) -> Path:
+    output = tmp_path_factory.mktemp("finished") / "predictions"
+    run(place, photos, "--output", output)
+    return output
 
 
-# ---- the numbers -----------------------------------------------------------------------------------------------------
+# ---- the numbers -----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("sel_res", ["layer", "main", "pro"])
-def test_probabilities_are_those_that_evaluation_sees(place, tmp_path, sel_res):
+@pytest.mark.parametrize(
+    "sel_res, pro_start_epoch, branch",
+    [
+        ("layer", 0, "attention"),
+        ("main", 0, "projection"),
+        ("main", -1, "projection+window"),
+        ("pro", 0, "window"),
+    ],
+)
+def test_probabilities_are_those_that_evaluation_sees(place, tmp_path, sel_res, pro_start_epoch, branch):
     saved = checkpoint_metadata(place / "run" / "last.safetensors")
-    options, data, model = load_saved(place / "run" / "last.safetensors", torch.device("cpu"))
-    save_checkpoint(
-        tmp_path / "other.safetensors", model, saved["epoch"], {**saved["options"], "sel_res": sel_res}
-    )
-    classes, images = data.candidates(True), data.test_images(True)
-    loader = DataLoader(Subset(SceneImages(data, 32), images.tolist()), batch_size=64)
-    expected, _ = evaluate(model, loader, data.class_attributes, classes, "imagenet", sel_res != "layer", "")
+    trained = load_saved(place / "run" / "last.safetensors", torch.device("cpu"))
+    options = {**saved["options"], "sel_res": sel_res, "pro_start_epoch": pro_start_epoch}
+    save_checkpoint(tmp_path / "other.safetensors", trained.model, saved["epoch"], options)
+    data = trained.data
+    tested = data.test_images(True)
+    paths = [data.image_paths[i] for i in tested]
+    batches = [list(range(len(paths)))]
+    loader = image_loader(Images(paths, trained.preprocessing), batches, 0, trained.device)
+    classes = data.candidates(True)
+    windows = "window" in branch
+    expected, _ = evaluate(trained.model, loader, data.class_attributes, classes, windows, "")
     run(
         place,
         "--resume",
@@ -148,13 +97,12 @@ def test_probabilities_are_those_that_evaluation_sees(place, tmp_path, sel_res):
         5,
         "--output",
         tmp_path / "out",
-        *(data.image_paths[i] for i in images),
+        *paths,
     )
     found = [
         {entry["class"]: entry["probability"] for entry in line["classes"]}
         for line in lines(tmp_path / "out")
     ]
-    branch = {"layer": "attention", "main": "final", "pro": "window"}[sel_res]
     np.testing.assert_allclose(
         [[line[name] for name in CLASSES] for line in found], expected[branch], rtol=1e-5
     )
@@ -162,12 +110,11 @@ def test_probabilities_are_those_that_evaluation_sees(place, tmp_path, sel_res):
 
 def test_contributions_are_shares_of_score_times_class_value(place, photos, tmp_path):
     run(place, photos / "a", "--attributes", 9, "--output", tmp_path)
-    options, data, model = load_saved(place / "run" / "last.safetensors", torch.device("cpu"))
+    trained = load_saved(place / "run" / "last.safetensors", torch.device("cpu"))
+    data = trained.data
     for line in lines(tmp_path):
-        with torch.inference_mode():
-            scores = model(
-                normalize(load_image(Path(line["image"]), 32)[None], "imagenet"), data.class_attributes
-            ).attributes_attention[0]
+        image = load_image(Path(line["image"]), trained.preprocessing)[None]
+        scores = trained.look(image, data.class_attributes).attributes_attention[0]
         worth = data.class_attributes[:, CLASSES.index(line["classes"][0]["class"])]
         shares = scores * worth / (scores * worth).abs().sum()
         expected = sorted(
@@ -256,7 +203,7 @@ def test_only_added_classes(place, photos, tmp_path):
         assert sum(entry["probability"] for entry in line["classes"]) == pytest.approx(1, abs=1e-5)
 
 
-# ---- the files -------------------------------------------------------------------------------------------------------
+# ---- the files -------------------------------------------------------------------------------------
 
 
 def test_a_class_can_be_left_out_and_come_back_under_its_name(place, photos, tmp_path, capsys):
@@ -353,7 +300,7 @@ def test_any_bytes_are_a_file_name(place, photos, tmp_path):
     )
 
 
-# ---- going on --------------------------------------------------------------------------------------------------------
+# ---- going on --------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("torn_off", [1, 300, 1100, 1800, 0.9999, 1.0])
@@ -368,9 +315,12 @@ def test_a_torn_output_is_gone_on_with_to_the_same_bytes(
     )
     os.truncate(tmp_path / "out" / "predictions.csv", 77)
     decoded = []
-    monkeypatch.setattr(
-        stream, "load_image", lambda file, size: decoded.append(file) or load_image(file, size)
-    )
+
+    def load_and_count(file, how):
+        decoded.append(file)
+        return load_image(file, how)
+
+    monkeypatch.setattr(predictions, "load_image", load_and_count)
     run(place, photos, "--output", tmp_path / "out")
     assert contents(tmp_path / "out") == contents(finished)
     assert len(decoded) in (3, 6, 9)  # whole batches, of what was not there
@@ -379,13 +329,13 @@ def test_a_torn_output_is_gone_on_with_to_the_same_bytes(
 def test_interrupted_it_leaves_whole_files_and_goes_on(
     place, photos, finished, tmp_path, capsys, monkeypatch
 ):
-    write = stream.Predictions.write
+    write = predictions.Predictions.write
 
     def write_one_batch(self, batch):
         write(self, batch)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(stream.Predictions, "write", write_one_batch)
+    monkeypatch.setattr(predictions.Predictions, "write", write_one_batch)
     with pytest.raises(SystemExit) as stop:
         run(place, photos, "--output", tmp_path)
     assert stop.value.code == 130 and "interrupted" in capsys.readouterr().err
@@ -449,14 +399,15 @@ def test_the_walk_makes_no_list(tmp_path):
 
 def test_only_the_next_batches_are_ever_taken(photos):
     taken = []
+    how = dsva_preprocessing(8, "imagenet")
     files = (taken.append(n) or str(photos / "b" / "1.png") for n in range(10**9))
     for workers in (0, 1):
         taken.clear()
-        batches = list(islice(stream.decode(files, 8, 2, workers, False), 3))
+        batches = list(islice(predictions.decode(files, how, 2, workers, False), 3))
         assert [images.shape for _, images, _ in batches] == [(2, 3, 8, 8)] * 3 and len(taken) < 20
 
 
-# ---- wrong use -------------------------------------------------------------------------------------------------------
+# ---- wrong use -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -475,7 +426,7 @@ def test_only_the_next_batches_are_ever_taken(photos):
         (["{photos}", "--class_values", "nowhere.json"], "not readable JSON"),
         (["{photos}", "--devise", "cpu"], "unrecognized arguments: --devise"),
         (["{photos}", "--output", "{photos}"], "no prediction's folder"),
-        (["{photos}", "--output", "{photos}/../run"], "no prediction's folder"),
+        (["{photos}", "--output", "{place}/run"], "no prediction's folder"),
     ],
 )
 def test_wrong_use_is_one_line_and_writes_nothing(
@@ -487,7 +438,7 @@ def test_wrong_use_is_one_line_and_writes_nothing(
         capsys,
         place,
         *(["--output", tmp_path / "out"] if "--output" not in words else []),
-        *(word.format(photos=photos, empty=tmp_path / "empty") for word in words),
+        *(word.format(photos=photos, place=place, empty=tmp_path / "empty") for word in words),
     )
     assert re.search(message, error), error
     assert [file.name for file in tmp_path.iterdir()] == ["empty"]

@@ -12,7 +12,7 @@ import annotate
 import main as program
 import prepare
 from clip.captions import read_captions
-from data.benchmark import load_benchmark
+from data.benchmark import BenchmarkFiles, load_benchmark, readable
 from helpers import write_whole_clip
 
 CLASSES = {"BaseballField": 10, "dense_residential": 8, "Airport": 6, "river": 5, "Port": 4}
@@ -121,7 +121,7 @@ def test_validation_classes_are_seen_ones_and_their_images_training_images(photo
         )
 
 
-# ---- which images are tested, which captions are read ----------------------------------------------------------------
+# ---- which images are tested, which captions are read ----------------------------------------------
 
 
 def listing(photos, first=2) -> dict:
@@ -155,7 +155,7 @@ def test_only_listed_images_are_tested_and_no_listed_one_is_trained_on(photos):
     for k in range(2):
         parts, unseen = (
             indices(splits, k),
-            {name for name in CLASSES if annotate.readable(name) in words(splits[f"unseen_classes_{k}"])},
+            {name for name in CLASSES if readable(name) in words(splits[f"unseen_classes_{k}"])},
         )
         assert names_of(images, parts, "test_unseen_loc") == {
             image for name in unseen for image in listed[name]
@@ -194,7 +194,7 @@ def test_captions_of_a_division_are_those_of_its_training_images(photos):
             image.startswith(name)
             for image in read
             for name in CLASSES
-            if annotate.readable(name) in words(splits[f"unseen_classes_{k}"])
+            if readable(name) in words(splits[f"unseen_classes_{k}"])
         )
 
 
@@ -255,15 +255,17 @@ def test_from_a_folder_to_a_gzsl_result(photos, tmp_path):
     assert (tmp_path / "run" / "results.json").is_file()
     files = tmp_path / "data" / "mine" / "files"
     data = load_benchmark(
-        files / "mine_images.mat",
-        files / "ann_attr_finetune_mine_splits.mat",
-        files / "attri_group_3.json",
-        photos,
+        BenchmarkFiles(
+            files / "mine_images.mat",
+            files / "ann_attr_finetune_mine_splits.mat",
+            files / "attri_group_3.json",
+            photos,
+        )
     )
     assert data.class_attributes.shape == (98, 5)
 
 
-# ---- bad input -------------------------------------------------------------------------------------------------------
+# ---- bad input -------------------------------------------------------------------------------------
 
 
 def fails(photos, capsys, *words) -> str:

@@ -1,4 +1,4 @@
-"""model/images.py: any picture file is read rightly, or refused with a clear line."""
+"""Any picture file is read rightly, or refused with a clear line."""
 
 import numpy as np
 import pytest

@@ -1,7 +1,6 @@
-"""New classes: a column from words, pictures or values lies where the same class lies if the run knows it."""
+"""Columns of new classes: from words, pictures or values, they lie where a class lies that the run knows."""
 
 import json
-from argparse import Namespace
 
 import numpy as np
 import pytest
@@ -12,55 +11,36 @@ import annotate
 from conftest import write_dataset
 from data.benchmark import find_files
 from dsva.discriminant import Discriminant
-from inference import new_classes
-from inference.new_classes import (
-    NewClass,
-    Turning,
-    check_names,
+from helpers import NAMES, VOCABULARY, FakeClip, vector
+from inference import new_columns
+from inference.new_classes import NewClass, known_classes, parse
+from inference.new_columns import (
+    class_vectors,
     columns_by_clip,
     columns_by_hand,
-    known_classes,
-    match_loudness,
-    parse,
+    columns_of_vectors,
+    match_class_scores,
 )
 from runs.build import build_data
 from support.errors import InputError
-from helpers import NAMES, VOCABULARY, FakeClip, vector
 
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """A dataset to be described with `annotated`, by a CLIP whose embeddings are drawn from words and file names."""
+    """A dataset to be described with `annotated`. CLIP's embeddings are drawn from words and file names."""
     monkeypatch.setattr(annotate, "Clip", FakeClip)
-    monkeypatch.setattr(new_classes, "Clip", FakeClip)
+    monkeypatch.setattr(new_columns, "Clip", FakeClip)
     (tmp_path / "words.json").write_text(json.dumps(VOCABULARY))
     return write_dataset(tmp_path, seen=3, unseen=2, per_class=3)
 
 
 def annotated(place, source, *words):
-    """Options and data of a run whose classes were described in this way."""
-    annotate.main(
-        [
-            "--root",
-            str(place),
-            "--vocabulary",
-            str(place / "words.json"),
-            "--clip",
-            "fake",
-            "--workers",
-            "0",
-            "--device",
-            "cpu",
-            "--output",
-            str(place / "RSSDIVCS/files/mine_splits.mat"),
-            "--group_file",
-            "mine",
-            "--from",
-            source,
-            *words,
-        ]
-    )
-    run = Namespace(
+    """The files and data of a run whose classes were described in this way."""
+    splits_mat = place / "RSSDIVCS/files/mine_splits.mat"
+    options = ["--root", place, "--vocabulary", place / "words.json", "--clip", "fake", "--workers", 0]
+    options += ["--device", "cpu", "--output", splits_mat, "--group_file", "mine", "--from", source, *words]
+    annotate.main([str(word) for word in options])
+    files = find_files(
         root=str(place),
         dataset="RSSDIVCS",
         image_embedding="61",
@@ -69,18 +49,21 @@ def annotated(place, source, *words):
         image_root=None,
         random_id=0,
     )
-    return run, build_data(run, torch.device("cpu"))
+    return files, build_data(files, None, torch.device("cpu"))
 
 
 def all_of(data) -> np.ndarray:
     return np.arange(len(data.class_names))
 
 
+def columns_of(new, files, data, known=None, **more) -> np.ndarray:
+    """[A, n], where all classes of the run are known, or some."""
+    return columns_by_clip(new, all_of(data) if known is None else known, data, files.splits_mat, **more)
+
+
 def column(place, source, new: NewClass, *words) -> tuple:
-    run, data = annotated(place, source, *words)
-    return columns_by_clip([new], all_of(data), run, data, None, torch.device("cpu"))[
-        :, 0
-    ], data.class_attributes.numpy()
+    files, data = annotated(place, source, *words)
+    return columns_of([new], files, data)[:, 0], data.class_attributes.numpy()
 
 
 def direction(column) -> np.ndarray:
@@ -91,7 +74,7 @@ def own_pictures(place, c) -> tuple:
     return tuple(map(str, sorted((place / "RSSDIVCS" / f"Class{c}").glob("*.png"))))
 
 
-# ---- from words and pictures -----------------------------------------------------------------------------------------
+# ---- from words and pictures -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("c", range(5))
@@ -101,9 +84,9 @@ def test_the_pictures_of_a_known_class_lead_to_its_own_column(place, c):
 
 
 def test_a_class_that_is_left_out_has_no_part_in_the_columns_of_new_ones(place):
-    run, data = annotated(place, "images")
+    files, data = annotated(place, "images")
     new, others = NewClass("new", "new", own_pictures(place, 2)), known_classes(data.class_names, ["class 2"])
-    before = columns_by_clip([new], others, run, data, None, torch.device("cpu"))
+    before = columns_of([new], files, data, known=others)
     assert others.tolist() == [0, 1, 3, 4] and not np.allclose(
         before, data.class_attributes[:, 2:3].numpy(), atol=1e-3
     )
@@ -111,9 +94,7 @@ def test_a_class_that_is_left_out_has_no_part_in_the_columns_of_new_ones(place):
     table = {key: value for key, value in scipy.io.loadmat(file).items() if not key.startswith("__")}
     table["similarity_images"][:, 2] = 9
     scipy.io.savemat(file, table)
-    np.testing.assert_array_equal(
-        columns_by_clip([new], others, run, data, None, torch.device("cpu")), before
-    )
+    np.testing.assert_array_equal(columns_of([new], files, data, known=others), before)
     with pytest.raises(InputError, match="--without Clas3: no class of the run; did you mean 'Class3'"):
         known_classes(data.class_names, ["Clas3"])
 
@@ -121,18 +102,16 @@ def test_a_class_that_is_left_out_has_no_part_in_the_columns_of_new_ones(place):
 @pytest.mark.parametrize("source", ["images", "names"])
 def test_a_name_gives_images_the_class_scores_that_clip_gives_them(place, source, monkeypatch):
     """With so many attributes that they tell all that an embedding can be."""
-    monkeypatch.setattr(new_classes, "RIDGE", 1e-9)
-    run, data = annotated(place, source)
-    turn = Turning(fitted(len(data.attribute_names)))
-    new = columns_by_clip(
-        [NewClass("new", "dunes")], all_of(data), run, data, None, torch.device("cpu"), turn
-    )
+    monkeypatch.setattr(new_columns, "RIDGE", 1e-9)
+    files, data = annotated(place, source)
+    discriminant = fitted(len(data.attribute_names))
+    new = columns_of([NewClass("new", "dunes")], files, data, discriminant=discriminant)
     embedded, attributes = (
         np.array([vector(f"image {n}") for n in range(50)]),
         np.array([vector(attribute) for attribute in NAMES]),
     )
-    similarity = new_classes.recorded(find_files(run)["splits_mat"])[source == "images"]
-    scores = embedded @ attributes.T / similarity.std(axis=0) @ turn(new)
+    similarity = new_columns.recorded_similarities(files.splits_mat)[source == "images"]
+    scores = embedded @ attributes.T / similarity.std(axis=0) @ class_vectors(new, discriminant)
     wanted = embedded @ (
         np.array(vector("dunes")) - attributes.mean(axis=0)
     )  # all that is left out is the mean attribute
@@ -150,55 +129,52 @@ def fitted(attributes) -> Discriminant:
 
 
 @pytest.mark.parametrize("discriminant", [None, fitted(5)])
-def test_the_way_back_leads_to_columns_that_turn_to_the_directions(discriminant):
-    turn, directions = Turning(discriminant), np.random.default_rng(0).normal(size=(5, 3))
-    turned = turn(turn.back(directions))
+def test_columns_of_vectors_have_class_vectors_in_these_directions(discriminant):
+    wanted = np.random.default_rng(0).normal(size=(5, 3))
+    columns = columns_of_vectors(wanted, discriminant)
+    vectors = class_vectors(columns, discriminant)
     np.testing.assert_allclose(
-        turned / np.linalg.norm(turned, axis=0), directions / np.linalg.norm(directions, axis=0), atol=1e-4
+        vectors / np.linalg.norm(vectors, axis=0), wanted / np.linalg.norm(wanted, axis=0), atol=1e-4
     )
     if discriminant:
         covariance = np.linalg.inv(discriminant.precision.double().numpy())
-        back = turn.back(directions)
-        np.testing.assert_allclose((back * np.linalg.solve(covariance, back)).sum(axis=0), 1, rtol=1e-4)
+        scores = np.linalg.solve(covariance, columns)
+        np.testing.assert_allclose((columns * scores).sum(axis=0), 1, rtol=1e-4)
 
 
 def test_the_phrases_of_a_description_count_the_same(place):
-    run, data = annotated(place, "images")
+    files, data = annotated(place, "images")
     new = [
         NewClass("both", "sand, stripes;"),
         NewClass("same", "stripes, sand"),
         NewClass("one", "sand,"),
         NewClass("other", "stripes, stripes"),
     ]
-    both, same, one, other = map(
-        direction, columns_by_clip(new, all_of(data), run, data, None, torch.device("cpu")).T
-    )
+    both, same, one, other = map(direction, columns_of(new, files, data).T)
     np.testing.assert_allclose(both, same, atol=1e-9)
     np.testing.assert_allclose(both, direction(one + other), atol=1e-9)
 
 
-def test_a_new_class_is_as_loud_as_the_known_ones_on_average():
+def test_a_new_class_has_class_scores_as_large_as_the_known_ones_on_average():
     known = np.array([[3.0, 4.0, 0.0], [0.0, 0.0, 1.0]])
-    quiet, louder = np.array([0.0, 0.1]), np.array([2.0, 0.0])
-    scaled = match_loudness(np.stack([quiet, louder], axis=1), known)
+    small, larger = np.array([0.0, 0.1]), np.array([2.0, 0.0])
+    scaled = match_class_scores(np.stack([small, larger], axis=1), known)
     np.testing.assert_allclose(
         np.linalg.norm(known.T @ scaled, axis=0), np.linalg.norm(known.T @ known, axis=0).mean()
     )
     np.testing.assert_allclose(direction(scaled[:, 0]), [0, 1])
-    assert not match_loudness(np.zeros((2, 1)), known).any()  # nothing is said of it
+    assert not match_class_scores(np.zeros((2, 1)), known).any()  # nothing is said of it
 
 
 def test_new_classes_do_not_move_one_another(place):
-    run, data = annotated(place, "seen")
+    files, data = annotated(place, "seen")
     several = [
         NewClass("a", "class9"),
         NewClass("b", "b", own_pictures(place, 2)),
         NewClass("c", "ships and sand"),
     ]
-    together = columns_by_clip(several, all_of(data), run, data, None, torch.device("cpu"))
-    alone = [
-        columns_by_clip([new], all_of(data), run, data, None, torch.device("cpu"))[:, 0] for new in several
-    ]
+    together = columns_of(several, files, data)
+    alone = [columns_of([new], files, data)[:, 0] for new in several]
     np.testing.assert_allclose(together, np.stack(alone, axis=1), atol=1e-6)
 
 
@@ -209,17 +185,10 @@ def test_words_are_put_in_the_sentences_that_the_run_was_described_with(place, m
         "embed_words",
         lambda self, words, prompts: asked.update({words[0]: prompts}) or embed(self, words, prompts),
     )
-    run, data = annotated(place, "names", "--prompts", "{} below")
+    files, data = annotated(place, "names", "--prompts", "{} below")
     data.provenance["class_prompts"] = ["our {}"]
     asked.clear()
-    columns_by_clip(
-        [parse("wind farm"), parse("wind farm: turbines on grass")],
-        all_of(data),
-        run,
-        data,
-        None,
-        torch.device("cpu"),
-    )
+    columns_of([parse("wind farm"), parse("wind farm: turbines on grass")], files, data)
     assert asked == {"runways": ["{} below"], "wind farm": ["our {}"], "turbines on grass": ["{} below"]}
 
 
@@ -231,86 +200,27 @@ def test_pictures_need_a_run_that_was_described_by_pictures(place):
 
 
 def test_a_splits_file_by_other_hands_does_not_do(place):
-    run, data = annotated(place, "seen")
-    run.class_embedding, run.group_file = None, "attri_group_3"
+    files, data = annotated(place, "seen")
+    by_others = find_files(str(place), "RSSDIVCS", "61", None, "attri_group_3", None, 0)
     with pytest.raises(InputError, match="annotate.py writes files that do. --class_values works without"):
-        columns_by_clip([NewClass("new", "new")], all_of(data), run, data, None, torch.device("cpu"))
+        columns_of([NewClass("new", "new")], by_others, data)
 
 
 def test_another_clip_is_told(place, monkeypatch, capsys):
-    run, data = annotated(place, "seen")
+    files, data = annotated(place, "seen")
     capsys.readouterr()
-    columns_by_clip([NewClass("new", "new")], all_of(data), run, data, None, torch.device("cpu"))
+    columns_of([NewClass("new", "new")], files, data)
     assert capsys.readouterr().out == ""
     monkeypatch.setattr(FakeClip, "weights_sha256", lambda self: {"model.safetensors": "other"})
-    columns_by_clip([NewClass("new", "new")], all_of(data), run, data, "elsewhere", torch.device("cpu"))
+    columns_of([NewClass("new", "new")], files, data, clip_folder="elsewhere")
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("note: elsewhere has other weights")
 
 
-# ---- what the user says ----------------------------------------------------------------------------------------------
+# ---- values by hand --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    "text, name, words",
-    [
-        ("wind farm", "wind farm", "wind farm"),
-        ("WindFarm", "WindFarm", "wind farm"),
-        (" tank farm : round tanks, 50 = many", "tank farm", "round tanks, 50 = many"),
-    ],
-)
-def test_a_class_by_its_name_or_a_description(text, name, words):
-    assert parse(text) == NewClass(name, words)
-
-
-def test_a_class_by_pictures_in_a_file_a_folder_or_a_pattern(place):
-    folder = place / "RSSDIVCS" / "Class3"
-    (folder / "notes.txt").touch()
-    all_three = own_pictures(place, 3)
-    assert (
-        parse(f"x={folder}").pictures
-        == parse(f"x= {folder}/*.png").pictures
-        == parse(f"x={folder.parent}/*3").pictures
-        == all_three
-    )
-    assert parse(f"x={all_three[1]}").pictures == all_three[1:2]
-
-
-@pytest.mark.parametrize(
-    "text, message",
-    [
-        ("", "expected"),
-        (" : turbines", "expected"),
-        ("=pictures/", "expected"),
-        ("x=", "expected"),
-        ("x:", "expected"),
-        ("x=nowhere/*.png", "no picture is found by nowhere"),
-    ],
-)
-def test_a_class_without_name_words_or_pictures_is_refused(text, message):
-    with pytest.raises(InputError, match=message):
-        parse(text)
-
-
-@pytest.mark.parametrize(
-    "new, message",
-    [
-        (["tank farm"], "TankFarm is a class of the run"),
-        (["Tankfarm"], "TankFarm is a class of the run"),
-        (["dunes", "harbor", "Dunes"], "dunes is named twice"),
-        (["-"], "is no name"),
-    ],
-)
-def test_no_two_classes_have_one_name(new, message):
-    with pytest.raises(InputError, match=message):
-        check_names(new, ["TankFarm", "River"])
-    check_names(["tank", "farm"], ["TankFarm", "River"])
-
-
-# ---- values by hand --------------------------------------------------------------------------------------------------
-
-
-def test_values_by_hand_become_columns_as_loud_as_the_known_ones(tmp_path):
+def test_values_by_hand_become_columns_with_class_scores_as_large_as_the_known_ones(tmp_path):
     (tmp_path / "values.json").write_text('{"dunes": {"sand": 3, "ships": -4.0}, "port": {"ships": 0.1}}')
     columns = columns_by_hand(tmp_path / "values.json", NAMES, np.eye(5))
     assert list(columns) == ["dunes", "port"]

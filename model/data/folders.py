@@ -1,0 +1,182 @@
+"""The images of a new dataset, in one folder for each class."""
+
+import hashlib
+import os
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from data.benchmark import readable
+from data.images import read_image, readable_endings, walk
+from support.errors import InputError
+from support.processes import progress
+from support.untrusted import are_words
+
+LISTED = 10  # bad images that are named
+
+
+@dataclass(frozen=True)
+class ClassFolders:
+    """`n` images of `C` classes.
+
+    folder:  that holds a folder for each class
+    classes: [C] names of these folders, sorted
+    files:   [n] paths relative to the folder, in the order of their classes and names
+    labels:  [n] class of each image
+    """
+
+    folder: Path
+    classes: List[str]
+    files: List[str]
+    labels: np.ndarray
+
+
+# ---- finding ---------------------------------------------------------------------------------------
+
+
+def find_images(folder: Path) -> ClassFolders:
+    """All images in class folders. Raises InputError if there are fewer than two, or one is empty."""
+    if not folder.is_dir():
+        raise InputError(f"no such folder: {folder}. Expected one with a folder for each class")
+    classes = sorted(
+        place.name for place in folder.iterdir() if place.is_dir() and not place.name.startswith(".")
+    )
+    loose = first_loose_image(folder)
+    if len(classes) < 2:
+        plural = "" if len(classes) == 1 else "s"
+        hint = f", but there are images, such as {loose}" if loose else ""
+        raise InputError(
+            f"{folder} has {len(classes)} folder{plural}: expected one for each of at least two classes{hint}"
+        )
+    files: List[str] = []
+    counts = []
+    for name in classes:
+        found = [os.path.relpath(file, folder) for file in walk([str(folder / name)])]
+        files += found
+        counts.append(len(found))
+    if 0 in counts:
+        empty = classes[counts.index(0)]
+        raise InputError(
+            f"the class {empty} has no image in {folder / empty}: add some, or take the folder away"
+        )
+    if loose:
+        print(f"note: images beside the class folders, such as {loose}, are left out")
+    return ClassFolders(folder, classes, files, np.repeat(np.arange(len(classes)), counts))
+
+
+def first_loose_image(folder: Path) -> Optional[str]:
+    """The name of an image beside the class folders, if there is one."""
+    for file in sorted(folder.iterdir()):
+        if file.is_file() and file.suffix.lower() in readable_endings():
+            return file.name
+    return None
+
+
+# ---- checking --------------------------------------------------------------------------------------
+
+
+def check_images(images: ClassFolders, skip_bad: bool, workers: int) -> ClassFolders:
+    """Those that can be read.
+
+    skip_bad: leave the others out; without, they are an InputError, as is one image in two classes
+    workers:  threads that look at the images
+    """
+    digests, errors = look_at_all(images, workers)
+    bad = [error for error in errors if error]
+    if bad:
+        refuse_or_note(bad, len(images.files), skip_bad)
+    good = [place for place, error in enumerate(errors) if not error]
+    check_copies(images, digests, good)
+    labels = images.labels[good]
+    counts = Counter(labels).values()
+    print(
+        f"data    {len(good)} images of {len(counts)} classes in {images.folder}, "
+        f"{min(counts)} to {max(counts)} of each"
+    )
+    return replace(images, files=[images.files[place] for place in good], labels=labels)
+
+
+def look_at_all(images: ClassFolders, workers: int) -> Tuple[List[str], List[Optional[str]]]:
+    """The digest of each file, and what is wrong with it, if anything."""
+    paths = [images.folder / file for file in images.files]
+    digests = []
+    errors = []
+    with ThreadPoolExecutor(workers) as pool:
+        for digest, error in progress(pool.map(look_at, paths), "images", len(paths)):
+            digests.append(digest)
+            errors.append(error)
+    return digests, errors
+
+
+def look_at(file: Path) -> Tuple[str, Optional[str]]:
+    """A digest of the file, and what is wrong with it, if anything."""
+    try:
+        if not are_words(file.name):
+            raise InputError(f"cannot write down the name of the image {file}: rename it")
+        read_image(file)
+        return hashlib.sha256(file.read_bytes()).hexdigest(), None
+    except (InputError, OSError) as error:
+        return "", str(error)
+
+
+def refuse_or_note(bad: Sequence[str], count: int, skip_bad: bool):
+    """Raise InputError for unreadable images, or print that they are left out.
+
+    bad:   what is wrong with each of them
+    count: of all images
+    """
+    shown = "; ".join(bad[:LISTED])
+    if len(bad) > LISTED:
+        shown += "; ..."
+    if not skip_bad:
+        raise InputError(f"{len(bad)} of {count} images cannot be read: --skip_bad leaves them out. {shown}")
+    if len(bad) == count:
+        raise InputError(f"{len(bad)} of {count} images cannot be read. {shown}")
+    print(f"note: {len(bad)} of {count} images cannot be read and are left out: {shown}")
+
+
+def check_copies(images: ClassFolders, digests: Sequence[str], good: Sequence[int]):
+    """Raise InputError if an image is in two classes; print how many are twice in one.
+
+    good: places of the images that can be read
+    """
+    first: Dict[str, int] = {}
+    for place in good:
+        twin = first.setdefault(digests[place], place)
+        if images.labels[twin] != images.labels[place]:
+            raise InputError(
+                f"{images.files[twin]} and {images.files[place]} are the same image in two classes: "
+                "take one away"
+            )
+    if len(first) < len(good):
+        print(
+            f"note: {len(good) - len(first)} images are copies of others of their class; "
+            "training and test may share them"
+        )
+
+
+def class_names(images: ClassFolders) -> List[str]:
+    """The classes in words. Raises InputError if some are the same, or have too few images."""
+    names = [readable(name) for name in images.classes]
+    counts = np.bincount(images.labels, minlength=len(names)).tolist()
+    for name, count in zip(names, counts):
+        if count < 2:
+            plural = "" if count == 1 else "s"
+            raise InputError(
+                f"the class {name} has {count} readable image{plural}: "
+                "expected at least 2, one to train and one to test"
+            )
+    for name in names:
+        if not are_words(name):
+            raise InputError(
+                f"a class folder is called {name!r}, once made readable: "
+                "expected a word that can be written; rename it"
+            )
+    for name in names:
+        if names.count(name) > 1:
+            raise InputError(f"two class folders are both called {name!r}, once made readable: rename one")
+    return names

@@ -1,0 +1,261 @@
+"""From what is said of a new class to its attributes: a column of M.
+
+A new class takes its place among the known ones and moves none of them, and its class scores are as large as
+theirs. Pictures are compared with the run's classes per attribute, as their own pictures were; a sentence is
+taken apart into attributes.
+
+Shapes: `A` attributes, `C` known classes, `n` new ones, `P` dimensions of CLIP's common space.
+"""
+
+import re
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+import torch
+
+from clip.attributes import ATTRIBUTE_PROMPTS, CLASS_PROMPTS, merge_sources, similarities
+from clip.embed import Clip
+from data.benchmark import Benchmark
+from data.matlab import read_mat
+from dsva.discriminant import Discriminant
+from inference.new_classes import NewClass, suggest
+from support.errors import InputError
+from support.files import read_json
+
+RIDGE = 0.3  # chosen on seen classes of the demo and of AID; 0.1 to 1 differ little
+
+
+# ---- what a branch makes of a column ---------------------------------------------------------------
+
+
+def class_vectors(columns: np.ndarray, discriminant: Optional[Discriminant] = None) -> np.ndarray:
+    """Class attributes [A, n] -> [A, n], what a branch multiplies its attribute scores with.
+
+    discriminant: of the branch; None if it has none, as published
+    """
+    if discriminant is None:
+        return columns
+    on_device = torch.from_numpy(columns).to(discriminant.centre)
+    return discriminant.directions(on_device).cpu().numpy()
+
+
+def columns_of_vectors(vectors: np.ndarray, discriminant: Optional[Discriminant] = None) -> np.ndarray:
+    """The way back: class attributes [A, n] whose class vectors point where these [A, n] do.
+
+    They have such lengths that their class scores have the deviation 1 within a class.
+    """
+    columns = vectors
+    if discriminant is not None:
+        precision = discriminant.precision.cpu().double().numpy()
+        columns = np.linalg.solve(precision, vectors)
+    return columns / np.sqrt((vectors * columns).sum(axis=0)).clip(1e-12)
+
+
+def match_class_scores(
+    columns: np.ndarray, known: np.ndarray, discriminant: Optional[Discriminant] = None
+) -> np.ndarray:
+    """New columns [A, n], scaled so that their class scores are as large as those of the known ones.
+
+    known: [A, C]
+
+    They get the mean likeness to the known ones that these have among themselves. A column of unit norm whose
+    attributes do not go together in images, as words or values by hand may say, has small class scores for
+    all images, and would lose against columns that images have made.
+    """
+    new_size = np.linalg.norm(known.T @ class_vectors(columns, discriminant), axis=0)  # [n]
+    known_size = np.linalg.norm(known.T @ class_vectors(known, discriminant), axis=0)  # [C]
+    return columns * known_size.mean() / np.where(new_size > 1e-12, new_size, np.inf)
+
+
+# ---- words and pictures ----------------------------------------------------------------------------
+
+
+def columns_by_clip(
+    new: Sequence[NewClass],
+    known: np.ndarray,
+    data: Benchmark,
+    splits_mat: Path,
+    clip_folder: Optional[str] = None,
+    discriminant: Optional[Discriminant] = None,
+) -> np.ndarray:
+    """What CLIP says of new classes: [A, n], in the units of `data.class_attributes`.
+
+    known:        numbers of the run's classes that the new ones are compared with
+    splits_mat:   the file that describes the run's classes, made by annotate.py
+    clip_folder:  None for the CLIP that they were described with
+    discriminant: of the branch that counts
+    """
+    by_name, by_image = recorded_similarities(splits_mat)
+    by_name, by_image = by_name[known], by_image[known]  # [C, A] each
+    has_no_images = np.isnan(by_image).all()
+    is_pictured = np.array([bool(c.pictures) for c in new])
+    if is_pictured.any() and has_no_images:
+        raise InputError(
+            f"--add_class {new[is_pictured.argmax()].name}: the run's classes were described by their names "
+            "alone, so there are no pictures to compare its own with; describe it in words"
+        )
+    device = data.class_attributes.device
+    clip = load_clip(clip_folder or data.provenance.get("clip", ""), data.provenance, device)
+    columns = np.empty((len(data.attribute_names), len(new)))
+    if is_pictured.any():
+        pictured = [c for c in new if c.pictures]
+        columns[:, is_pictured] = columns_by_pictures(clip, pictured, by_name, by_image, data)
+    if not is_pictured.all():
+        in_words = [c for c in new if not c.pictures]
+        similarity = by_name if has_no_images else by_image
+        columns[:, ~is_pictured] = columns_by_words(clip, in_words, similarity, data, discriminant)
+    return match_class_scores(columns, data.class_attributes[:, known].cpu().numpy(), discriminant)
+
+
+def columns_by_pictures(
+    clip: Clip, new: Sequence[NewClass], by_name: np.ndarray, by_image: np.ndarray, data: Benchmark
+) -> np.ndarray:
+    """[A, n], as CLIP described the run's classes.  by_name, by_image: [C, A], cosines of these"""
+    paths = [Path(picture) for c in new for picture in c.pictures]
+    labels = np.repeat(np.arange(len(new)), [len(c.pictures) for c in new])
+    attribute_prompts, class_prompts = prompts(data)
+    new_by_name, new_by_image = similarities(
+        clip,
+        data.attribute_names,
+        attribute_prompts,
+        [c.words for c in new],
+        class_prompts,
+        clip.loader(paths, batch_size=64, workers=0),
+        labels,
+    )
+    merged = merge_sources(
+        np.vstack([by_name, new_by_name]), np.vstack([by_image, new_by_image]), known=len(by_name)
+    )
+    return merged[len(by_name) :].T
+
+
+def columns_by_words(
+    clip: Clip,
+    new: Sequence[NewClass],
+    similarity: np.ndarray,
+    data: Benchmark,
+    discriminant: Optional[Discriminant],
+) -> np.ndarray:
+    """[A, n]: a sentence as a sum of attributes.
+
+    similarity: [C, A], CLIP's of the run's classes and the attributes
+
+    A sentence's embedding is fitted by those of the attributes' sentences (ridge regression). The mean of the
+    latter, which every image is like, is taken from all of them before. So an image gets the class score that
+    CLIP gives it for the sentence, as far as attributes can tell.
+    """
+    attribute_prompts, class_prompts = prompts(data)
+    vectors = clip.embed_words(data.attribute_names, attribute_prompts).double().numpy()  # [A, P]
+    mean = vectors.mean(axis=0)
+    vectors = vectors - mean
+    gram = vectors @ vectors.T
+    gram += (RIDGE * gram.diagonal().mean() + 1e-9) * np.eye(len(gram))
+    deviation = np.nanstd(similarity, axis=0)[:, None]  # from a cosine to an attribute's score
+    columns = []
+    for c in new:
+        sentence_prompts = class_prompts if c.is_named() else attribute_prompts
+        sentences = clip.embed_words(phrases(c), sentence_prompts).double().numpy() - mean
+        shares = np.linalg.solve(gram, vectors @ sentences.T)  # [A, phrases]
+        wanted = deviation * (shares - shares.mean(axis=0))
+        columns.append(columns_of_vectors(wanted, discriminant).sum(axis=1))
+    return np.stack(columns, axis=1)
+
+
+def phrases(new: NewClass) -> List[str]:
+    """A name is one; those of a description stand between commas, are attributes, and count the same."""
+    if new.is_named():
+        return [new.words]
+    return re.split(r"\s*[,;]\s*", new.words.strip(" ,;"))
+
+
+def prompts(data: Benchmark) -> Tuple[Sequence[str], Sequence[str]]:
+    """For attributes and for class names, those that the run's classes were described with."""
+    attribute_prompts = data.provenance.get("attribute_prompts", ATTRIBUTE_PROMPTS)
+    class_prompts = data.provenance.get("class_prompts", CLASS_PROMPTS)
+    return attribute_prompts, class_prompts
+
+
+def recorded_similarities(splits_mat: Path) -> Tuple[np.ndarray, np.ndarray]:
+    """Cosines of all classes' sentences and images with the attributes, [C, A] each, from annotate.py.
+
+    Raises InputError if the file does not have them.
+    """
+    keys = ("similarity_names", "similarity_images")
+    table = read_mat(splits_mat, ["att"], [*keys, "provenance"])
+    is_complete = "provenance" in table
+    for key in keys:
+        values = table.get(key)
+        if values is None or values.shape != table["att"].shape or values.dtype.kind != "f":
+            is_complete = False
+    if not is_complete:
+        raise InputError(
+            f"--add_class needs to know how the run's classes were described, and {splits_mat} "
+            "does not tell: annotate.py writes files that do. --class_values works without"
+        )
+    return table["similarity_names"].T, table["similarity_images"].T
+
+
+def load_clip(folder: str, provenance: dict, device: torch.device) -> Clip:
+    """Says so if it is not the one that described the run's classes."""
+    clip = Clip(Path(folder), device)
+    if clip.weights_sha256() != provenance.get("weights_sha256"):
+        print(
+            f"note: {folder} has other weights than the CLIP that described the run's classes: "
+            "new ones are not quite comparable"
+        )
+    return clip
+
+
+# ---- values by hand --------------------------------------------------------------------------------
+
+
+def columns_by_hand(
+    file: Path,
+    attribute_names: Sequence[str],
+    known: np.ndarray,
+    discriminant: Optional[Discriminant] = None,
+) -> Dict[str, np.ndarray]:
+    """{"wind farm": {"turbine": 2, "grass": 1}, ...} in a JSON file -> {class: [A]}.
+
+    Values are deviations from the mean class, 0 where an attribute is not named.
+
+    known: [A, C], columns of the run's classes, with which the new ones have to compete
+    """
+    table = read_json(Path(file))
+    if not is_table_of_classes(table):
+        raise InputError(f'{file}: expected {{"a class": {{"an attribute": 1.5, ...}}, ...}}')
+    columns = [column_by_hand(file, name, values, attribute_names) for name, values in table.items()]
+    scaled = match_class_scores(np.stack(columns, axis=1), known, discriminant)
+    return dict(zip(table, scaled.T))
+
+
+def is_table_of_classes(table) -> bool:
+    """Is it {class: {...}, ...}, with at least one class?"""
+    if not isinstance(table, dict) or not table:
+        return False
+    return all(isinstance(values, dict) for values in table.values())
+
+
+def column_by_hand(file: Path, name: str, values: dict, attribute_names: Sequence[str]) -> np.ndarray:
+    """{"turbine": 2, "grass": 1} -> [A]. InputError names what is no attribute, or no number."""
+    index = {attribute: a for a, attribute in enumerate(attribute_names)}
+    column = np.zeros(len(index))
+    for attribute, value in values.items():
+        if attribute not in index:
+            raise InputError(
+                f"{file}: {name} has an unknown attribute {attribute!r}; "
+                f"{suggest(attribute, attribute_names)}"
+            )
+        if type(value) not in (int, float) or not abs(value) < 1000:
+            raise InputError(
+                f"{file}: {attribute!r} of {name} should be a number of deviations from the mean class, "
+                f"-3 to 3, and is {value!r}"
+            )
+        column[index[attribute]] = value
+    if not column.any():
+        raise InputError(
+            f"{file}: all values of {name} are 0, as of a class that is average in everything: "
+            "give at least one that is not"
+        )
+    return column

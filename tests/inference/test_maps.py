@@ -1,0 +1,48 @@
+"""Maps of classes as pictures: their colours are where the classes are."""
+
+import numpy as np
+import pytest
+
+from helpers import Scene
+from inference import maps
+from inference.maps import draw_map, palette
+from inference.tiles import NO_DATA, Grid
+
+
+def test_colours_are_far_apart_and_stay_when_classes_are_added():
+    colours = palette(70).astype(int)
+    assert (palette(4) == colours[:4]).all() and (palette(30) == colours[:30]).all()
+    apart = np.linalg.norm(maps.oklab(colours)[:, None] - maps.oklab(colours)[None], axis=2) + np.eye(70)
+    assert apart.min() > 0.04 and apart[:10, :10].min() > 0.1
+
+
+@pytest.mark.parametrize("width, height", [(320, 96), (96, 320), (30, 30)])
+def test_the_sheet_shows_the_scene_the_map_and_a_legend(width, height):
+    grid = Grid(width, height, 16, 8)
+    classes = (
+        np.where(np.arange(grid.cells[1]) < grid.cells[1] / 2, 0, 2)[None]
+        .repeat(grid.cells[0], axis=0)
+        .astype(np.uint8)
+    )
+    sheet = np.asarray(draw_map(Scene(width, height), classes, grid, ["dark", "never", "bright"], "a scene"))
+
+    def place_of(colour):
+        return np.argwhere((sheet == colour).all(axis=2))
+
+    dark, never, light = map(place_of, palette(3))
+    assert len(dark) and len(light) and not len(never)
+    shown = max(width, height) / 800  # of a small scene, enlarged to 800 pixels
+    legend = [
+        (colour[:, 1] > sheet.shape[1] * 0.5) & (colour[:, 1] > np.median(light[:, 1]))
+        for colour in (dark, light)
+    ]
+    assert all(area.any() for area in legend)
+    assert (np.ptp(dark[:, 0]) + 1) * shown >= height - 1 and place_of(
+        (0, 0, 0)
+    ).size  # the map is as high as the scene, which is black at the left
+
+
+def test_cells_without_data_stay_white():
+    grid = Grid(64, 64, 16, 8)
+    image = np.asarray(maps.paint(np.full((64, 64), NO_DATA, np.uint8), grid, palette(2), 100, 100))
+    assert (image == 255).all()

@@ -1,0 +1,205 @@
+"""predict.py --tile as a user runs it: maps and tables of large images, and of GeoTIFFs."""
+
+import csv
+import importlib.util
+import json
+import os
+import re
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from helpers import predict_with as run
+from inference import Classifier, scenes
+from inference.maps import palette
+from inference.tiles import NO_DATA
+
+
+@pytest.fixture
+def ortho(tmp_path):
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 255, size=(72, 100, 3), dtype=np.uint8)).save(tmp_path / "ortho.png")
+    return tmp_path / "ortho.png"
+
+
+def test_a_scene_gives_a_map_and_a_table_of_its_tiles(place, ortho, tmp_path, capsys):
+    run(place, "--tile", 32, "--stride", 16, "--classes", "all", ortho, "--output", tmp_path / "out")
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {
+        "options.json",
+        "ortho_classes.png",
+        "ortho_tiles.csv",
+    }
+    with open(tmp_path / "out" / "ortho_tiles.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [tuple(int(row[key]) for key in ("x", "y", "width", "height")) for row in rows] == [
+        (x, y, 32, 32) for y in (0, 16, 32, 40) for x in (0, 16, 32, 48, 64, 68)
+    ]
+    for row in rows:
+        probabilities = {key[2:]: float(value) for key, value in row.items() if key.startswith("p_")}
+        assert sum(probabilities.values()) == pytest.approx(1, abs=1e-4) and probabilities[
+            row["class"]
+        ] == float(row["probability"])
+        held_back = {name: p - 0.1 * (name > "Class1") for name, p in probabilities.items()}
+        assert row["class"] == max(held_back, key=held_back.get)  # by the run's calibrated stacking
+    printed = capsys.readouterr().out
+    assert "ortho: 100 x 72 pixels in 6 x 4 tiles" in printed
+    assert sum(float(share) for share in re.findall(r"([\d.]+)% Class", printed)) == pytest.approx(
+        100, abs=0.3
+    )
+
+
+def test_a_tile_is_seen_whole(place, tmp_path, monkeypatch):
+    Image.new("RGB", (64, 64), "red").save(tmp_path / "red.png")
+    seen = []
+    monkeypatch.setattr(
+        Classifier,
+        "probabilities",
+        lambda self, images: seen.append(images) or np.full((len(images), 2), 0.5),
+    )
+    run(place, "--tile", 64, tmp_path / "red.png", "--output", tmp_path / "out")
+    assert seen[0].shape == (1, 3, 32, 32) and (seen[0][0, 0] == 255).all() and (seen[0][0, 1:] == 0).all()
+
+
+def test_large_images_are_read_though_pillow_would_rather_not(place, tmp_path, monkeypatch):
+    Image.new("RGB", (500, 400)).save(tmp_path / "large.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 60000)
+    run(place, "--tile", 100, tmp_path / "large.png", "--output", tmp_path / "out")
+    assert (tmp_path / "out" / "large_classes.png").is_file() and Image.MAX_IMAGE_PIXELS == 60000
+
+
+def test_a_strip_is_read_to_its_ends(tmp_path):
+    Image.new("RGB", (5000, 10)).save(tmp_path / "strip.png")
+    assert scenes.open_scene(str(tmp_path / "strip.png")).size == (5000, 10)
+
+
+def test_any_bytes_are_a_scenes_name(place, ortho, tmp_path):
+    name = os.fsencode(tmp_path) + b"/\xff.png"
+    os.rename(ortho, name)  # noqa: PTH104, a name of any bytes
+    run(place, "--tile", 32, os.fsdecode(name), "--output", tmp_path / "out")
+    assert os.path.isfile(os.fsencode(tmp_path / "out") + b"/\xff_classes.png")
+
+
+def test_an_unreadable_scene_is_listed_and_the_others_are_done(place, ortho, tmp_path, capsys):
+    (tmp_path / "broken.png").write_bytes(b"nothing")
+    run(place, "--tile", 32, tmp_path / "broken.png", ortho, "--output", tmp_path / "out")
+    assert (
+        "cannot read the image" in capsys.readouterr().out
+        and (tmp_path / "out" / "ortho_classes.png").is_file()
+    )
+    with pytest.raises(SystemExit):
+        run(place, "--tile", 32, tmp_path / "broken.png", ortho, "--strict", "--output", tmp_path / "strict")
+    assert "1 of 2 images could not be read" in capsys.readouterr().err
+
+
+def test_two_scenes_of_one_name_are_refused(place, ortho, tmp_path, capsys):
+    (tmp_path / "other").mkdir()
+    Image.new("RGB", (64, 64)).save(tmp_path / "other" / "ortho.jpg")
+    with pytest.raises(SystemExit):
+        run(place, "--tile", 32, ortho, tmp_path / "other", "--output", tmp_path / "out")
+    assert "two images are called ortho" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+def test_without_rasterio_a_tiff_is_a_picture(place, ortho, tmp_path, capsys, monkeypatch):
+    Image.open(ortho).save(tmp_path / "scene.tif")
+    monkeypatch.setattr(scenes, "rasterio", None)
+    run(place, "--tile", 32, tmp_path / "scene.tif", "--output", tmp_path / "out")
+    assert "georeference would not be kept" in capsys.readouterr().out
+    run(place, "--tile", 32, ortho, "--output", tmp_path / "png")
+    assert (tmp_path / "out" / "scene_tiles.csv").read_bytes() == (
+        tmp_path / "png" / "ortho_tiles.csv"
+    ).read_bytes()
+
+
+# ---- GeoTIFF ---------------------------------------------------------------------------------------
+
+needs_rasterio = pytest.mark.skipif(
+    importlib.util.find_spec("rasterio") is None, reason="rasterio is optional"
+)
+
+
+@needs_rasterio
+def test_a_geotiff_gives_a_geotiff(place, ortho, tmp_path):
+    import rasterio
+
+    pixels = np.asarray(Image.open(ortho)).transpose(2, 0, 1)
+    profile = {
+        "driver": "GTiff",
+        "height": 72,
+        "width": 100,
+        "count": 4,
+        "crs": "EPSG:25832",
+        "transform": rasterio.Affine(0.5, 0, 500000, 0, -0.5, 5300000),
+    }
+    with rasterio.open(
+        tmp_path / "geo.tif", "w", dtype="uint8", photometric="RGB", alpha="unspecified", **profile
+    ) as raster:
+        raster.write(np.vstack([pixels, pixels[:1]]))  # red, green, blue and a band that is not looked at
+    run(place, "--tile", 32, "--stride", 16, ortho, "--output", tmp_path / "png")
+    run(
+        place,
+        "--tile",
+        32,
+        "--stride",
+        16,
+        tmp_path / "geo.tif",
+        "--workers",
+        1,
+        "--output",
+        tmp_path / "out",
+    )
+    assert (tmp_path / "out" / "geo_tiles.csv").read_bytes() == (
+        tmp_path / "png" / "ortho_tiles.csv"
+    ).read_bytes()
+    with rasterio.open(tmp_path / "out" / "geo_classes.tif") as raster:
+        classes = raster.read(1)
+        assert (raster.crs, raster.transform) == ("EPSG:25832", rasterio.Affine(1, 0, 500000, 0, -1, 5300000))
+        assert raster.dtypes == ("uint8",) and raster.nodata == NO_DATA and classes.shape == (36, 50)
+        assert raster.tags()["class_0"] == "Class0" and raster.colormap(1)[1] == (
+            *palette(2)[1].tolist(),
+            255,
+        )
+        assert set(np.unique(classes)) <= {0, 1}
+        assert raster.bounds == (500000, 5300000 - 36, 500050, 5300000)
+
+
+@needs_rasterio
+def test_sixteen_bits_are_stretched_over_the_whole_image_and_nothing_is_made_of_no_data(place, tmp_path):
+    import rasterio
+
+    ramp = np.linspace(1000, 3000, 100).round().astype(np.uint16)[None].repeat(72, axis=0)
+    ramp[:, :10] = 0
+    profile = {
+        "driver": "GTiff",
+        "height": 72,
+        "width": 100,
+        "count": 1,
+        "nodata": 0,
+        "crs": "EPSG:25832",
+        "transform": rasterio.Affine(1, 0, 9, 0, -1, 9),
+    }
+    with rasterio.open(tmp_path / "ramp.tif", "w", dtype="uint16", **profile) as raster:
+        raster.write(ramp, 1)
+    scene = scenes.open_scene(str(tmp_path / "ramp.tif"))
+    whole, part = (np.asarray(scene.read(box)).astype(int) for box in ((0, 0, 100, 72), (40, 10, 60, 30)))
+    assert (whole[10:30, 40:60] == part).all() and (np.diff(whole[0, 10:, 0]) >= 0).all()
+    assert (
+        whole[0, 11].tolist() == [0, 0, 0]
+        and whole[0, 99].tolist() == [255, 255, 255]
+        and 120 < whole[0, 55, 0] < 136
+    )
+    run(place, "--tile", 32, tmp_path / "ramp.tif", "--output", tmp_path / "out")
+    with rasterio.open(tmp_path / "out" / "ramp_classes.tif") as raster:
+        assert (raster.read(1)[:, :5] == NO_DATA).all() and (raster.read(1)[:, 5:] != NO_DATA).all()
+
+
+@needs_rasterio
+def test_a_tiff_without_georeference_gives_no_geotiff(place, ortho, tmp_path):
+    Image.open(ortho).save(tmp_path / "plain.tif")
+    run(place, "--tile", 32, tmp_path / "plain.tif", "--output", tmp_path / "out")
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {
+        "options.json",
+        "plain_classes.png",
+        "plain_tiles.csv",
+    }
+    assert "tile" in json.loads((tmp_path / "out" / "options.json").read_text())["options"]
