@@ -1,14 +1,15 @@
 """A run: its options, its folder, its checkpoints, what it prints, and how it is repeated.
 
-options       every option of main.py, under its published name
-settings      from options to the plain values that the other rooms take
-build         from settings to data and network
-folder        the run folder: one line an epoch, checkpoints, tables, results; going on after an interruption
-checkpoint    our own checkpoints, checked when they are read
-fingerprints  SHA-256 of the files that a run read
-records       what a finished or running run has written, read again
-console       what a run prints
-repeat        main.py --repeat
+options             every option of main.py, under its published name
+settings            from options to the plain values that the other rooms take
+build               from settings to data and network
+folder              the run folder: one line an epoch, checkpoints, tables, results; going on after an interruption
+checkpoint          our own checkpoints, checked when they are read
+fingerprints        SHA-256 of the files that a run read
+records             what a finished or running run has written, read again
+prediction_records  the same of a folder of predictions
+console             what a run prints
+repeat              main.py --repeat
 
 It may import `dsva`, `clip`, `data` and `support`. Here argparse ends: no room below sees an option's name.
 Start with folder.py, whose `Run` lists the files of a run folder. `options` and `records` do without torch.
