@@ -61,7 +61,7 @@ OF_A_DIVISION = r".+_\d+"  # variables of a splits file
 def main(arguments=None):
     opt = get_options(arguments)
     if opt.show:
-        show(Path(opt.show), opt.top, opt.against, opt.picture)
+        show_annotation(Path(opt.show), opt.top, opt.against, opt.picture)
     else:
         annotate(opt)
 
@@ -221,7 +221,7 @@ def images_to_describe(
         raise InputError(
             f"{files.images_mat}: {len(labels)} labels for {len(names)} image_files, expected as many"
         )
-    chosen, division = choose_images(source, files, len(names))
+    chosen, division = images_to_describe(source, files, len(names))
     without = np.setdiff1d(np.arange(classes), labels[chosen])
     if len(without) and source != "seen":
         raise InputError(
@@ -232,7 +232,7 @@ def images_to_describe(
     return paths, labels[chosen], division
 
 
-def choose_images(source: str, files: BenchmarkFiles, images: int) -> Tuple[np.ndarray, Optional[int]]:
+def images_to_describe(source: str, files: BenchmarkFiles, images: int) -> Tuple[np.ndarray, Optional[int]]:
     """0-based indices, and the only division that they are good for, None if for all.
 
     Of "seen" and "untested" no test image of the division, be its class seen or unseen.
@@ -331,7 +331,7 @@ def print_agreement(scores: np.ndarray, truth: np.ndarray):
 # ---- --show ----------------------------------------------------------------------------------------
 
 
-def show(splits_mat: Path, top: int, against: Optional[str], picture: Optional[str]):
+def show_annotation(splits_mat: Path, top: int, against: Optional[str], picture: Optional[str]):
     """What an annotation says.
 
     top: attributes of each class;  against: another splits file;  picture: the new file

@@ -19,14 +19,14 @@ from clip.augmentation import Augmentation
 from clip.captions import Captions, CaptionsByImage, read_captions
 from clip.checkpoint import silence_transformers, use_eager_attention
 from clip.contrastive import Training, make_optimizer, train_one_epoch
-from clip.evaluation import class_names, evaluate
+from clip.evaluation import class_name_prompts, evaluate
 from clip.new import Sizes, load_for_training, new_clip
 from clip.picture_batches import PictureBatches
 from clip.saving import copy_processor, resize_processor, round_to_half, save_clip, write_new_processor
 from clip.state import load_state, refuse_other_options, remove_state, save_state
 from clip.teachers import make_teachers, read_image_vectors, read_teacher
 from clip.tokenizer import SMALLEST_VOCABULARY
-from clip.training_log import count_captions, count_parameters, epoch_line, print_start
+from clip.training_log import count_captions, count_parameters, print_start, shown_epoch
 from support.cli import WORKERS, Help, Parser, number, path
 from support.errors import InputError, exits_cleanly
 from support.files import read_json, write_json
@@ -60,7 +60,7 @@ def main(arguments=None):
     output = Path(opt.output)
     rank_zero(refuse_other_options, output, vars(opt), CHANGE_NO_WEIGHT)
     if (output / "train_results.json").is_file():
-        print(f"finished already: {output}  {epoch_line(read_json(output / 'train_results.json'))}")
+        print(f"finished already: {output}  {shown_epoch(read_json(output / 'train_results.json'))}")
         return
 
     # read everything before anything is written
@@ -97,7 +97,7 @@ def main(arguments=None):
             line.update(evaluate(model, *test, opt.batch_size, opt.precision))
         history.append(line)
         rank_zero(save_state, output, model, teachers, optimizer, history)
-        print(f"epoch {epoch:3d}/{opt.epochs}  {epoch_line(line)}", flush=True)
+        print(f"epoch {epoch:3d}/{opt.epochs}  {shown_epoch(line)}", flush=True)
 
     rank_zero(save_clip, output, model, opt.half)
     rank_zero(write_results, output, model, captions, history, vars(opt))
@@ -341,7 +341,7 @@ def load_test(opt, model: CLIPModel, captions: CaptionsByImage, tokenizer, devic
     return (
         load_images(opt, captions, model.config.vision_config.image_size, device),
         Captions(list(captions.values()), tokenizer, context),
-        class_names(list(captions), opt.templates, tokenizer, context) if opt.class_names else None,
+        class_name_prompts(list(captions), opt.templates, tokenizer, context) if opt.class_names else None,
     )
 
 

@@ -40,7 +40,7 @@ def main(arguments=None):
     data = run.data
     images = data.splits["test_unseen_loc"]
     evidence = evidence_of(run, images, opt.batch_size, opt.workers)
-    attributes_shown = true_attributes(run)
+    attributes_shown = attributes_that_show(run)
     rows = []
     for c in data.unseen:
         pictures = stand_ins(data, c, images, opt.pictures)
@@ -100,7 +100,7 @@ def evidence_of(run: SavedRun, images: np.ndarray, batch_size: int, workers: int
     return torch.cat(evidence).cpu().numpy()
 
 
-def true_attributes(run: SavedRun) -> Optional[np.ndarray]:
+def attributes_that_show(run: SavedRun) -> Optional[np.ndarray]:
     """Share of each class's images that show an attribute, [A, C]; None if the splits file does not tell."""
     return read_mat(run.files.splits_mat, ["att"], ["att_true"]).get("att_true")
 

@@ -28,7 +28,13 @@ from inference.candidates import Candidates, choose_candidates, fingerprint
 from inference.classifier import Classifier
 from inference.map_files import save_map
 from inference.new_classes import parse
-from inference.predictions import Predictions, Summary, decode, print_summary, table_columns
+from inference.predictions import (
+    Predictions,
+    Summary,
+    decoded_batches,
+    print_prediction_summary,
+    table_columns,
+)
 from inference.saved import load_saved
 from inference.scenes import open_scene
 from inference.tiles import NO_DATA, Grid, classify_tiles
@@ -216,7 +222,9 @@ def name_images(
         print(f"note: {done} of {images} images are there already")
     files = islice(walk(opt.paths), done, None)
     run = classifier.run
-    batches = decode(files, run.preprocessing, opt.batch_size, opt.workers, run.device.type == "cuda")
+    batches = decoded_batches(
+        files, run.preprocessing, opt.batch_size, opt.workers, run.device.type == "cuda"
+    )
     lines_of_batches = gather_stream(describe_batches(classifier, batches, opt.top, opt.attributes))
     try:
         with progress(None, "images", total=images, initial=done) as bar:
@@ -229,7 +237,7 @@ def name_images(
         if rank() == 0:  # also after an interruption
             summary = tabulate(opt, predictions, classifier.candidates)
     summary = rank_zero(lambda: summary)
-    print_summary(summary)
+    print_prediction_summary(summary)
     print(f"wrote   {predictions.lines}\n        {predictions.table}")
     return summary.unreadable
 

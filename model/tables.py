@@ -34,7 +34,7 @@ BRANCHES = {
     "window": "windows alone",
 }
 BASELINES = {"names": "CLIP by class name", "attributes": "attributes alone"}
-SCORES = ("ZSL", "U", "S", "H", "AUSUC")
+TABLE_SCORES = ("ZSL", "U", "S", "H", "AUSUC")
 
 # Setting and seen/unseen classes -> the run's name, and ZSL accuracy or U, S, H: of the paper, and of a rerun
 # of the authors' program.
@@ -113,7 +113,7 @@ def get_options(arguments) -> argparse.Namespace:
     parser.add_argument(
         "--scores",
         nargs="+",
-        choices=SCORES,
+        choices=TABLE_SCORES,
         default=["ZSL", "H"],
         help="of --column and --row (default: ZSL H)",
     )

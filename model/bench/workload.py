@@ -35,7 +35,7 @@ ROWS = (*STEPS, *EVALUATIONS, "loading")
 # How far a loss may be from that of the published order, which is always fp32, as a share of it.
 AGREE = {"fp32": 1e-4, "tf32": 1e-2, "bf16": 2e-2}
 
-Batches = List[Tuple[Tensor, Tensor]]  # images [B, 3, S, S], normalised, and labels [B], on the device
+BatchList = List[Tuple[Tensor, Tensor]]  # images [B, 3, S, S], normalised, and labels [B], on the device
 Program = Callable[[], Any]
 
 
@@ -137,7 +137,7 @@ class Work:
         return {"ours": self.model, "published": self.published}
 
     def row(
-        self, name: str, rounds: int, batches: Batches, passes: float, programs: Dict[str, Program]
+        self, name: str, rounds: int, batches: BatchList, passes: float, programs: Dict[str, Program]
     ) -> Row:
         """Time the programs on these batches, and compare the losses that they return."""
         losses, seconds = time_alternately(programs, rounds, self.device)
@@ -181,7 +181,7 @@ class Work:
 
         return program
 
-    def bare_tower(self, batches: Batches, looks: int, backward: bool = False) -> Program:
+    def bare_tower(self, batches: BatchList, looks: int, backward: bool = False) -> Program:
         """What cannot be left out: every image, as often as it is looked at, through the tower."""
 
         def program():

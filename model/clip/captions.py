@@ -36,7 +36,7 @@ def read_captions(path: Path, images: Path, split: str) -> CaptionsByImage:
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"cannot read the captions file {path}: {error}") from error
     found: CaptionsByImage = {}
-    for where, image, captions in read_rsicd(text, path, split) or read_lines(text, path):
+    for where, image, captions in read_rsicd(text, path, split) or read_caption_lines(text, path):
         check_entry(where, image, captions, images)
         found.setdefault(image, []).extend(captions)
     if not found:
@@ -72,7 +72,7 @@ def read_rsicd(text: str, path: Path, split: str) -> List[Entry]:
     return entries
 
 
-def read_lines(text: str, path: Path) -> Iterator[Entry]:
+def read_caption_lines(text: str, path: Path) -> Iterator[Entry]:
     """An image a line; blank lines are passed over."""
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():

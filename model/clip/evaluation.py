@@ -35,7 +35,7 @@ class ClassNames:
     labels: Tensor
 
 
-def class_names(
+def class_name_prompts(
     image_files: Sequence[str], templates: Sequence[str], tokenizer, context: int
 ) -> Optional[ClassNames]:
     """An image's class is the name of the folder that it lies in. None if some image lies in no folder.

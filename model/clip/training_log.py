@@ -45,7 +45,7 @@ def count_captions(captions: Dict[str, CaptionsByImage]) -> Dict[str, Dict[str, 
     return counts
 
 
-def epoch_line(line: Dict[str, Any]) -> str:
+def shown_epoch(line: Dict[str, Any]) -> str:
     """A line of log.jsonl, for people."""
     words = [f"loss {line['loss']:.3f}"]
     for name in ("image_to_text", "text_to_image"):

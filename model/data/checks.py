@@ -16,7 +16,7 @@ from data.matlab import DATA_HELP, strings
 from support.errors import InputError
 from support.untrusted import are_words, parse_json
 
-LARGEST = 1e9  # of an attribute's values: products of larger ones leave the range of float32
+LARGEST_VALUE = 1e9  # of an attribute's values: products of larger ones leave the range of float32
 
 # ---- one part alone --------------------------------------------------------------------------------
 
@@ -38,9 +38,11 @@ def attribute_matrix(att: np.ndarray, classes: int, where: Path) -> Tensor:
             f"att in {where}: expected finite numbers, attributes x {classes} classes, "
             f"found {att.dtype} {att.shape}"
         )
-    too_large = att[~(np.abs(att) < LARGEST)]  # also NaN
+    too_large = att[~(np.abs(att) < LARGEST_VALUE)]  # also NaN
     if len(too_large):
-        raise InputError(f"att in {where}: expected finite numbers below {LARGEST:g}, found {too_large[0]}")
+        raise InputError(
+            f"att in {where}: expected finite numbers below {LARGEST_VALUE:g}, found {too_large[0]}"
+        )
     return torch.from_numpy(att.astype(np.float32))
 
 

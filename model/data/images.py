@@ -13,7 +13,7 @@ from torchvision.transforms import functional as TF
 
 from support.errors import InputError, first_line
 
-LONGEST = 16  # times as long as wide: of a longer strip only the middle is kept
+LONGEST_STRIP = 16  # times as long as wide: of a longer strip only the middle is kept
 
 UNREADABLE = (  # all that Pillow raises on bad files
     OSError,
@@ -78,7 +78,7 @@ def middle(image: Image.Image) -> Image.Image:
 
     The shorter side is resized to what the network takes; then the longer one would fill the memory.
     """
-    longest = LONGEST * min(image.size)
+    longest = LONGEST_STRIP * min(image.size)
     if max(image.size) <= longest:
         return image
     width, height = image.size

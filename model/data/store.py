@@ -26,7 +26,7 @@ FORMAT = 1
 Stamp = Tuple[int, int]  # size in bytes and time in nanoseconds of a picture file
 
 
-class Entry(NamedTuple):
+class StoreEntry(NamedTuple):
     """What the index says of a picture."""
 
     size: int  # of its file
@@ -60,7 +60,7 @@ class Store:
             "pillow": version("pillow"),
             "torchvision": version("torchvision"),
         }
-        self.entries: Dict[str, Entry] = {}
+        self.entries: Dict[str, StoreEntry] = {}
         self.read()
 
     def read(self):
@@ -107,7 +107,7 @@ class Store:
         pixels.flush()
         os.fsync(pixels.fileno())
         for file, (height, width), checksum in zip(batch.files, batch.shapes, batch.checksums):
-            entry = Entry(*stamps[file], first, height, width, checksum)
+            entry = StoreEntry(*stamps[file], first, height, width, checksum)
             self.entries[str(file)] = entry
             index.write(json.dumps([str(file), *entry]).encode() + b"\n")
             first = entry.end
@@ -123,15 +123,15 @@ class Store:
         write_text(self.index, json.dumps(self.made_by) + "\n")
 
 
-def read_entry(numbers: Sequence[Any]) -> Entry:
+def read_entry(numbers: Sequence[Any]) -> StoreEntry:
     """Raises TypeError or ValueError if they are not six whole numbers from 0 on that fit 64 bits."""
-    entry = Entry(*numbers)
+    entry = StoreEntry(*numbers)
     for number in entry:
         if type(number) is not int or not 0 <= number < 2**63:
             raise ValueError(f"expected a whole number, found {number!r}")
     return entry
 
 
-def end(entries: Mapping[str, Entry]) -> int:
+def end(entries: Mapping[str, StoreEntry]) -> int:
     """The byte behind the pixels of all pictures."""
     return max((entry.end for entry in entries.values()), default=0)

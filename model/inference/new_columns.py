@@ -23,7 +23,7 @@ from inference.new_classes import NewClass, suggest
 from support.errors import InputError
 from support.files import read_json
 
-RIDGE = 0.3  # chosen on seen classes of the demo and of AID; 0.1 to 1 differ little
+SENTENCE_RIDGE = 0.3  # chosen on seen classes of the demo and of AID; 0.1 to 1 differ little
 
 
 # ---- what a branch makes of a column ---------------------------------------------------------------
@@ -96,7 +96,7 @@ def columns_by_clip(
             "alone, so there are no pictures to compare its own with; describe it in words"
         )
     device = data.class_attributes.device
-    clip = load_clip(clip_folder or data.provenance.get("clip", ""), data.provenance, device)
+    clip = load_describing_clip(clip_folder or data.provenance.get("clip", ""), data.provenance, device)
     columns = np.empty((len(data.attribute_names), len(new)))
     if is_pictured.any():
         pictured = [c for c in new if c.pictures]
@@ -150,7 +150,7 @@ def columns_by_words(
     mean = vectors.mean(axis=0)
     vectors = vectors - mean
     gram = vectors @ vectors.T
-    gram += (RIDGE * gram.diagonal().mean() + 1e-9) * np.eye(len(gram))
+    gram += (SENTENCE_RIDGE * gram.diagonal().mean() + 1e-9) * np.eye(len(gram))
     deviation = np.nanstd(similarity, axis=0)[:, None]  # from a cosine to an attribute's score
     columns = []
     for c in new:
@@ -196,7 +196,7 @@ def recorded_similarities(splits_mat: Path) -> Tuple[np.ndarray, np.ndarray]:
     return table["similarity_names"].T, table["similarity_images"].T
 
 
-def load_clip(folder: str, provenance: dict, device: torch.device) -> Clip:
+def load_describing_clip(folder: str, provenance: dict, device: torch.device) -> Clip:
     """Says so if it is not the one that described the run's classes."""
     clip = Clip(Path(folder), device)
     if clip.weights_sha256() != provenance.get("weights_sha256"):

@@ -47,7 +47,7 @@ class ImageBatches(Dataset):
         return files, torch.cat(images), errors
 
 
-def decode(
+def decoded_batches(
     files: Iterator[str], how: Preprocessing, batch_size: int, workers: int, pin_memory: bool
 ) -> DataLoader:
     """Batches of `ImageBatches`, in the order of the files, of which only the next few are ever taken.
@@ -96,7 +96,7 @@ class Summary:
             self.counts[line["classes"][0]["class"]] += 1
 
 
-def print_summary(summary: Summary):
+def print_prediction_summary(summary: Summary):
     """The first images, how many there are of each class, and what could not be read."""
     print(f"\n{'image':32} {'class':24} {'':>6}  because of")
     for line in summary.first:

@@ -26,7 +26,7 @@ except ImportError:
 
 
 GEOTIFF = (".tif", ".tiff")
-LARGEST = 2 * 10**9  # pixels
+MOST_PIXELS = 2 * 10**9  # pixels
 
 
 def open_scene(file: str) -> Scene:
@@ -49,7 +49,7 @@ class Picture:
 
     def __init__(self, file: str):
         try:
-            with pixels_allowed(LARGEST), Image.open(file) as image:
+            with pixels_allowed(MOST_PIXELS), Image.open(file) as image:
                 self.image = eight_bit_rgb(ImageOps.exif_transpose(image))
         except (*UNREADABLE, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
             raise InputError(f"cannot read the image {file}: {error}") from error

@@ -95,7 +95,7 @@ def mark_rows(marks: Mapping[str, int], last_epoch: int) -> Dict[str, int]:
 
 def longest_name(series: Sequence[Series], marks: Mapping[str, int]) -> int:
     """Letters of the longest words right of the field."""
-    words = [f"{line.name} {number(line.values[-1])}" for line in series]
+    words = [f"{line.name} {short_number(line.values[-1])}" for line in series]
     words += [f"{name} {epoch}" for name, epoch in marks.items()]
     return max(map(len, words))
 
@@ -176,7 +176,7 @@ def line_names(plane: Plane, series: Sequence[Series]) -> List[str]:
     heights = push_apart([plane.y(line.values[-1]) for line in ending], gap=LABEL)
     names = []
     for line, y in zip(ending, heights):
-        words = f"{escape(line.name)} {number(line.values[-1])}"
+        words = f"{escape(line.name)} {short_number(line.values[-1])}"
         names.append(element("text", words, kind=line.kind, x="100%", dx=10, y=round(y + 4, 1)))
     return names
 
@@ -185,7 +185,7 @@ def readout(plane: Plane, series: Sequence[Series], epoch: int) -> str:
     """All values of an epoch, shown while the pointer is near."""
     place = plane.epochs.index(epoch)
     words = [f"epoch {epoch}"]
-    words += [f"{line.name} {number(line.values[place])}".strip() for line in series]
+    words += [f"{line.name} {short_number(line.values[place])}".strip() for line in series]
     step = 100 / max(plane.epochs[-1] - plane.epochs[0], 1)
     left = f"{plane.x(epoch) - step / 2:.2f}%"
     near = element("rect", x=left, width=f"{step:.2f}%", height=plane.height)
@@ -244,7 +244,7 @@ def draw_bar(bar: Bar, y: int, high: float, digits: str) -> str:
 # ---- numbers ---------------------------------------------------------------------------------------
 
 
-def number(value: float) -> str:
+def short_number(value: float) -> str:
     """Three digits: a label has room for no more."""
     if not math.isfinite(value):
         return "–"

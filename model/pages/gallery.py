@@ -15,10 +15,10 @@ from support.errors import InputError
 from support.processes import progress
 
 THUMBNAIL = 176  # pixels of the longer side
-UNREADABLE = 100  # images that are listed at most
+LISTED_UNREADABLE = 100  # images that are listed at most
 OTHERS = 2  # classes of an image beside the one that it was given
-ATTRIBUTES = 3  # of an image
-KINDS = {"seen": "seen classes", "unseen": "unseen classes", "chosen": "added classes"}  # by CSS class
+ATTRIBUTES_SHOWN = 3  # of an image
+CLASS_KINDS = {"seen": "seen classes", "unseen": "unseen classes", "chosen": "added classes"}  # by CSS class
 
 
 def prediction_page(folder: Path, most: int) -> str:
@@ -147,7 +147,7 @@ def gallery_item(prediction: Prediction, place: int, kinds: Mapping[str, str]) -
     kind = kinds.get(name, "chosen")
     path = escape(str(prediction.image))
     others = ", ".join(f"{other} {share:.0%}" for other, share in next_best[:OTHERS])
-    strongest = prediction.attributes[:ATTRIBUTES]
+    strongest = prediction.attributes[:ATTRIBUTES_SHOWN]
     attributes = ", ".join(f"{attribute} {share:+.0%}" for attribute, share in strongest)
     return (
         f'<li data-class="{place}" data-name="{path}">{thumbnail(prediction.image)}<div>'
@@ -179,7 +179,7 @@ def class_counts(counts: Counter, kinds: Mapping[str, str]) -> str:
         tip = f"{name}\n{images} of {total} images"
         bars.append(Bar(name, images, kinds.get(name, "chosen"), tip))
     chart = bar_chart("images of each class", bars, high=max(counts.values()), digits=".0f")
-    colours = [(kind, words) for kind, words in KINDS.items() if kind in kinds.values()]
+    colours = [(kind, words) for kind, words in CLASS_KINDS.items() if kind in kinds.values()]
     explained = legend(colours) if colours else ""
     return explained + figure("Images of each class", "", chart)
 
@@ -204,7 +204,7 @@ def prediction_table(predictions: Sequence[Prediction], total: int) -> str:
 def failure_table(failed: Sequence[Prediction]) -> str:
     """Images that could not be read, and why."""
     title = "Images that could not be read"
-    if len(failed) > UNREADABLE:
-        title = f"The first {UNREADABLE} images that could not be read"
-    rows = [(prediction.image, prediction.error) for prediction in failed[:UNREADABLE]]
+    if len(failed) > LISTED_UNREADABLE:
+        title = f"The first {LISTED_UNREADABLE} images that could not be read"
+    rows = [(prediction.image, prediction.error) for prediction in failed[:LISTED_UNREADABLE]]
     return table(title, ["image", "why"], rows)

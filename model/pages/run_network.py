@@ -20,7 +20,7 @@ from pages.run_scores import ordered_by_group
 from support.errors import InputError
 from support.processes import progress
 
-ATTRIBUTES = 3  # in a panel
+ATTRIBUTES_DRAWN = 3  # in a panel
 UNFOLDED = 6  # panels; the rest is shown on request
 
 
@@ -83,7 +83,7 @@ def attention(run: SavedRun, per_class: int, most_panels: int, epoch: str) -> st
         pixels = load_image(file, run.preprocessing)
         out = look(run, pixels)
         guess = predicted_class(run, out)
-        panel = draw_panel(run, pixels, out, guess, label, ATTRIBUTES)
+        panel = draw_panel(run, pixels, out, guess, label, ATTRIBUTES_DRAWN)
         words = f"{file.name}: {names[label]}, named {names[guess]}"
         panels.append(f'<figure class="picture">{picture(panel, words)}</figure>')
     explanation = note(

@@ -217,7 +217,7 @@ def class_table(run: RunRecord, epoch: str) -> str:
 # ---- confusion -------------------------------------------------------------------------------------
 
 
-def confusion(run: RunRecord, epoch: str) -> str:
+def confusion_section(run: RunRecord, epoch: str) -> str:
     """Which classes are taken for which: rows are classes, columns what their images are named."""
     names, counts = run.confusions[epoch]
     order, labels = ordered_by_group(subset_groups(names, run.accuracies[epoch]), names)

@@ -4,7 +4,7 @@ from html import escape
 from typing import Sequence
 
 LETTER = 6.9  # width of a letter in pixels, in words of 12 pixels
-LONGEST = 24  # letters of a label; one with more is cut
+LONGEST_LABEL = 24  # letters of a label; one with more is cut
 
 
 def element(name: str, content: str = "", **attributes) -> str:
@@ -40,7 +40,7 @@ def tooltip(words: str) -> str:
 
 def short(label: str) -> str:
     """The label, cut if it is too long."""
-    return label if len(label) <= LONGEST else label[: LONGEST - 1] + "…"
+    return label if len(label) <= LONGEST_LABEL else label[: LONGEST_LABEL - 1] + "…"
 
 
 def label_text(label: str) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.images import LONGEST, read_image
+from data.images import LONGEST_STRIP, read_image
 from support.errors import InputError
 
 BLUE = (51, 102, 204)  # of the palette that Pillow uses unasked
@@ -84,7 +84,11 @@ def test_of_a_long_strip_the_middle_is_kept(tmp_path):
     strip.paste((255, 255, 255), (9990, 0, 10010, 2))
     strip.save(tmp_path / "x.png")
     kept = read(tmp_path / "x.png")
-    assert kept.shape == (2, 2 * LONGEST, 3) and (kept[:, 6:26] == 255).all() and (kept[:, 0] == BLUE).all()
+    assert (
+        kept.shape == (2, 2 * LONGEST_STRIP, 3)
+        and (kept[:, 6:26] == 255).all()
+        and (kept[:, 0] == BLUE).all()
+    )
 
 
 def broken(path, kind):

@@ -392,7 +392,7 @@ def test_only_the_next_batches_are_ever_taken(photos):
     files = (taken.append(n) or str(photos / "b" / "1.png") for n in range(10**9))
     for workers in (0, 1):
         taken.clear()
-        batches = list(islice(predictions.decode(files, how, 2, workers, False), 3))
+        batches = list(islice(predictions.decoded_batches(files, how, 2, workers, False), 3))
         assert [images.shape for _, images, _ in batches] == [(2, 3, 8, 8)] * 3 and len(taken) < 20
 
 
