@@ -221,7 +221,7 @@ def images_to_describe(
         raise InputError(
             f"{files.images_mat}: {len(labels)} labels for {len(names)} image_files, expected as many"
         )
-    chosen, division = images_to_describe(source, files, len(names))
+    chosen, division = indices_to_describe(source, files, len(names))
     without = np.setdiff1d(np.arange(classes), labels[chosen])
     if len(without) and source != "seen":
         raise InputError(
@@ -232,7 +232,7 @@ def images_to_describe(
     return paths, labels[chosen], division
 
 
-def images_to_describe(source: str, files: BenchmarkFiles, images: int) -> Tuple[np.ndarray, Optional[int]]:
+def indices_to_describe(source: str, files: BenchmarkFiles, images: int) -> Tuple[np.ndarray, Optional[int]]:
     """0-based indices, and the only division that they are good for, None if for all.
 
     Of "seen" and "untested" no test image of the division, be its class seen or unseen.
