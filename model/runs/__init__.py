@@ -3,7 +3,7 @@
 options             every option of main.py, under its published name
 settings            from options to the plain values that the other rooms take
 build               from settings to data and network
-folder              the run folder: one line an epoch, checkpoints, tables, results; going on after an interruption
+folder              the run folder: a line an epoch, checkpoints, tables, results; going on when interrupted
 checkpoint          our own checkpoints, checked when they are read
 fingerprints        SHA-256 of the files that a run read
 records             what a finished or running run has written, read again
