@@ -18,7 +18,7 @@ from typing import List, Tuple
 
 from bench.generated import write_dataset, write_tower
 from bench.workload import ROWS, Row, Work, matmul_peak, memory, pass_flops
-from runs.options import get_options
+from runs.command_line import get_options
 from support.cli import Parser, number, path
 from support.errors import exits_cleanly
 from support.files import write_json

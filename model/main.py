@@ -11,7 +11,8 @@ import os
 
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # a GPU repeats itself only with this
 
-from runs.options import get_options, get_parser
+from runs.command_line import get_options
+from runs.options import get_parser
 
 if __name__ == "__main__":
     get_parser().answer_help()
@@ -49,13 +50,13 @@ from runs.records import selected_branch
 from runs.repeat import agrees, print_differences, results_to_repeat
 from runs.settings import (
     benchmark_files,
-    changed,
     clip_folder,
     divisions_and_seeds,
     loss_weights,
     needs_windows,
     network_settings,
     windows_after,
+    with_options,
 )
 from support.cli import REPOSITORY
 from support.errors import exits_cleanly
@@ -96,7 +97,7 @@ def run_several(opt, several, name, device) -> dict:
     lock = open_several(folder) if rank() == 0 else None  # noqa: F841, held until the last is finished
     results = {}
     for part, one in several.items():
-        results[part] = run_once(changed(one, output=folder / part), name, device)
+        results[part] = run_once(with_options(one, output=folder / part), name, device)
     branch = results[part]["branch"]
     summary = rank_zero(write_summary, folder, results, branch, vars(opt))
     console.print_summary(summary, folder)

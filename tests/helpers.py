@@ -160,9 +160,14 @@ def write_described_run(root: Path) -> Path:
 
 
 def predict_with(place: Path, *words):
-    """predict.py in this process, with the run in `write_described_run`'s folder."""
+    """predict.py in this process, with the run in `write_described_run`'s folder.
+
+    words: options and paths; "--top 1 --classes all" counts as four of them
+    """
     saved = place / "run" / "last.safetensors"
-    options = ["--resume", saved, "--device", "cpu", "--workers", 0, "--batch_size", 3, *words]
+    options = ["--resume", saved, "--device", "cpu", "--workers", 0, "--batch_size", 3]
+    for word in words:
+        options += word.split() if str(word).startswith("--") else [word]
     predict.main([str(word) for word in options])
 
 

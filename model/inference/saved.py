@@ -14,8 +14,9 @@ from dsva.discriminant import Discriminant
 from dsva.network import DSVA, Output
 from runs.build import build_data, build_network
 from runs.checkpoint import checkpoint_metadata
+from runs.command_line import recorded
 from runs.fingerprints import DESCRIPTIONS, changed_descriptions
-from runs.options import get_parser, recorded
+from runs.options import get_parser
 from runs.records import selected_branch
 from runs.settings import benchmark_files, needs_windows, network_settings
 from support.errors import InputError

@@ -1,6 +1,6 @@
 """One image as the network sees it: its window, and the attributes that decided, with their attention maps.
 
-A panel is a picture: the image with its window, and beside it the image once for each attribute.
+A panel is a picture: the image with its window, and beside it the image again for each attribute.
 matplotlib is imported when one is drawn.
 """
 

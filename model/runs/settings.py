@@ -110,18 +110,18 @@ def divisions_and_seeds(opt: Namespace) -> Dict[str, Namespace]:
     if opt.seeds == 1 and isinstance(opt.random_id, int):
         return {}
     if opt.random_id == "all":
-        divisions = divisions_of(benchmark_files(changed(opt, random_id=0)).splits_mat)
+        divisions = divisions_of(benchmark_files(with_options(opt, random_id=0)).splits_mat)
     else:
         divisions = opt.random_id if isinstance(opt.random_id, list) else [opt.random_id]
     first = 1 if opt.manualSeed is None else opt.manualSeed
     parts = {}
     for division in divisions:
         for seed in range(first, first + opt.seeds):
-            part = changed(opt, random_id=division, manualSeed=seed, seeds=1)
+            part = with_options(opt, random_id=division, manualSeed=seed, seeds=1)
             parts[f"division-{division}_seed-{seed}"] = part
     return parts
 
 
-def changed(opt: Namespace, **values) -> Namespace:
+def with_options(opt: Namespace, **values) -> Namespace:
     """The same options but for these."""
     return Namespace(**{**vars(opt), **values})

@@ -11,7 +11,7 @@ from data.pipeline import Normalize, dsva_preprocessing
 from dsva.engine import make_optimizer
 from dsva.losses import Criterion
 from runs.build import build_data, build_network
-from runs.options import get_options
+from runs.command_line import get_options
 from runs.settings import benchmark_files, network_settings
 from support.cli import REPOSITORY
 

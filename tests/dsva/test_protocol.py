@@ -21,8 +21,8 @@ from dsva.metrics import score_all
 from dsva.protocol import choose_constant, rescale_constant, validation_benchmark
 from helpers import QUICK, fails, log, run
 from inference.saved import load_saved
+from runs.command_line import get_options
 from runs.folder import Run, write_summary
-from runs.options import get_options
 from runs.settings import benchmark_files, clip_folder, divisions_and_seeds
 
 CLEAN = f"{QUICK} --protocol clean --validation_classes 2"

@@ -17,7 +17,7 @@ import main as program
 from conftest import write_clip, write_dataset
 from data.matlab import DATA_HELP
 from helpers import QUICK, fails, log, run
-from runs.options import get_options
+from runs.command_line import get_options
 from runs.settings import loss_weights, window_groups, windows_after
 
 REPOSITORY = Path(__file__).parents[2]
