@@ -1,10 +1,10 @@
 """A run: its options, its folder, its checkpoints, what it prints, and how it is repeated.
 
 options             every option of main.py, under its published name
-command_line        reads them: as given, recorded, or set by a recipe
+command_line        reads them: as given, recorded in a file, or set by a recipe
 settings            from options to the plain values that the other rooms take
 build               from settings to data and network
-folder              the run folder: one line an epoch, checkpoints, tables, results; how a run goes on
+folder              the run folder: a line an epoch, checkpoints, tables, results; going on when interrupted
 checkpoint          our own checkpoints, checked when they are read
 fingerprints        SHA-256 of the files that a run read
 records             what a finished or running run has written, read again
