@@ -1,7 +1,7 @@
 """Every term of the loss, by the name of the option that weighs it.
 
 A new term takes two places: an entry in `Criterion.forward` here, and its weight in `LOSS_WEIGHTS` of
-runs/options.py. Log, tables and report show it by themselves.
+runs/options.py. The option, the log and the report follow by themselves.
 """
 
 from typing import Dict, List, Mapping, Optional, Sequence

@@ -111,20 +111,15 @@ class Run:
         log = self.folder / "log.jsonl"
         if not log.is_file():
             return []
-        lines = []
-        for place, text in enumerate(log.read_text(encoding="utf-8").splitlines(keepends=True), 1):
-            if not text.endswith("\n"):
-                continue
-            try:
-                line = parse_json(text)
-            except ValueError as error:
-                raise InputError(f"{log} is not what main.py writes: {error}; {HELP}") from error
-            if is_epoch(line):
-                line = current_names(line)
-            if not is_epoch(line) or not self.has_score(line):
+        try:
+            texts = log.read_text(encoding="utf-8").splitlines(keepends=True)
+            lines = [parse_json(text) for text in texts if text.endswith("\n")]
+        except ValueError as error:  # no JSON, or no text at all
+            raise InputError(f"{log} is not what main.py writes: {error}; {HELP}") from error
+        for place, line in enumerate(lines, 1):
+            if not is_epoch(line) or not self.has_score(current_names(line)):
                 raise InputError(f"{log}, line {place}, is not what main.py writes of an epoch; {HELP}")
-            lines.append(line)
-        return lines
+        return [current_names(line) for line in lines]
 
     # ---- what it says -------------------------------------------------------------------------------
 
