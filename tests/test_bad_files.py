@@ -25,7 +25,7 @@ from clip.captions import read_captions
 from clip.checkpoint import load_clip
 from clip.teachers import read_image_vectors
 from data.images import read_image
-from data.pipeline import Images, Preprocessing, load_image
+from data.pipeline import Images, Preprocessing, dsva_preprocessing, load_image
 from fuzzing import (
     COMMON,
     QUICK,
@@ -457,6 +457,7 @@ KINDS = [
 ]
 
 
+DSVA = dsva_preprocessing(32, "imagenet")
 CLIPS = Preprocessing(size=32, shorter_side=36, mean=(0.5, 0.5, 0.5), std=(0.2, 0.2, 0.2), bicubic=True)
 
 
@@ -485,8 +486,8 @@ def test_pictures(place, pictures, data):
             st.sampled_from(
                 [
                     lambda: read_image(file),
-                    lambda: load_image(file, 32),
-                    lambda: load_image(file, 32, 5),
+                    lambda: load_image(file, DSVA),
+                    lambda: load_image(file, DSVA, 5),
                     lambda: Images([file], CLIPS)[0],
                 ]
             )
