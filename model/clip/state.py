@@ -9,7 +9,8 @@ from torch import nn
 from transformers import CLIPModel
 
 from support.errors import InputError, first_line
-from support.files import atomic, read_json, write_text
+from support.files import atomic, write_text
+from support.resumable import what_differs
 
 
 def save_state(
@@ -63,19 +64,11 @@ def refuse_other_options(output: Path, options: Dict[str, Any], free: Container[
 
     free: names of options that may change from one start of a run to the next
     """
-    file = output / "options.json"
-    if not file.is_file():
-        is_new = not output.exists() or (output.is_dir() and not any(output.iterdir()))
-        if not is_new:
-            raise InputError(f"{output} is not empty, and no run of this program: name another --output")
-        return
-    stored = read_json(file)["options"]
-    different = []
-    for name, value in options.items():
-        if name not in free and stored.get(name) != value:
-            different.append(f"--{name} {stored.get(name)}, now {value}")
+    foreign = "is not empty, and no run of this program: name another --output"
+    different = what_differs(output, options, foreign, ignore=free)
+    if different == foreign:
+        raise InputError(f"{output} {foreign}")
     if different:
         raise InputError(
-            f"{output} holds a run with other options ({', '.join(different)}): "
-            "name another --output, or delete it"
+            f"{output} holds a run with other options ({different}): name another --output, or delete it"
         )
