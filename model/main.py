@@ -157,7 +157,8 @@ class Testing:
     loader:   the test images
     gzsl:     do seen and unseen classes compete?
     sel_res:  the branch that counts, see `selected_branch`
-    constant: of calibrated stacking; None: the best one, epoch by epoch
+    constant: of calibrated stacking. None, in the validation training of `choose` alone: that of the
+              highest H on these images, epoch by epoch
     """
 
     loader: DeviceLoader
@@ -170,7 +171,7 @@ def fit(opt, data, run, device, directions, constant):
     """Network, criterion and loaders, then all epochs that the run has not finished yet.
 
     directions: [A, D] of the attributes' words, for the heads to start from, or None
-    constant:   of calibrated stacking; None: the best one, epoch by epoch
+    constant:   of calibrated stacking, see `Testing`
     """
     torch.manual_seed(run.seed)
     model = build_network(network_settings(opt), data, device, run.checkpoint)

@@ -13,8 +13,9 @@ It may import `clip`, `data` and `support`. It knows no options, no files and no
 Start with network.py, then losses.py and engine.py.
 A new loss term is an entry in `Criterion.forward`, and its weight in `LOSS_WEIGHTS` of runs/options.py.
 
-From a notebook:
+From a notebook, with model/ on the path (`sys.path.insert(0, "model")`):
 
+    from pathlib import Path
     from clip.checkpoint import load_tower
     from dsva import DSVA
     model = DSVA(load_tower(Path("flax-community/clip-rsicd")), attributes=98)

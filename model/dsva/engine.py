@@ -50,7 +50,7 @@ def make_optimizer(model: DSVA, full: bool, lr: float, betas: Tuple[float, float
     """Adam over what learns in this stage, the heads or everything. The published loop makes one an epoch."""
     learning = model.learn(everything=full)
     try:
-        return torch.optim.Adam(learning, lr=lr, betas=betas, fused=True)  # a third of the time
+        return torch.optim.Adam(learning, lr=lr, betas=betas, fused=True)  # takes a third of the time
     except RuntimeError:  # on a CPU, of a torch before 2.4
         return torch.optim.Adam(learning, lr=lr, betas=betas)
 

@@ -83,6 +83,7 @@ class Criterion(nn.Module):
         """vectors: [A, D], one per attribute. The norm of each group's vectors, summed over the groups."""
         if not self.use_group:
             return torch.linalg.vector_norm(vectors)
+        # the small number is added once a dimension, then the dimensions are summed: as published
         norms = [(vectors[group].square().sum(dim=0) + 1e-8).sum().sqrt() for group in self.groups()]
         return sum(norms, vectors.new_zeros(()))
 

@@ -59,26 +59,25 @@ def seen_unseen_curve(
     scores: [n, C] before calibration;  labels: [n], and seen, unseen: columns of scores
     Returns U [k], rising, S [k], falling, and constants [k] that give them.
     """
-    gap = scores[:, seen].max(axis=1) - scores[:, unseen].max(
-        axis=1
-    )  # [n], above it the image turns to unseen
+    # [n], the constant above which an image is named an unseen class instead of a seen one
+    gap = scores[:, seen].max(axis=1) - scores[:, unseen].max(axis=1)
     order = np.argsort(gap, kind="stable")
     named_seen = seen[scores[:, seen].argmax(axis=1)]
     named_unseen = unseen[scores[:, unseen].argmax(axis=1)]
 
-    # what each image adds to U, and takes from S, when it turns; each class weighs the same
+    # what each image adds to U, and takes from S, beyond its gap; each class weighs the same
     weight = 1 / np.bincount(labels, minlength=scores.shape[1])[labels]
     seen_classes = max(len(np.intersect1d(labels, seen)), 1)
     unseen_classes = max(len(np.intersect1d(labels, unseen)), 1)
     gained = np.where(named_unseen == labels, weight, 0)[order] / unseen_classes
     lost = np.where(named_seen == labels, weight, 0)[order] / seen_classes
 
-    # images of the same gap turn together
+    # images of the same gap change together
     steps = np.append(np.flatnonzero(np.diff(gap[order])), len(gap) - 1)
     U = np.append(0, gained.cumsum()[steps])
     S = lost.sum() - np.append(0, lost.cumsum()[steps])
     edges = np.concatenate([[gap.min() - 1], gap[order][steps], [gap.max() + 1]])
-    constants = (edges[1:] + edges[:-1]) / 2  # as far from one image's turn as from the next one's
+    constants = (edges[1:] + edges[:-1]) / 2  # halfway from one image's gap to the next one's
     return U, S, constants
 
 

@@ -3,7 +3,8 @@
 Xu et al., ISPRS Journal of Photogrammetry and Remote Sensing 198, 2023.
 
 Shapes: `B` images of `S x S` pixels, `N = 1 + G*G` tokens (class token first), `D` width, `A` attributes,
-`C` classes, `K` attribute groups. `S`, `G` and `D` come from the CLIP checkpoint.
+`C` classes, `K` attribute groups. `S`, `G` and `D` come from the CLIP checkpoint. `M [A, C]` holds the
+attribute vector of each class.
 """
 
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ class Output:
     attributes_projection: Tensor  # [B, A]
     attributes_attention: Tensor  # [B, A]
     maps: Tensor  # [B, A, G, G] attention maps, without the class token
-    final: Tensor  # [B, C] class scores of the projection branch plus those of the window, where it is on
+    final: Tensor  # [B, C] what names the image: projection, plus pro_weight x window where windows are on
 
     # only where windows are on
     window: Optional[Tensor] = None  # [B, C] class scores, window branch
@@ -112,7 +113,7 @@ class DSVA(nn.Module):
         out.boxes = self.find_windows(out)
         out.windows = crop_windows(images, out.boxes)
         tokens = self.encode(out.windows)
-        out.attributes_window = self.project(tokens.amax(dim=1))  # max pooling: as published
+        out.attributes_window = self.project(tokens.amax(dim=1))  # max, whatever `pool` does: as published
         out.window = self.classify("projection", out.attributes_window, class_attributes)
         out.final = out.projection + self.pro_weight * out.window
 

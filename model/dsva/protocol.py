@@ -15,7 +15,7 @@ from data.divisions import validation
 from dsva.metrics import best_constant
 from support.errors import InputError
 
-TRAIN_SHARE = 0.8  # of the images of a seen class, when others of it are to test in the choosing
+TRAIN_SHARE = 0.8  # of a seen class's images in the validation training; the others test it
 
 
 def training_part(gzsl: bool, clean: bool) -> str:
@@ -65,8 +65,8 @@ def choose_constant(probabilities: np.ndarray, labels: np.ndarray, data: Benchma
 
 
 def rescale_constant(constant: float, chosen_on: Benchmark, data: Benchmark) -> float:
-    """A constant that was chosen on another number of candidate classes.
+    """A constant chosen on C' candidate classes, for C of them: constant x C' / C.
 
-    Probabilities are the smaller the more classes share them, so it is kept in units of their mean, 1 / C.
+    Probabilities are the smaller the more classes share them: their mean is 1 / C.
     """
     return constant * (len(chosen_on.candidates(gzsl=True)) / len(data.candidates(gzsl=True)))

@@ -62,9 +62,7 @@ def crop_windows(images: Tensor, boxes: Tensor) -> Tensor:
 # ---- the largest 8-connected component of each of many masks ---------------------------------------
 
 EIGHT_CONNECTED = np.ones((3, 3), dtype=int)
-JUMPS = (
-    4  # pointers followed between two looks at the neighbours: fewer make more rounds, more make longer ones
-)
+JUMPS = 4  # pointers followed between two looks at the neighbours; fewer make more rounds
 
 
 def largest_boxes(masks: Tensor) -> Tensor:

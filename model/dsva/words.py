@@ -1,8 +1,9 @@
 """A start of our own for both heads: what CLIP's sentences say of the attributes (`--start words`).
 
 CLIP compares an image with a sentence by its class token x alone. After the tower's last layer norm and the
-projection W, their cosine is about t . W (g * norm(x) + b), for the sentence's embedding t. So W and g carry
-each attribute's t back into the space of tokens, and the linear layer takes these directions.
+projection W, their cosine is about t . W (g * norm(x) + b): t is the sentence's embedding, g and b are the
+norm's weight and bias. So W and g carry each attribute's t back into the space of tokens, and the linear
+layer takes these directions.
 
 Patches do not speak that language. So the prototypes are what best tells, from the strongest patches of some
 training images, what their class tokens say (`find_prototypes`).
@@ -76,7 +77,7 @@ def find_prototypes(tokens: Tensor, scores: Tensor) -> Tensor:
     """
     patches = tokens[:, 1:]
     prototypes = scores.new_zeros(scores.shape[1], tokens.shape[2])
-    for share in SHARES:
+    for share in SHARES:  # at first all patches, whatever the prototypes, which are still 0
         count = max(1, round(share * patches.shape[1]))
         similarity = prototypes @ patches.transpose(1, 2)  # [n, A, N-1]
         strongest = similarity.topk(count, dim=2).indices  # [n, A, count]

@@ -141,7 +141,10 @@ class Run:
         return "H" in scores or "accuracy" in scores
 
     def best(self) -> dict:
-        """The line of the best epoch so far, the first if tied. Chosen on test images, as published."""
+        """The line of the best epoch so far, the first if tied, on the images that this run is tested on.
+
+        In a run these are test images, as published. In its validation/ they are those of the played classes.
+        """
         return max(self.history, key=self.score)
 
     # ---- writing ------------------------------------------------------------------------------------
