@@ -39,7 +39,7 @@ def test_a_clip_prepares_pictures_as_its_processor_does(folder):
         ),
         ({"size": {"height": 36, "width": 36}}, "should have size with shortest_edge"),
         ({"image_mean": [0.5, 0.5]}, "image_mean and image_std of three numbers"),
-        ({"image_std": None}, "image_mean and image_std of three numbers"),
+        ({"image_std": [0.2, 0.3, 0.2, 0.1]}, "image_mean and image_std of three numbers"),
     ],
 )
 def test_an_image_processor_that_does_not_fit_the_tower_is_refused(folder, changes, says):
