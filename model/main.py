@@ -46,14 +46,13 @@ from runs.build import build_data, build_network, word_directions
 from runs.checkpoint import checkpoint_metadata
 from runs.fingerprints import changed_descriptions, fingerprints
 from runs.folder import Run, open_several, write_summary
-from runs.records import selected_branch
+from runs.records import looks_at_windows, selected_branch
 from runs.repeat import agrees, print_differences, results_to_repeat
 from runs.settings import (
     benchmark_files,
     clip_folder,
     divisions_and_seeds,
     loss_weights,
-    needs_windows,
     network_settings,
     windows_after,
     with_options,
@@ -244,7 +243,7 @@ def test(model, data, testing, windows):
     Returns {branch: {score: value}}, the tables of `class_tables`, and the constant of calibrated stacking.
     """
     classes = data.candidates(testing.gzsl)
-    look_again = testing.sel_res == "pro" or (testing.sel_res == "main" and windows)
+    look_again = looks_at_windows(testing.sel_res, windows)
     probabilities, labels = evaluate(
         model, testing.loader, data.class_attributes, classes, look_again, title="test"
     )
@@ -270,7 +269,7 @@ def evaluate_saved(opt, device):
     images = open_images(opt, data, model, device)
     loader = test_loader(opt, data, images, device)
     testing = Testing(loader, opt.gzsl, opt.sel_res, opt.calibrated_stacking)
-    scores, _, _ = test(model, data, testing, needs_windows(opt, saved["epoch"]))
+    scores, _, _ = test(model, data, testing, saved["epoch"] > windows_after(opt))
     console.print_scores(scores, selected_branch(opt.sel_res, scores))
 
 

@@ -142,17 +142,13 @@ class DSVA(nn.Module):
 
     def classify(self, branch: str, attributes: Tensor, class_attributes: Tensor) -> Tensor:
         """Attribute scores [B, A] of the projection or attention branch, M [A, C] -> class scores [B, C]."""
-        return self.centre(branch, attributes) @ self.class_vectors(branch, class_attributes)
+        if not self.discriminants:
+            return attributes @ class_attributes
+        return self.discriminants[branch](attributes, class_attributes)
 
     def centre(self, branch: str, attributes: Tensor) -> Tensor:
-        """Attribute scores [B, A] as they are multiplied by class vectors."""
+        """Attribute scores [B, A] as class scores are linear in them, see `Discriminant`."""
         return attributes - self.discriminants[branch].centre if self.discriminants else attributes
-
-    def class_vectors(self, branch: str, class_attributes: Tensor) -> Tensor:
-        """M [A, C] -> [A, C], what a branch multiplies attribute scores with; as published M itself."""
-        if not self.discriminants:
-            return class_attributes
-        return self.discriminants[branch].directions(class_attributes)
 
     def learn(self, everything: bool) -> List[nn.Parameter]:
         """Choose what learns: in warm-up only the prototypes and the linear layer, later everything.

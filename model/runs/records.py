@@ -39,6 +39,11 @@ def selected_branch(sel_res: str, branches: Iterable[str]) -> str:
     return {"layer": "attention", "pro": "window"}[sel_res]
 
 
+def looks_at_windows(sel_res: str, windows: bool) -> bool:
+    """Does a test look at windows, for the branch that counts?  windows: are they used in this epoch?"""
+    return sel_res == "pro" or (sel_res == "main" and windows)
+
+
 def current_branches(values: Mapping[str, Any]) -> Dict[str, Any]:
     """{branch: anything} with the branches' names of today.
 

@@ -12,6 +12,7 @@ from typing import Dict, List
 from data.benchmark import BenchmarkFiles, find_files
 from data.matlab import divisions_of
 from runs.options import ATTENTION_TERMS, LOSS_WEIGHTS
+from runs.records import looks_at_windows
 from support.errors import InputError
 
 PUBLISHED_GROUPS = ("functions", "materials", "surface_properties")  # of --pro_type 1, 2, 3
@@ -72,7 +73,7 @@ def windows_after(opt: Namespace) -> float:
 
 def needs_windows(opt: Namespace, epoch: int) -> bool:
     """Does the branch that counts look at windows, after this epoch?"""
-    return opt.sel_res == "pro" or (opt.sel_res == "main" and epoch > windows_after(opt))
+    return looks_at_windows(opt.sel_res, epoch > windows_after(opt))
 
 
 def window_groups(groups: Dict[str, List[int]], pro_type: int) -> List[List[int]]:
