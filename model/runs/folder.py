@@ -4,6 +4,7 @@ A run that was killed goes on from its last finished epoch.
 """
 
 import json
+import math
 import shutil
 from pathlib import Path
 from typing import IO, Any, Dict, List, Mapping, Optional, Sequence, Set
@@ -12,6 +13,7 @@ import numpy as np
 
 from dsva.network import DSVA
 from runs.checkpoint import checkpoint_metadata, save_checkpoint
+from runs.options import EARLIER
 from runs.records import EPOCHS, current_names, is_epoch, selected_branch
 from support.cli import REPOSITORY
 from support.errors import InputError
@@ -21,7 +23,7 @@ from support.resumable import what_differs
 from support.untrusted import parse_json
 
 # Options that say where and how, not what: they may differ when a run goes on.
-WHERE = {"name", "output", "resume", "eval", "repeat", "device", "workers", "cache", "cache_dir"}
+WHERE = {"name", "output", "resume", "eval", "repeat", "device", "workers", "cache", "cache_dir", "given"}
 TABLES = ("per_class", "confusion")
 HELP = "name another --output, or delete the folder"
 
@@ -92,7 +94,12 @@ class Run:
         if self.options["manualSeed"] is None:
             ignore.add("manualSeed")
         return what_differs(
-            folder, self.options, "it is not a run folder", ignore, files=self.facts.get("files", {})
+            folder,
+            self.options,
+            "it is not a run folder",
+            ignore,
+            files=self.facts.get("files", {}),
+            earlier=EARLIER,
         )
 
     def read_seed(self) -> int:
@@ -146,6 +153,24 @@ class Run:
         In a run these are test images, as published. In its validation/ they are those of the played classes.
         """
         return max(self.history, key=self.score)
+
+    def scored_epochs(self) -> List[dict]:
+        """Of each epoch {"epoch", "score"} and, in GZSL, the "curve" of H over the calibration constant.
+
+        Raises InputError if a curve is not what main.py writes.
+        """
+        epochs = []
+        for line in self.history:
+            epoch = {"epoch": line["epoch"], "score": self.score(line)}
+            if "H" in self.scores(line):
+                epoch["curve"] = line.get("curve")
+                if not is_curve(epoch["curve"]):
+                    raise InputError(
+                        f"{self.folder / 'log.jsonl'}: epoch {line['epoch']} has no curve of H, "
+                        f"as main.py writes it of several folds; {HELP}"
+                    )
+            epochs.append(epoch)
+        return epochs
 
     # ---- writing ------------------------------------------------------------------------------------
 
@@ -238,6 +263,19 @@ class Run:
             if line["epoch"] == epoch:
                 return line
         raise LookupError(f"epoch {epoch} is not in the log")
+
+
+def is_curve(curve: Any) -> bool:
+    """Is it what `dsva.protocol.h_curve` returns?"""
+    if not isinstance(curve, dict):
+        return False
+    for values in (curve.get("constants"), curve.get("H")):
+        if not isinstance(values, list) or not values:
+            return False
+        if not all(type(value) in (int, float) and math.isfinite(value) for value in values):
+            return False
+    constants = curve["constants"]
+    return len(curve["H"]) == len(constants) + 1 and constants == sorted(constants)
 
 
 def check_options_file(folder: Path):

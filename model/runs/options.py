@@ -36,6 +36,9 @@ LOSS_WEIGHTS = {
         "cross entropy of the windows alone. The published command lines say 1, but their program used 0",
     ),
 }
+# What options were before they existed: a record of an earlier version does not have them.
+EARLIER = {"validation_folds": 1}
+
 ATTENTION_TERMS = ("l_xe", "l_attri", "l_regular", "cpt")
 
 # Options of the published program that change nothing, there or here. (Of --cuda: --device finds the GPU.)
@@ -232,8 +235,18 @@ def add_training_options(parser: argparse.ArgumentParser):
         help="episodes, or shuffled batches of all images",
     )
     loop.add_argument("--n_batch", type=COUNT, default=300, help="episodes in an epoch")
-    loop.add_argument("--ways", type=COUNT, default=8, help="classes in an episode")
-    loop.add_argument("--shots", type=COUNT, default=3, help="images of each class in an episode")
+    loop.add_argument(
+        "--ways",
+        type=COUNT,
+        default=8,
+        help="classes in an episode; where fewer are trained on, the default is their number",
+    )
+    loop.add_argument(
+        "--shots",
+        type=COUNT,
+        default=3,
+        help="images of each class in an episode; where a class has fewer, the default is their number",
+    )
     loop.add_argument(
         "--batch_size", type=COUNT, default=64, help="images in a test batch, and in a random training batch"
     )
@@ -286,7 +299,15 @@ def add_score_options(parser: argparse.ArgumentParser):
     score.add_argument(
         "--validation_classes",
         type=COUNT,
-        help="how many do (default: as many as there are unseen ones, but at most a third of the seen ones)",
+        help="how many do (default: as many as there are unseen ones, but at most a third of the seen ones; "
+        "in ZSL at least two)",
+    )
+    score.add_argument(
+        "--validation_folds",
+        type=COUNT,
+        help="so many such trainings, each with other classes that play: epoch and constant are chosen on "
+        "the mean (default: as many as it takes for three classes to play; "
+        "1 where --validation_classes is given)",
     )
 
 
