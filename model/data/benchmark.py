@@ -1,7 +1,6 @@
 """One benchmark: images, classes, attributes and a division into seen and unseen classes."""
 
 import os
-import re
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -24,8 +23,10 @@ from data.checks import (
     read_groups,
     read_provenance,
 )
+from data.joined import split_names, told
 from data.matlab import from_matlab, read_mat, strings
-from data.names import readable, renamed, stored_names
+from data.names import NAMES_FILE, readable, renamed, stored_names
+from data.notes import note_scale, print_once
 from support.errors import InputError
 
 SPLITS = ("train_zsl_loc", "train_gzsl_loc", "test_seen_loc", "test_unseen_loc")
@@ -131,18 +132,32 @@ def load_benchmark(files: BenchmarkFiles) -> Benchmark:
         where = f"{column} in {files.splits_mat}"
         benchmark.splits[name] = from_matlab(table[column], len(image_files), where, "images")
     check_benchmark(benchmark, files)
+    note_scale(benchmark.class_attributes.numpy(), files.splits_mat)
     return benchmark
 
 
 def read_class_names(
     table: Dict[str, np.ndarray], splits_mat: Path, images_mat: Optional[Path] = None
 ) -> List[str]:
-    """allclasses_names of a splits file, as the class_names.json beside it, or beside the images, calls them.
+    """allclasses_names of a splits file, as the class_names.json beside it or beside the images has them.
 
+    Other names that are written as one word, `storagetanks`, are taken apart.
     Raises InputError if two classes have one name.
     """
     places = [file.parent for file in (splits_mat, images_mat) if file]
-    names = renamed(strings(table["allclasses_names"]), stored_names(*places))
+    stored = stored_names(*places)
+    names = renamed(strings(table["allclasses_names"]), stored)
+    words = [readable(name) for name in names]
+    joined = {}
+    for name, former, new in zip(names, words, split_names(words)):
+        if former != new and name not in stored.values():
+            joined[name] = new
+    if joined:
+        print_once(
+            f"note: joined class names in {splits_mat} are read as words, {told(joined)}; "
+            f"a {NAMES_FILE} beside it gives others"
+        )
+    names = [joined.get(name, name) for name in names]
     check_class_names(names, splits_mat)
     return names
 

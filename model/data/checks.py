@@ -13,7 +13,7 @@ from torch import Tensor
 
 from data.images import is_below
 from data.matlab import DATA_HELP, strings
-from data.names import NAMES_FILE, readable
+from data.names import readable
 from support.errors import InputError
 from support.untrusted import are_words, parse_json
 
@@ -118,7 +118,7 @@ def check_class_names(names: Sequence[str], splits_mat: Path):
         if former != number:
             raise InputError(
                 f"allclasses_names in {splits_mat}: classes {former} and {number} are both called {words!r}: "
-                f"expected different names; a {NAMES_FILE} beside it can give them others"
+                "expected a name of its own for each class"
             )
 
 
