@@ -24,13 +24,12 @@ def note_scale(att: np.ndarray, splits_mat: Path):
     length = median_length(att)
     if USUAL_LENGTHS[0] <= length <= USUAL_LENGTHS[1]:
         return
-    low, high = att.min(), att.max()
+    before, after = mean_cosine(att), mean_cosine(standardized(att))
     print_once(
-        f"note: att in {splits_mat} goes from {low:.4g} to {high:.4g}, a class's vector has the length "
-        f"{length:.3g} where about 1 is usual, and class scores grow with it. Standardising, each attribute "
-        "to mean 0 and deviation 1 over the classes and each class to length 1, would take the mean cosine of "
-        f"two classes from {mean_cosine(att):.2f} to {mean_cosine(standardized(att)):.2f}; "
-        "att is used as it is"
+        f"note: att in {splits_mat} goes from {att.min():.4g} to {att.max():.4g}, and a class's vector has "
+        f"the length {length:.3g} where about 1 is usual: class scores grow with it. Standardising, each "
+        "attribute to mean 0 and deviation 1 over the classes and each class to length 1, would take the mean "
+        f"cosine of two classes from {before:.2f} to {after:.2f}; att is used as it is"
     )
 
 

@@ -9,8 +9,8 @@ UC_MERCED = """agricultural airplane baseballdiamond beach buildings chaparral d
     golfcourse harbor intersection mediumresidential mobilehomepark overpass parkinglot river runway
     sparseresidential storagetanks tenniscourt""".split()
 AID = """Airport BareLand BaseballField Beach Bridge Center Church Commercial DenseResidential Desert Farmland
-    Forest Industrial Meadow MediumResidential Mountain Park Parking Playground Pond Port RailwayStation Resort
-    River School SparseResidential Square Stadium StorageTanks Viaduct""".split()
+    Forest Industrial Meadow MediumResidential Mountain Park Parking Playground Pond Port RailwayStation
+    Resort River School SparseResidential Square Stadium StorageTanks Viaduct""".split()
 
 
 def test_the_names_of_uc_merced():

@@ -225,7 +225,7 @@ def test_attributes_from_0_to_100_are_noted_once_with_what_standardising_would_d
     said = capsys.readouterr().out
     assert said.count("note: ") == said.count("\n") == 1
     assert f"att in {tmp_path}" in said and "goes from 0 to 100" in said
-    assert "mean cosine of two classes from 0.99 to -0." in said
+    assert "mean cosine of two classes from 0.96 to -0." in said
 
 
 @pytest.mark.parametrize("scale", [0.3, 1, 3])
