@@ -42,7 +42,7 @@ from clip.attributes import (
 )
 from clip.description import Annotation, agreement, closest_pairs, cosines, draw_similarity, read_annotation
 from clip.embed import Clip
-from data.benchmark import BenchmarkFiles, readable
+from data.benchmark import BenchmarkFiles, read_class_names, readable
 from data.checks import image_path
 from data.matlab import cell_array, divisions_of, from_matlab, read_mat, strings
 from runs.settings import benchmark_files
@@ -78,7 +78,7 @@ def annotate(opt: argparse.Namespace):
     groups = group_indices(vocabulary)
     check_targets(output, files.splits_mat, groups_json, groups)
     source = read_source(files.splits_mat)
-    classes = strings(source["allclasses_names"])
+    classes = read_class_names(source, files.splits_mat, files.images_mat)
     truth = true_attributes(source, attributes)
     paths, labels, division = images_to_describe(opt.source, files, len(classes))
 
@@ -96,7 +96,7 @@ def annotate(opt: argparse.Namespace):
 
     table = {key: value for key, value in source.items() if re.fullmatch(OF_A_DIVISION, key)}
     table["att"] = unit_norm(scores).T
-    table["allclasses_names"] = source["allclasses_names"]
+    table["allclasses_names"] = cell_array(classes)
     table["attribute_names"] = cell_array(attributes)
     table["similarity_names"] = by_name.T
     table["similarity_images"] = by_image.T

@@ -1,8 +1,7 @@
 """One benchmark: images, classes, attributes and a division into seen and unseen classes."""
 
 import os
-import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence
@@ -14,6 +13,7 @@ from torch import Tensor
 from data.checks import (
     attribute_matrix,
     check_attributes,
+    check_class_names,
     check_division,
     check_images_are_there,
     check_labels,
@@ -23,7 +23,10 @@ from data.checks import (
     read_groups,
     read_provenance,
 )
+from data.joined import split_names, told
 from data.matlab import from_matlab, read_mat, strings
+from data.names import NAMES_FILE, readable, renamed, stored_names
+from data.notes import note_scale, print_once
 from support.errors import InputError
 
 SPLITS = ("train_zsl_loc", "train_gzsl_loc", "test_seen_loc", "test_unseen_loc")
@@ -53,6 +56,8 @@ class Benchmark:
     groups:           {group: indices of its attributes}
     provenance:       how annotate.py made M: CLIP, prompts, vocabulary, ...; {} of a file made elsewhere
     splits:           {name in SPLITS: image indices}
+    folder_names:     {folder, or name of a published file: class name}, of files/class_names.json; it helps
+                      `data.names.find_class` to know what a user means
     """
 
     image_paths: List[Path]
@@ -63,6 +68,7 @@ class Benchmark:
     groups: Dict[str, List[int]]
     provenance: dict
     splits: Dict[str, np.ndarray]
+    folder_names: Dict[str, str] = field(default_factory=dict)
 
     def to(self, device: torch.device) -> "Benchmark":
         """The same, with the class attributes on a device."""
@@ -105,7 +111,7 @@ def load_benchmark(files: BenchmarkFiles) -> Benchmark:
         optional=[*ATTRIBUTE_NAMES, "provenance"],
     )
     image_files = strings(images["image_files"])
-    class_names = strings(table["allclasses_names"])
+    class_names = read_class_names(table, files.splits_mat, files.images_mat)
     benchmark = Benchmark(
         image_paths=[image_path(name, files.image_root, files.images_mat) for name in image_files],
         labels=from_matlab(
@@ -120,12 +126,40 @@ def load_benchmark(files: BenchmarkFiles) -> Benchmark:
         groups=read_groups(files.groups_json),
         provenance=read_provenance(table, files.splits_mat),
         splits={},
+        folder_names=stored_names(files.splits_mat.parent, files.images_mat.parent),
     )
     for name, column in zip(SPLITS, columns):
         where = f"{column} in {files.splits_mat}"
         benchmark.splits[name] = from_matlab(table[column], len(image_files), where, "images")
     check_benchmark(benchmark, files)
+    note_scale(benchmark.class_attributes.numpy(), files.splits_mat)
     return benchmark
+
+
+def read_class_names(
+    table: Dict[str, np.ndarray], splits_mat: Path, images_mat: Optional[Path] = None
+) -> List[str]:
+    """allclasses_names of a splits file, as the class_names.json beside it or beside the images has them.
+
+    Other names that are written as one word, `storagetanks`, are taken apart.
+    Raises InputError if two classes have one name.
+    """
+    places = [file.parent for file in (splits_mat, images_mat) if file]
+    stored = stored_names(*places)
+    names = renamed(strings(table["allclasses_names"]), stored)
+    words = [readable(name) for name in names]
+    joined = {}
+    for name, former, new in zip(names, words, split_names(words)):
+        if former != new and name not in stored.values():
+            joined[name] = new
+    if joined:
+        print_once(
+            f"note: joined class names in {splits_mat} are read as words, {told(joined)}; "
+            f"a {NAMES_FILE} beside it gives others"
+        )
+    names = [joined.get(name, name) for name in names]
+    check_class_names(names, splits_mat)
+    return names
 
 
 def attribute_names(table: Dict[str, np.ndarray]) -> List[str]:
@@ -222,9 +256,3 @@ def find(folder: Path, name: str, ending: str, beside: Optional[Path] = None) ->
         if os.path.isfile(place):  # Path.is_file raises on names that are too long
             return place
     return places[0] if Path(name).suffix == ".mat" else places[1]
-
-
-def readable(class_name: str) -> str:
-    """`BaseballField`, `baseball_field` -> `baseball field`."""
-    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])|[_\-\s]+", " ", class_name)
-    return words.strip().lower()

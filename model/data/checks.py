@@ -13,6 +13,7 @@ from torch import Tensor
 
 from data.images import is_below
 from data.matlab import DATA_HELP, strings
+from data.names import readable
 from support.errors import InputError
 from support.untrusted import are_words, parse_json
 
@@ -102,6 +103,23 @@ def is_provenance(value: Any) -> bool:
 
 
 # ---- the parts fit together ------------------------------------------------------------------------
+
+
+def check_class_names(names: Sequence[str], splits_mat: Path):
+    """A name for each class, and no two that say the same in words."""
+    number_of: Dict[str, int] = {}
+    for number, name in enumerate(names, start=1):
+        words = readable(name)
+        if not are_words(words):
+            raise InputError(
+                f"allclasses_names in {splits_mat}: class {number} is called {name!r}: expected a word"
+            )
+        former = number_of.setdefault(words, number)
+        if former != number:
+            raise InputError(
+                f"allclasses_names in {splits_mat}: classes {former} and {number} are both called {words!r}: "
+                "expected a name of its own for each class"
+            )
 
 
 def check_labels(labels: np.ndarray, paths: Sequence[Path], images_mat: Path):
