@@ -107,7 +107,7 @@ def run_once(opt, name, device) -> dict:
     """One training on one division with one seed, or what is left of it. Returns its results."""
     torch.use_deterministic_algorithms(True, warn_only=True)
     data = load_data(opt, device)
-    run = rank_zero(Run, vars(opt), name, facts(opt, device))
+    run = rank_zero(Run, vars(opt), name, facts(opt, device), data)
     console.print_options(run, device)
     console.print_data(data, part_of(opt), opt.gzsl, opt.xe_pro)
 
@@ -130,7 +130,7 @@ def choose(opt, data, run, device, directions) -> dict:
     make_sampler(opt, played, run.seed)  # or an error, before anything is written
     rank_zero(run.start)
     options = {**vars(opt), "manualSeed": run.seed, "output": run.folder / "validation"}
-    trial = rank_zero(Run, options, "validation", run.facts)
+    trial = rank_zero(Run, options, "validation", run.facts, data)
     console.print_choosing(played)
     fit(opt, played, trial, device, directions, constant=None)
 

@@ -23,7 +23,7 @@ from torchvision.transforms import functional as TF
 from data.images import walk
 from data.pipeline import Preprocessing, cut, load_image
 from dsva.metrics import localization
-from inference.saved import load_saved
+from inference.saved import check_images, load_saved
 from pages.panels import choose_images, draw_panel, look, predicted_class, stack
 from support.cli import REPOSITORY, Parser, number, path
 from support.errors import InputError, exits_cleanly, first_line
@@ -34,18 +34,20 @@ from support.untrusted import check_archive
 
 sys.path.append(str(REPOSITORY / "RSSDIVCS"))  # for `demo.attributes`
 
+MOVED = "--data names the folder of the dataset, where it lies now; --images takes images of your own"
 MEASURES = ("hit", "area", "iou", "iou_chance")  # of `localization`
 
 
 @exits_cleanly
 def main(arguments=None):
     opt = get_options(arguments)
-    run = load_saved(Path(opt.resume), pick_device(opt.device))
+    run = load_saved(opt.resume, pick_device(opt.device), opt.data)
     chosen: Sequence[Tuple[Path, Optional[int]]]
     if opt.images:
         chosen = own_images(opt.images)
     else:
-        chosen = choose_images(run.data, opt.split, opt.per_class)
+        chosen = choose_images(run.dataset.load(MOVED), opt.split, opt.per_class)
+        check_images([file for file, _ in chosen], MOVED)
     folder = Path(opt.output or Path(opt.resume).parent / "attention")
 
     panels: List[Image.Image] = []
@@ -98,6 +100,13 @@ def get_options(arguments=None) -> argparse.Namespace:
         type=path,
         nargs="+",
         help="your own images or folders of images instead",
+    )
+    parser.add_argument(
+        "--data",
+        type=path,
+        metavar="FOLDER",
+        help="the dataset's folder, if it has moved since (default: where the run was trained); "
+        "--images needs none",
     )
     parser.add_argument(
         "--top",

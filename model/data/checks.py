@@ -104,10 +104,12 @@ def is_provenance(value: Any) -> bool:
 # ---- the parts fit together ------------------------------------------------------------------------
 
 
-def check_labels(labels: np.ndarray, paths: Sequence[Path], images_mat: Path):
+def check_labels(labels: np.ndarray, image_files: Sequence[str], images_mat: Path):
     """A label for each image."""
-    if len(paths) != len(labels):
-        raise InputError(f"{images_mat}: {len(labels)} labels for {len(paths)} image_files, expected as many")
+    if len(image_files) != len(labels):
+        raise InputError(
+            f"{images_mat}: {len(labels)} labels for {len(image_files)} image_files, expected as many"
+        )
 
 
 def check_not_empty(splits: Dict[str, np.ndarray], random_id: int, splits_mat: Path):

@@ -10,9 +10,9 @@ from typing import Dict
 import numpy as np
 import torch
 
-from data.benchmark import Benchmark
+from data.classes import Classes
 from data.pipeline import load_image
-from inference.saved import SavedRun, load_saved
+from inference.saved import SavedRun, check_images, load_saved
 from pages.heat_map import heat_map
 from pages.html import colour_scale, details, note, picture, table
 from pages.panels import choose_images, draw_panel, look, predicted_class
@@ -44,7 +44,7 @@ def network_sections(
     return sections
 
 
-def class_attributes(data: Benchmark) -> str:
+def class_attributes(data: Classes) -> str:
     """M: its rows by attribute group, its columns seen and unseen."""
     groups = dict(data.groups)
     grouped = {a for group in groups.values() for a in group}
@@ -77,7 +77,8 @@ def class_attributes(data: Benchmark) -> str:
 def attention(run: SavedRun, per_class: int, most_panels: int, epoch: str) -> str:
     """Panels of the first test images of every unseen class."""
     names = run.data.class_names
-    chosen = choose_images(run.data, "unseen", per_class)[:most_panels]
+    chosen = choose_images(run.dataset.load(), "unseen", per_class)[:most_panels]
+    check_images([file for file, _ in chosen])
     panels = []
     for file, label in progress(chosen, "attention"):
         pixels = load_image(file, run.preprocessing)
