@@ -18,19 +18,21 @@ import torch
 from torch.utils.data import DataLoader, Subset
 
 from data.benchmark import ATTRIBUTE_NAMES, Benchmark, attribute_names, readable
+from data.checks import check_images_are_there
 from data.matlab import read_mat
 from data.pipeline import Images
 from dsva.discriminant import Discriminant
 from inference.new_classes import NewClass
 from inference.new_columns import class_vectors, columns_by_clip
-from inference.saved import SavedRun, check_images, load_saved
+from inference.saved import SavedRun, load_saved
+from runs.chosen import chosen_checkpoint
 from support.cli import WORKERS, Parser, number, path
 from support.errors import InputError, exits_cleanly
 from support.files import write_json
 from support.machine import circumstances, pick_device
 from support.processes import progress
 
-MOVED = "--data names the folder of the dataset, where it lies now"
+MOVED = "Name the folder of the dataset, where it lies now, with --data"
 TYPICAL = 0.5  # an attribute is part of a description if it shows in this share of the class's images
 
 
@@ -39,7 +41,9 @@ def main(arguments=None):
     opt = get_options(arguments)
     run = load_saved(opt.resume, pick_device(opt.device), opt.data)
     data = run.dataset.load(MOVED)
-    check_images([data.image_paths[i] for i in np.flatnonzero(np.isin(data.labels, data.unseen))], MOVED)
+    check_images_are_there(
+        [data.image_paths[i] for i in np.flatnonzero(np.isin(data.labels, data.unseen))], MOVED
+    )
     images = data.splits["test_unseen_loc"]
     evidence = evidence_of(run, data, images, opt.batch_size, opt.workers)
     attributes_shown = attributes_that_show(run, data)
@@ -71,7 +75,7 @@ def get_options(arguments=None) -> argparse.Namespace:
         type=path,
         required=True,
         metavar="CHECKPOINT",
-        help="a saved model: runs/X/last.safetensors",
+        help="a saved model: runs/X/last.safetensors, or runs/X for the one that its protocol chose",
     )
     parser.add_argument(
         "--data",
@@ -96,7 +100,9 @@ def get_options(arguments=None) -> argparse.Namespace:
         "--workers", type=number(int, 0), default=WORKERS, help="processes that decode images"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
-    return parser.parse_args(arguments)
+    opt = parser.parse_args(arguments)
+    opt.resume = chosen_checkpoint(opt.resume)
+    return opt
 
 
 # ---- what is measured ------------------------------------------------------------------------------

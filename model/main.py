@@ -28,6 +28,7 @@ import torch
 from torch.utils.data import BatchSampler
 
 from data.cache import open_cache
+from data.checks import check_images_are_there
 from data.pipeline import DeviceLoader, Images, dsva_preprocessing, image_loader
 from data.samplers import EpisodeSampler, ShuffledSampler
 from dsva.engine import Schedule, evaluate, make_optimizer, train_one_epoch
@@ -263,7 +264,8 @@ def test(model, data, testing, windows):
 def evaluate_saved(opt, device):
     """--eval: print the scores of a saved model."""
     saved = checkpoint_metadata(opt.resume)
-    data = load_data(opt, device)
+    data = build_data(benchmark_files(opt), opt.only_groups, device, needs_images=False)
+    check_images_are_there([data.image_paths[i] for i in data.test_images(opt.gzsl)])
     console.print_changed(changed_descriptions(saved["files"], benchmark_files(opt)))
     model = build_network(network_settings(opt), data, device, opt.resume)
     images = open_images(opt, data, model, device)

@@ -174,10 +174,10 @@ def check_seen_and_unseen(
             )
 
 
-def check_images_are_there(paths: Sequence[Path]):
-    """All image files exist."""
+def check_images_are_there(paths: Sequence[Path], advice: str = DATA_HELP):
+    """All image files exist.  advice: what to do if some do not"""
     missing = [path for path in paths if not os.path.isfile(path)]
     if missing:
         raise InputError(
-            f"{len(missing)} of {len(paths)} images are missing, the first is {missing[0]}. {DATA_HELP}"
+            f"{len(missing)} of {len(paths)} images are missing, the first is {missing[0]}. {advice}"
         )

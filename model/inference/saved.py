@@ -6,7 +6,7 @@ The checkpoint is enough. Only who wants images of the dataset that it was train
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Mapping, Optional, Sequence, Union
+from typing import Mapping, Optional, Union
 
 import torch
 from torch import Tensor
@@ -89,8 +89,8 @@ class SavedDataset:
     fingerprints: Mapping[str, str]
     device: torch.device
 
-    def load(self, advice: str = "put it back") -> Benchmark:
-        """All but the images, of which the caller takes some: see `check_images`.
+    def load(self, advice: str = "Put it back") -> Benchmark:
+        """All but the images: the caller checks those that it reads.
 
         advice: what to do if the dataset is not there
 
@@ -100,7 +100,7 @@ class SavedDataset:
         for file in (files.images_mat, files.splits_mat, files.groups_json):
             if not os.path.isfile(file):
                 raise InputError(
-                    f"{self.checkpoint} was trained with {file}, which is not there any more: {advice}"
+                    f"{self.checkpoint} was trained with {file}, which is not there any more. {advice}"
                 )
         changed = changed_descriptions(self.fingerprints, files)
         if changed:
@@ -111,18 +111,6 @@ class SavedDataset:
                 "descriptions made anew belong into a file of another name (annotate.py --output)"
             )
         return build_data(files, self.settings.only_groups, self.device, needs_images=False)
-
-
-def check_images(paths: Sequence[Path], advice: str = "put them back"):
-    """Raise InputError if some images of a dataset are missing, those that a program is going to read.
-
-    advice: what to do then
-    """
-    missing = [path for path in paths if not os.path.isfile(path)]
-    if missing:
-        raise InputError(
-            f"{len(missing)} of {len(paths)} images are missing, the first is {missing[0]}: {advice}"
-        )
 
 
 def load_saved(
@@ -142,8 +130,8 @@ def load_saved(
     classes = checkpoint_classes(checkpoint)
     if classes is None:
         classes = trained_with.load(
-            "a checkpoint of this earlier version does not keep its classes and needs these files. "
-            "Put them back where they were"
+            "A checkpoint of this earlier version does not keep its classes and needs this file: "
+            "put it back where it was"
         )
     classes = classes.to(device)
     model = load_network(settings.network, classes, device, checkpoint).eval()

@@ -10,9 +10,10 @@ from typing import Dict
 import numpy as np
 import torch
 
+from data.checks import check_images_are_there
 from data.classes import Classes
 from data.pipeline import load_image
-from inference.saved import SavedRun, check_images, load_saved
+from inference.saved import SavedRun, load_saved
 from pages.heat_map import heat_map
 from pages.html import colour_scale, details, note, picture, table
 from pages.panels import choose_images, draw_panel, look, predicted_class
@@ -78,7 +79,7 @@ def attention(run: SavedRun, per_class: int, most_panels: int, epoch: str) -> st
     """Panels of the first test images of every unseen class."""
     names = run.data.class_names
     chosen = choose_images(run.dataset.load(), "unseen", per_class)[:most_panels]
-    check_images([file for file, _ in chosen])
+    check_images_are_there([file for file, _ in chosen], "Put them back")
     panels = []
     for file, label in progress(chosen, "attention"):
         pixels = load_image(file, run.preprocessing)
