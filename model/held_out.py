@@ -41,9 +41,8 @@ def main(arguments=None):
     opt = get_options(arguments)
     run = load_saved(opt.resume, pick_device(opt.device), opt.data)
     data = run.dataset.load(MOVED)
-    check_images_are_there(
-        [data.image_paths[i] for i in np.flatnonzero(np.isin(data.labels, data.unseen))], MOVED
-    )
+    read = np.flatnonzero(np.isin(data.labels, data.unseen))
+    check_images_are_there([data.image_paths[i] for i in read], MOVED)
     images = data.splits["test_unseen_loc"]
     evidence = evidence_of(run, data, images, opt.batch_size, opt.workers)
     attributes_shown = attributes_that_show(run, data)

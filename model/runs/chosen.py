@@ -14,7 +14,7 @@ ENDING = ".safetensors"
 
 
 def chosen_checkpoint(place: Union[str, Path]) -> str:
-    """The path of a checkpoint; of a run folder, that of clean.safetensors under the clean protocol, else best.
+    """The path of a checkpoint. Of a run folder it is clean under the clean protocol, and otherwise best.
 
     A line says which one it is. A path that is no folder is returned as it is: who reads it checks it.
 
