@@ -28,6 +28,7 @@ import torch
 from torch.utils.data import BatchSampler
 
 from data.cache import open_cache
+from data.checks import check_images_are_there
 from data.pipeline import DeviceLoader, Images, dsva_preprocessing, image_loader
 from data.samplers import EpisodeSampler, ShuffledSampler
 from dsva.engine import Schedule, evaluate, make_optimizer, train_one_epoch
@@ -130,7 +131,7 @@ def run_once(opt, name, device) -> dict:
     """One training on one division with one seed, or what is left of it. Returns its results."""
     torch.use_deterministic_algorithms(True, warn_only=True)
     data = load_data(opt, device)
-    run = rank_zero(Run, vars(opt), name, facts(opt, device))
+    run = rank_zero(Run, vars(opt), name, facts(opt, device), data)
     console.print_options(run, device)
     console.print_data(data, part_of(opt), opt.gzsl, opt.xe_pro)
 
@@ -168,7 +169,7 @@ def choose(opt, data, run, device, directions) -> dict:
     for number, (fitted, played) in enumerate(folds, 1):
         name = "validation" if number == 1 else f"validation-{number}"
         options = {**vars(fitted), "manualSeed": run.seed, "output": run.folder / name}
-        trial = rank_zero(Run, options, "validation", run.facts)
+        trial = rank_zero(Run, options, "validation", run.facts, played)
         console.print_fold(number, len(folds), played)
         fit(fitted, played, trial, device, directions, constant=None)
         trials.append(trial)
@@ -321,7 +322,8 @@ def test(model, data, testing, windows):
 def evaluate_saved(opt, device):
     """--eval: print the scores of a saved model."""
     saved = checkpoint_metadata(opt.resume)
-    data = load_data(opt, device)
+    data = build_data(benchmark_files(opt), opt.only_groups, device, needs_images=False)
+    check_images_are_there([data.image_paths[i] for i in data.test_images(opt.gzsl)])
     console.print_changed(changed_descriptions(saved["files"], benchmark_files(opt)))
     model = build_network(network_settings(opt), data, device, opt.resume)
     images = open_images(opt, data, model, device)

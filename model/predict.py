@@ -38,6 +38,7 @@ from inference.predictions import (
 from inference.saved import load_saved
 from inference.scenes import open_scene
 from inference.tiles import NO_DATA, Grid, classify_tiles
+from runs.chosen import chosen_checkpoint
 from support.cli import WORKERS, Parser, number, path
 from support.errors import InputError, exits_cleanly
 from support.machine import pick_device
@@ -90,7 +91,7 @@ def get_options(arguments=None) -> argparse.Namespace:
         type=path,
         required=True,
         metavar="CHECKPOINT",
-        help="a saved model: runs/X/last.safetensors",
+        help="a saved model: runs/X/last.safetensors, or runs/X for the one that its protocol chose",
     )
     parser.add_argument(
         "--output",
@@ -186,6 +187,7 @@ def get_options(arguments=None) -> argparse.Namespace:
             parser.error(f"--stride {opt.stride} is larger than --tile {opt.tile}: there would be gaps")
     if opt.classes == "none" and not opt.add_class and not opt.class_values:
         parser.error("--classes none needs --add_class or --class_values")
+    opt.resume = chosen_checkpoint(opt.resume)
     return opt
 
 

@@ -20,11 +20,13 @@ from PIL import Image
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as TF
 
+from data.checks import check_images_are_there
 from data.images import walk
 from data.pipeline import Preprocessing, cut, load_image
 from dsva.metrics import localization
 from inference.saved import load_saved
 from pages.panels import choose_images, draw_panel, look, predicted_class, stack
+from runs.chosen import chosen_checkpoint
 from support.cli import REPOSITORY, Parser, number, path
 from support.errors import InputError, exits_cleanly, first_line
 from support.files import atomic, write_json
@@ -34,18 +36,20 @@ from support.untrusted import check_archive
 
 sys.path.append(str(REPOSITORY / "RSSDIVCS"))  # for `demo.attributes`
 
+MOVED = "Name the folder of the dataset, where it lies now, with --data, or images of your own with --images"
 MEASURES = ("hit", "area", "iou", "iou_chance")  # of `localization`
 
 
 @exits_cleanly
 def main(arguments=None):
     opt = get_options(arguments)
-    run = load_saved(Path(opt.resume), pick_device(opt.device))
+    run = load_saved(opt.resume, pick_device(opt.device), opt.data)
     chosen: Sequence[Tuple[Path, Optional[int]]]
     if opt.images:
         chosen = own_images(opt.images)
     else:
-        chosen = choose_images(run.data, opt.split, opt.per_class)
+        chosen = choose_images(run.dataset.load(MOVED), opt.split, opt.per_class)
+        check_images_are_there([file for file, _ in chosen], MOVED)
     folder = Path(opt.output or Path(opt.resume).parent / "attention")
 
     panels: List[Image.Image] = []
@@ -79,7 +83,7 @@ def get_options(arguments=None) -> argparse.Namespace:
         type=path,
         required=True,
         metavar="CHECKPOINT",
-        help="a saved model: runs/X/best.safetensors",
+        help="a saved model: runs/X/best.safetensors, or runs/X for the one that its protocol chose",
     )
     parser.add_argument(
         "--split",
@@ -98,6 +102,13 @@ def get_options(arguments=None) -> argparse.Namespace:
         type=path,
         nargs="+",
         help="your own images or folders of images instead",
+    )
+    parser.add_argument(
+        "--data",
+        type=path,
+        metavar="FOLDER",
+        help="the dataset's folder, if it has moved since (default: where the run was trained); "
+        "--images needs none",
     )
     parser.add_argument(
         "--top",
@@ -128,7 +139,9 @@ def get_options(arguments=None) -> argparse.Namespace:
         help="folder for the pictures (default: attention/ beside the checkpoint)",
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
-    return parser.parse_args(arguments)
+    opt = parser.parse_args(arguments)
+    opt.resume = chosen_checkpoint(opt.resume)
+    return opt
 
 
 def own_images(places: List[str]) -> List[Tuple[Path, None]]:

@@ -2,13 +2,10 @@
 
 import os
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from data.checks import (
     attribute_matrix,
@@ -23,6 +20,7 @@ from data.checks import (
     read_groups,
     read_provenance,
 )
+from data.classes import SIMILARITIES, Classes, read_similarities
 from data.joined import split_names, told
 from data.matlab import from_matlab, read_mat, strings
 from data.names import NAMES_FILE, readable, renamed, stored_names
@@ -45,48 +43,26 @@ class BenchmarkFiles:
 
 
 @dataclass
-class Benchmark:
+class Benchmark(Classes):
     """`n` images, `C` classes, `A` attributes and one random division into seen and unseen classes.
 
-    image_paths:      [n]
-    labels:           [n] class of each image
-    class_names:      [C]
-    class_attributes: M, float32 [A, C]
-    attribute_names:  [A]
-    groups:           {group: indices of its attributes}
-    provenance:       how annotate.py made M: CLIP, prompts, vocabulary, ...; {} of a file made elsewhere
-    splits:           {name in SPLITS: image indices}
-    folder_names:     {folder, or name of a published file: class name}, of files/class_names.json; it helps
-                      `data.names.find_class` to know what a user means
+    image_paths: [n]
+    labels:      [n] class of each image
+    splits:      {name in SPLITS: image indices}
+    folder_names: {folder, or name of a published file: class name}, of files/class_names.json; it helps
+                  `data.names.find_class` to know what a user means
     """
 
     image_paths: List[Path]
     labels: np.ndarray
-    class_names: List[str]
-    class_attributes: Tensor
-    attribute_names: List[str]
-    groups: Dict[str, List[int]]
-    provenance: dict
     splits: Dict[str, np.ndarray]
+    seen: np.ndarray = field(init=False)
+    unseen: np.ndarray = field(init=False)
     folder_names: Dict[str, str] = field(default_factory=dict)
 
-    def to(self, device: torch.device) -> "Benchmark":
-        """The same, with the class attributes on a device."""
-        return replace(self, class_attributes=self.class_attributes.to(device))
-
-    @cached_property
-    def seen(self) -> np.ndarray:
-        """Classes with training images, sorted."""
-        return np.unique(self.labels[self.splits["train_zsl_loc"]])
-
-    @cached_property
-    def unseen(self) -> np.ndarray:
-        """Classes without, sorted."""
-        return np.unique(self.labels[self.splits["test_unseen_loc"]])
-
-    def candidates(self, gzsl: bool) -> np.ndarray:
-        """Classes that an image may be given, sorted."""
-        return np.union1d(self.seen, self.unseen) if gzsl else self.unseen
+    def __post_init__(self):
+        self.seen = np.unique(self.labels[self.splits["train_zsl_loc"]])
+        self.unseen = np.unique(self.labels[self.splits["test_unseen_loc"]])
 
     def test_images(self, gzsl: bool) -> np.ndarray:
         """Image indices."""
@@ -97,8 +73,10 @@ class Benchmark:
 # ---- reading ---------------------------------------------------------------------------------------
 
 
-def load_benchmark(files: BenchmarkFiles) -> Benchmark:
+def load_benchmark(files: BenchmarkFiles, needs_images: bool = True) -> Benchmark:
     """Read one benchmark and check that its parts fit together.
+
+    needs_images: must all images be there? A program that reads some of them alone checks these itself.
 
     Raises InputError that names the file and the key.
     """
@@ -108,30 +86,31 @@ def load_benchmark(files: BenchmarkFiles) -> Benchmark:
     table = read_mat(
         files.splits_mat,
         ["att", "allclasses_names", *columns],
-        optional=[*ATTRIBUTE_NAMES, "provenance"],
+        optional=[*ATTRIBUTE_NAMES, *SIMILARITIES, "provenance"],
     )
     image_files = strings(images["image_files"])
     class_names = read_class_names(table, files.splits_mat, files.images_mat)
+    splits = {}
+    for name, column in zip(SPLITS, columns):
+        where = f"{column} in {files.splits_mat}"
+        splits[name] = from_matlab(table[column], len(image_files), where, "images")
+    labels = from_matlab(images["labels"], len(class_names), f"labels in {files.images_mat}", "classes")
+    check_labels(labels, image_files, files.images_mat)
     benchmark = Benchmark(
         image_paths=[image_path(name, files.image_root, files.images_mat) for name in image_files],
-        labels=from_matlab(
-            images["labels"],
-            len(class_names),
-            f"labels in {files.images_mat}",
-            "classes",
-        ),
+        labels=labels,
         class_names=class_names,
         class_attributes=attribute_matrix(table["att"], len(class_names), files.splits_mat),
         attribute_names=attribute_names(table),
         groups=read_groups(files.groups_json),
         provenance=read_provenance(table, files.splits_mat),
-        splits={},
+        similarities=read_similarities(table),
+        splits=splits,
         folder_names=stored_names(files.splits_mat.parent, files.images_mat.parent),
     )
-    for name, column in zip(SPLITS, columns):
-        where = f"{column} in {files.splits_mat}"
-        benchmark.splits[name] = from_matlab(table[column], len(image_files), where, "images")
     check_benchmark(benchmark, files)
+    if needs_images:
+        check_images_are_there(benchmark.image_paths)
     note_scale(benchmark.class_attributes.numpy(), files.splits_mat)
     return benchmark
 
@@ -171,7 +150,6 @@ def attribute_names(table: Dict[str, np.ndarray]) -> List[str]:
 
 def check_benchmark(benchmark: Benchmark, files: BenchmarkFiles):
     """Raise InputError if the parts of a benchmark do not fit together."""
-    check_labels(benchmark.labels, benchmark.image_paths, files.images_mat)
     check_not_empty(benchmark.splits, files.random_id, files.splits_mat)
     check_attributes(
         len(benchmark.class_attributes),
@@ -188,7 +166,6 @@ def check_benchmark(benchmark: Benchmark, files: BenchmarkFiles):
         files.random_id,
         files.splits_mat,
     )
-    check_images_are_there(benchmark.image_paths)
 
 
 def keep_groups(benchmark: Benchmark, chosen: Sequence[str]) -> Benchmark:
@@ -199,16 +176,20 @@ def keep_groups(benchmark: Benchmark, chosen: Sequence[str]) -> Benchmark:
     for name in chosen:
         if name not in benchmark.groups:
             raise InputError(
-                f"--only_groups: there is no group {name}; there are {', '.join(benchmark.groups)}"
+                f"main.py --only_groups: there is no group {name}; there are {', '.join(benchmark.groups)}"
             )
     kept = sorted({a for name in chosen for a in benchmark.groups[name]})
     part = benchmark.class_attributes[kept]
     length = benchmark.class_attributes.norm(dim=0) / part.norm(dim=0).clamp_min(1e-12)
+    similarities = benchmark.similarities
+    if similarities:
+        similarities = similarities[0][:, kept], similarities[1][:, kept]
     return replace(
         benchmark,
         class_attributes=part * length,
         attribute_names=[benchmark.attribute_names[a] for a in kept],
         groups={name: [kept.index(a) for a in benchmark.groups[name]] for name in chosen},
+        similarities=similarities,
     )
 
 

@@ -122,10 +122,12 @@ def check_class_names(names: Sequence[str], splits_mat: Path):
             )
 
 
-def check_labels(labels: np.ndarray, paths: Sequence[Path], images_mat: Path):
+def check_labels(labels: np.ndarray, image_files: Sequence[str], images_mat: Path):
     """A label for each image."""
-    if len(paths) != len(labels):
-        raise InputError(f"{images_mat}: {len(labels)} labels for {len(paths)} image_files, expected as many")
+    if len(image_files) != len(labels):
+        raise InputError(
+            f"{images_mat}: {len(labels)} labels for {len(image_files)} image_files, expected as many"
+        )
 
 
 def check_not_empty(splits: Dict[str, np.ndarray], random_id: int, splits_mat: Path):
@@ -190,10 +192,10 @@ def check_seen_and_unseen(
             )
 
 
-def check_images_are_there(paths: Sequence[Path]):
-    """All image files exist."""
+def check_images_are_there(paths: Sequence[Path], advice: str = DATA_HELP):
+    """All image files exist.  advice: what to do if some do not"""
     missing = [path for path in paths if not os.path.isfile(path)]
     if missing:
         raise InputError(
-            f"{len(missing)} of {len(paths)} images are missing, the first is {missing[0]}. {DATA_HELP}"
+            f"{len(missing)} of {len(paths)} images are missing, the first is {missing[0]}. {advice}"
         )

@@ -16,8 +16,7 @@ import torch
 
 from clip.attributes import ATTRIBUTE_PROMPTS, CLASS_PROMPTS, merge_sources, similarities
 from clip.embed import Clip
-from data.benchmark import Benchmark
-from data.matlab import read_mat
+from data.classes import Classes
 from dsva.discriminant import Discriminant
 from inference.new_classes import NewClass, suggest
 from support.errors import InputError
@@ -74,19 +73,17 @@ def match_class_scores(
 def columns_by_clip(
     new: Sequence[NewClass],
     known: np.ndarray,
-    data: Benchmark,
-    splits_mat: Path,
+    data: Classes,
     clip_folder: Optional[str] = None,
     discriminant: Optional[Discriminant] = None,
 ) -> np.ndarray:
     """What CLIP says of new classes: [A, n], in the units of `data.class_attributes`.
 
     known:        numbers of the run's classes that the new ones are compared with
-    splits_mat:   the file that describes the run's classes, made by annotate.py
     clip_folder:  None for the CLIP that they were described with
     discriminant: of the branch that counts
     """
-    by_name, by_image = recorded_similarities(splits_mat)
+    by_name, by_image = recorded_similarities(data)
     by_name, by_image = by_name[known], by_image[known]  # [C, A] each
     has_no_images = np.isnan(by_image).all()
     is_pictured = np.array([bool(c.pictures) for c in new])
@@ -109,7 +106,7 @@ def columns_by_clip(
 
 
 def columns_by_pictures(
-    clip: Clip, new: Sequence[NewClass], by_name: np.ndarray, by_image: np.ndarray, data: Benchmark
+    clip: Clip, new: Sequence[NewClass], by_name: np.ndarray, by_image: np.ndarray, data: Classes
 ) -> np.ndarray:
     """[A, n], as CLIP described the run's classes.  by_name, by_image: [C, A], cosines of these"""
     paths = [Path(picture) for c in new for picture in c.pictures]
@@ -134,7 +131,7 @@ def columns_by_words(
     clip: Clip,
     new: Sequence[NewClass],
     similarity: np.ndarray,
-    data: Benchmark,
+    data: Classes,
     discriminant: Optional[Discriminant],
 ) -> np.ndarray:
     """[A, n]: a sentence as a sum of attributes.
@@ -169,31 +166,24 @@ def phrases(new: NewClass) -> List[str]:
     return re.split(r"\s*[,;]\s*", new.words.strip(" ,;"))
 
 
-def prompts(data: Benchmark) -> Tuple[Sequence[str], Sequence[str]]:
+def prompts(data: Classes) -> Tuple[Sequence[str], Sequence[str]]:
     """For attributes and for class names, those that the run's classes were described with."""
     attribute_prompts = data.provenance.get("attribute_prompts", ATTRIBUTE_PROMPTS)
     class_prompts = data.provenance.get("class_prompts", CLASS_PROMPTS)
     return attribute_prompts, class_prompts
 
 
-def recorded_similarities(splits_mat: Path) -> Tuple[np.ndarray, np.ndarray]:
+def recorded_similarities(data: Classes) -> Tuple[np.ndarray, np.ndarray]:
     """Cosines of all classes' sentences and images with the attributes, [C, A] each, from annotate.py.
 
-    Raises InputError if the file does not have them.
+    Raises InputError if the run does not have them.
     """
-    keys = ("similarity_names", "similarity_images")
-    table = read_mat(splits_mat, ["att"], [*keys, "provenance"])
-    is_complete = "provenance" in table
-    for key in keys:
-        values = table.get(key)
-        if values is None or values.shape != table["att"].shape or values.dtype.kind != "f":
-            is_complete = False
-    if not is_complete:
+    if data.similarities is None:
         raise InputError(
-            f"--add_class needs to know how the run's classes were described, and {splits_mat} "
-            "does not tell: annotate.py writes files that do. --class_values works without"
+            "a class cannot be added in words or pictures, since the run does not know how its own ones were "
+            "described: annotate.py writes files that tell. predict.py --class_values works without"
         )
-    return table["similarity_names"].T, table["similarity_images"].T
+    return data.similarities
 
 
 def load_describing_clip(folder: str, provenance: dict, device: torch.device) -> Clip:

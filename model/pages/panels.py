@@ -13,6 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from data.benchmark import Benchmark, readable
+from data.classes import Classes
 from dsva.metrics import calibrated_stacking, contributions
 from dsva.network import Output
 from inference.saved import SavedRun
@@ -98,7 +99,7 @@ def draw_panel(
     return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
 
-def name_classes(axis, data: Benchmark, guess: int, label: Optional[int]):
+def name_classes(axis, data: Classes, guess: int, label: Optional[int]):
     """What the image was named, green if that is right; and what it is, if it is not."""
     name = readable(data.class_names[guess])
     if label is None:

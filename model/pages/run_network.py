@@ -10,7 +10,8 @@ from typing import Dict
 import numpy as np
 import torch
 
-from data.benchmark import Benchmark
+from data.checks import check_images_are_there
+from data.classes import Classes
 from data.pipeline import load_image
 from inference.saved import SavedRun, load_saved
 from pages.heat_map import heat_map
@@ -44,7 +45,7 @@ def network_sections(
     return sections
 
 
-def class_attributes(data: Benchmark) -> str:
+def class_attributes(data: Classes) -> str:
     """M: its rows by attribute group, its columns seen and unseen."""
     groups = dict(data.groups)
     grouped = {a for group in groups.values() for a in group}
@@ -77,7 +78,8 @@ def class_attributes(data: Benchmark) -> str:
 def attention(run: SavedRun, per_class: int, most_panels: int, epoch: str) -> str:
     """Panels of the first test images of every unseen class."""
     names = run.data.class_names
-    chosen = choose_images(run.data, "unseen", per_class)[:most_panels]
+    chosen = choose_images(run.dataset.load(), "unseen", per_class)[:most_panels]
+    check_images_are_there([file for file, _ in chosen], "Put them back")
     panels = []
     for file, label in progress(chosen, "attention"):
         pixels = load_image(file, run.preprocessing)

@@ -7,6 +7,7 @@ import argparse
 from pathlib import Path
 from typing import List, Mapping, Optional, Union
 
+from runs.chosen import chosen_checkpoint
 from runs.options import EARLIER, RECIPES, get_parser
 from runs.repeat import folder_of_repetition, results_to_repeat
 from support.errors import InputError
@@ -27,6 +28,7 @@ def get_options(arguments: Optional[List[str]] = None) -> argparse.Namespace:
         parser.error("--repeat begins anew: leave --resume and --eval out")
     parser.set_defaults(**RECIPES[given.recipe])
     if given.resume:
+        given.resume = chosen_checkpoint(given.resume)
         from runs.checkpoint import checkpoint_metadata  # needs torch, for which --help does not wait
 
         parser.set_defaults(**recorded(parser, checkpoint_metadata(given.resume)["options"], given.resume))
@@ -35,6 +37,7 @@ def get_options(arguments: Optional[List[str]] = None) -> argparse.Namespace:
 
     opt = parser.parse_args(arguments)
     opt.given = given_names(arguments)
+    opt.resume = given.resume
     if opt.repeat:
         opt.output = folder_of_repetition(opt.repeat, opt.output)
     use_published_paths(opt)

@@ -11,16 +11,16 @@ from typing import IO, Any, Dict, List, Mapping, Optional, Sequence, Set
 
 import numpy as np
 
+from data.classes import Classes
 from dsva.network import DSVA
 from runs.checkpoint import checkpoint_metadata, save_checkpoint
 from runs.options import EARLIER
-from runs.records import EPOCHS, current_names, is_epoch, selected_branch
+from runs.records import EPOCHS, is_epoch, read_log, selected_branch
 from support.cli import REPOSITORY
 from support.errors import InputError
 from support.files import atomic, hold, read_json, remove_leftovers, write_columns, write_json, write_text
 from support.machine import circumstances, peak_memory
 from support.resumable import what_differs
-from support.untrusted import parse_json
 
 # Options that say where and how, not what: they may differ when a run goes on.
 WHERE = {"name", "output", "resume", "eval", "repeat", "device", "workers", "cache", "cache_dir", "given"}
@@ -33,7 +33,7 @@ class Run:
 
     options.json         options, command, git commit, versions, machine
     log.jsonl            a line an epoch: every loss term, every score
-    last.safetensors     weights, with epoch and options as metadata
+    last.safetensors     weights and classes, with epoch and options as metadata
     per_class_last.csv   accuracy of every class, a column a branch
     confusion_last.csv   images of each class (rows) by the class they were given (columns)
     best.safetensors, ... and, under the clean protocol, clean.safetensors, ...: the same of these epochs
@@ -41,12 +41,20 @@ class Run:
     .lock                held by the process that runs
     """
 
-    def __init__(self, options: Mapping[str, Any], name: str, facts: Optional[Mapping[str, Any]] = None):
+    def __init__(
+        self,
+        options: Mapping[str, Any],
+        name: str,
+        facts: Optional[Mapping[str, Any]] = None,
+        classes: Optional[Classes] = None,
+    ):
         """Open options["output"], or runs/<name>: a new folder, or one whose run has the same options.
 
-        facts: what else is recorded of the run: "device" and, of the files that it reads, "files"
+        facts:   what else is recorded of the run: "device" and, of the files that it reads, "files"
+        classes: those of its division, which its checkpoints keep
         """
         self.facts = dict(facts or {})
+        self.classes = classes
         self.options = {key: value for key, value in options.items() if key not in WHERE}
         self.chosen: Optional[dict] = None  # by the clean protocol, "epoch" above all; see `choose`
         self.folder = self.open(options["output"], name)
@@ -62,8 +70,8 @@ class Run:
         self.history = [line for line in self.read_log() if line["epoch"] <= self.epoch]
 
     def __getstate__(self):
-        """For other processes: the lock is the first one's."""
-        return {**vars(self), "lock": None}
+        """For other processes: the lock is the first one's, which alone writes."""
+        return {**vars(self), "lock": None, "classes": None}
 
     # ---- opening ------------------------------------------------------------------------------------
 
@@ -114,19 +122,13 @@ class Run:
         return seed
 
     def read_log(self) -> List[dict]:
-        """The lines of log.jsonl. A last one without its end was being written by a killed process."""
-        log = self.folder / "log.jsonl"
-        if not log.is_file():
-            return []
-        try:
-            texts = log.read_text(encoding="utf-8").splitlines(keepends=True)
-            lines = [parse_json(text) for text in texts if text.endswith("\n")]
-        except ValueError as error:  # no JSON, or no text at all
-            raise InputError(f"{log} is not what main.py writes: {error}; {HELP}") from error
-        for place, line in enumerate(lines, 1):
-            if not is_epoch(line) or not self.has_score(current_names(line)):
-                raise InputError(f"{log}, line {place}, is not what main.py writes of an epoch; {HELP}")
-        return [current_names(line) for line in lines]
+        """The lines of log.jsonl, [] without the file."""
+        file = self.folder / "log.jsonl"
+        log = read_log(file, may_be_empty=True) if file.is_file() else []
+        for place, line in enumerate(log, 1):
+            if not is_epoch(line) or not self.has_score(line):
+                raise InputError(f"{file}, line {place}, is not what main.py writes of an epoch; {HELP}")
+        return log
 
     # ---- what it says -------------------------------------------------------------------------------
 
@@ -208,7 +210,7 @@ class Run:
             "calibrated_stacking": line["calibrated_stacking"],
         }  # as it was scored with
         last = self.folder / "last.safetensors"
-        save_checkpoint(last, model, line["epoch"], options, self.facts.get("files"))
+        save_checkpoint(last, model, line["epoch"], options, self.facts.get("files"), self.classes)
         for name in self.names_of_last():
             self.keep(name)
 

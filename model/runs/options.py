@@ -334,7 +334,8 @@ def add_run_options(parser: argparse.ArgumentParser):
         "--resume",
         type=path,
         metavar="CHECKPOINT",
-        help="go on from a saved model; options not given are those it was saved with",
+        help="go on from a saved model, or from the one that the protocol of a run folder chose; "
+        "options not given are those it was saved with",
     )
     run.add_argument(
         "--eval", "--only_evaluate", action="store_true", help="only evaluate the model of --resume"

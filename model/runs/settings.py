@@ -7,12 +7,13 @@ import math
 from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List
+from typing import Any, Dict, List, Mapping, Optional, Union
 
 from data.benchmark import BenchmarkFiles, find_files
 from data.matlab import divisions_of
-from runs.options import ATTENTION_TERMS, LOSS_WEIGHTS
-from runs.records import looks_at_windows
+from runs.command_line import recorded
+from runs.options import ATTENTION_TERMS, LOSS_WEIGHTS, get_parser
+from runs.records import looks_at_windows, selected_branch
 from support.errors import InputError
 
 PUBLISHED_GROUPS = ("functions", "materials", "surface_properties")  # of --pro_type 1, 2, 3
@@ -30,6 +31,62 @@ class NetworkSettings:
     decorrelated: bool
     precision: str  # fp32, tf32 or bf16
     compiled: bool
+
+
+@dataclass(frozen=True)
+class SavedSettings:
+    """What a checkpoint's options say to those who look at images with it.
+
+    gzsl:        do seen and unseen classes compete?
+    branch:      whose scores count
+    windows:     does that branch look at windows?
+    calibration: what is taken from the probabilities of seen classes in GZSL
+    """
+
+    network: NetworkSettings
+    files: BenchmarkFiles
+    only_groups: Optional[List[str]]
+    normalize: str
+    gzsl: bool
+    branch: str
+    windows: bool
+    calibration: float
+
+
+def saved_settings(
+    options: Mapping[str, Any], epoch: int, where: Path, dataset: Union[str, Path, None] = None
+) -> SavedSettings:
+    """Of the options that a checkpoint recorded.
+
+    where:   the checkpoint, for the message of an InputError
+    dataset: the folder that the dataset has moved to
+    """
+    opt = Namespace(**recorded(get_parser(), options, where))
+    if dataset:
+        opt = with_dataset(opt, Path(dataset))
+    windows = needs_windows(opt, epoch)
+    return SavedSettings(
+        network=network_settings(opt),
+        files=benchmark_files(opt),
+        only_groups=opt.only_groups,
+        normalize=opt.normalize,
+        gzsl=opt.gzsl,
+        branch=selected_branch(opt.sel_res, ["projection+window"] if windows else ["projection"]),
+        windows=windows,
+        calibration=opt.calibrated_stacking,
+    )
+
+
+def with_dataset(opt: Namespace, folder: Path) -> Namespace:
+    """The same options for a dataset that has moved to this folder: what is gone is looked for in it."""
+    moved: Dict[str, Any] = {"root": str(folder.parent), "dataset": folder.name}
+    if opt.image_root and not Path(opt.image_root).is_dir():
+        moved["image_root"] = None
+    for name in ("image_embedding", "class_embedding", "group_file"):
+        value = getattr(opt, name)
+        if value and Path(value).is_absolute() and not Path(value).is_file():
+            moved[name] = Path(value).name
+    return with_options(opt, **moved)
 
 
 def network_settings(opt: Namespace) -> NetworkSettings:
@@ -88,7 +145,7 @@ def window_groups(groups: Dict[str, List[int]], pro_type: int) -> List[List[int]
         return [groups[published]]
     if pro_type > len(groups):
         raise InputError(
-            f"--pro_type {pro_type}: there are {len(groups)} attribute groups ({', '.join(groups)}); "
+            f"main.py --pro_type {pro_type}: there are {len(groups)} attribute groups ({', '.join(groups)}); "
             "expected one of their numbers, or 4 for all"
         )
     return [list(groups.values())[pro_type - 1]]

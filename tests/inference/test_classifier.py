@@ -10,7 +10,7 @@ from inference import Classifier, choose_candidates, load_saved
 def test_a_saved_run_names_images_in_a_few_lines(place):
     run = load_saved(place / "run" / "last.safetensors", torch.device("cpu"))
     classifier = Classifier(run, choose_candidates(run))
-    images = torch.stack([load_image(path, run.preprocessing) for path in run.data.image_paths[:4]])
+    images = torch.stack([load_image(path, run.preprocessing) for path in run.dataset.load().image_paths[:4]])
     probabilities = classifier.probabilities(images)
     assert classifier.candidates.names == ["Class0", "Class1"] and classifier.candidates.calibration == 0
     assert probabilities.shape == (4, 2)

@@ -79,7 +79,7 @@ def test_probabilities_are_those_that_evaluation_sees(place, tmp_path, sel_res, 
     trained = load_saved(place / "run" / "last.safetensors", torch.device("cpu"))
     options = {**saved["options"], "sel_res": sel_res, "pro_start_epoch": pro_start_epoch}
     save_checkpoint(tmp_path / "other.safetensors", trained.model, saved["epoch"], options)
-    data = trained.data
+    data = trained.dataset.load()
     tested = data.test_images(True)
     paths = [data.image_paths[i] for i in tested]
     batches = [list(range(len(paths)))]
