@@ -1,7 +1,7 @@
 """The files of a map of classes: a picture, a table of its tiles, and a GeoTIFF if the scene has a place."""
 
 from pathlib import Path
-from typing import Any, Dict, Sequence
+from typing import Any, Dict, Optional, Sequence
 
 import numpy as np
 
@@ -26,7 +26,9 @@ def save_map(target: Path, scene: Scene, grid: Grid, probabilities: np.ndarray, 
     classes = np.where(scene.has_data(grid.cells), classes, NO_DATA).astype(np.uint8)
 
     table = target.with_name(f"{target.name}_tiles.csv")
-    write_columns(table, tile_columns(grid, of_tiles, scores.argmax(axis=1), names))
+    best = scores.argmax(axis=1)
+    calibrated = scores if candidates.is_calibrated else None
+    write_columns(table, tile_columns(grid, of_tiles, best, names, calibrated))
     picture = target.with_name(f"{target.name}_classes.png")
     with atomic(picture) as temporary:
         draw_map(scene, classes, grid, names, printable(target.name)).save(temporary, format="PNG")
@@ -44,11 +46,17 @@ def save_map(target: Path, scene: Scene, grid: Grid, probabilities: np.ndarray, 
 
 
 def tile_columns(
-    grid: Grid, probabilities: np.ndarray, best: np.ndarray, names: Sequence[str]
+    grid: Grid,
+    probabilities: np.ndarray,
+    best: np.ndarray,
+    names: Sequence[str],
+    calibrated: Optional[np.ndarray] = None,
 ) -> Dict[str, list]:
     """Where each tile lies, its best class, and the probability of every class.
 
     probabilities: [tiles, K];  best: [tiles], the class that each is given
+    calibrated:    [tiles, K], what classes are ranked by, if these are not the probabilities: that of the
+                   best class is told, too, as it may not be the most probable one
     """
     lefts, tops, rights, bottoms = np.array(grid.boxes()).T
     columns: Dict[str, Any] = {
@@ -57,8 +65,10 @@ def tile_columns(
         "width": (rights - lefts).tolist(),
         "height": (bottoms - tops).tolist(),
         "class": [names[k] for k in best],
-        "probability": [six_digits(row[k]) for row, k in zip(probabilities, best)],
     }
+    if calibrated is not None:
+        columns["calibrated_score"] = [six_digits(row[k]) for row, k in zip(calibrated, best)]
+    columns["probability"] = [six_digits(row[k]) for row, k in zip(probabilities, best)]
     for name, column in zip(names, probabilities.T):
         columns[f"p_{name}"] = [six_digits(value) for value in column]
     return columns

@@ -17,8 +17,9 @@ import torch
 from clip.attributes import ATTRIBUTE_PROMPTS, CLASS_PROMPTS, merge_sources, similarities
 from clip.embed import Clip
 from data.classes import Classes
+from data.names import find_class, suggest
 from dsva.discriminant import Discriminant
-from inference.new_classes import NewClass, suggest
+from inference.new_classes import NewClass
 from support.errors import InputError
 from support.files import read_json
 
@@ -228,21 +229,32 @@ def is_table_of_classes(table) -> bool:
 
 
 def column_by_hand(file: Path, name: str, values: dict, attribute_names: Sequence[str]) -> np.ndarray:
-    """{"turbine": 2, "grass": 1} -> [A]. InputError names what is no attribute, or no number."""
-    index = {attribute: a for a, attribute in enumerate(attribute_names)}
-    column = np.zeros(len(index))
+    """{"turbine": 2, "grass": 1} -> [A]. InputError names what is no attribute, or no number.
+
+    Attributes may be written in any spelling, as classes: see `find_class`.
+    """
+    column = np.zeros(len(attribute_names))
+    written: Dict[int, str] = {}
     for attribute, value in values.items():
-        if attribute not in index:
+        try:
+            a = find_class(attribute, attribute_names)
+        except InputError as error:
             raise InputError(
                 f"{file}: {name} has an unknown attribute {attribute!r}; "
                 f"{suggest(attribute, attribute_names)}"
+            ) from error
+        if a in written:
+            raise InputError(
+                f"{file}: {name} has {attribute_names[a]!r} twice, as {written[a]!r} and {attribute!r}: "
+                "keep one of them"
             )
+        written[a] = attribute
         if type(value) not in (int, float) or not abs(value) < 1000:
             raise InputError(
                 f"{file}: {attribute!r} of {name} should be a number of deviations from the mean class, "
                 f"-3 to 3, and is {value!r}"
             )
-        column[index[attribute]] = value
+        column[a] = value
     if not column.any():
         raise InputError(
             f"{file}: all values of {name} are 0, as of a class that is average in everything: "

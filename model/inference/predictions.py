@@ -1,5 +1,10 @@
 """Images of any number, one after another: decoded, named and written down, all in constant memory.
 
+A line has an image's best classes, the first is what it is named. Each has its "probability" among all
+candidates. Where seen and other classes compete under calibrated stacking, it has a "calibrated_score", too:
+the probability, less the constant for a seen class. Classes are ranked by it, so that the first is not always
+the most probable one.
+
 A prediction goes on where it was interrupted: the lines that are there already are those of the first images.
 """
 
@@ -132,12 +137,21 @@ class Predictions:
     predictions.csv     the same as a table, made of the lines once these have ended
     """
 
-    def __init__(self, folder: Path, options: Mapping, classes: Mapping[str, str], fingerprint: str):
+    def __init__(
+        self,
+        folder: Path,
+        options: Mapping,
+        classes: Mapping[str, str],
+        fingerprint: str,
+        calibrated: bool = False,
+    ):
         """A new folder, or one whose prediction has the same options and fingerprint. Writes nothing yet.
 
-        classes: {name: kind} of the candidates
+        classes:    {name: kind} of the candidates
+        calibrated: do its lines have a "calibrated_score"?
         """
         self.folder = Path(folder)
+        self.calibrated = calibrated
         self.facts: Dict[str, Any] = {
             "options": dict(options),
             "classes": dict(classes),
@@ -208,6 +222,11 @@ class Predictions:
                 f"{self.lines}: line {count} is not one of predict.py; "
                 "delete the file, or name another --output"
             )
+        if self.calibrated and not has_scores(written):
+            raise InputError(
+                f"{self.lines}: line {count} has no calibrated_score: an earlier version wrote it; "
+                "delete the folder, or name another --output"
+            )
         if written["image"] != file:
             raise InputError(
                 f"{self.lines}: line {count} is {written['image']}, but the image there is now {file}: "
@@ -251,6 +270,11 @@ def is_prediction(line) -> bool:
     )
 
 
+def has_scores(line: dict) -> bool:
+    """Has each class of a prediction the score that it was ranked by?"""
+    return are_entries(line.get("classes", []), "class", "calibrated_score")
+
+
 def are_entries(entries, name: str, value: str) -> bool:
     """Is it [{name: "...", value: 0.5}, ...]?"""
     if not isinstance(entries, list):
@@ -267,7 +291,10 @@ def are_entries(entries, name: str, value: str) -> bool:
 
 
 def table_row(line: dict) -> Dict[str, Any]:
-    """{"image", "class_1", "probability_1", ..., "attribute_1", "contribution_1", ..., or "error"}"""
+    """{"image", "class_1", "probability_1", ..., "attribute_1", "contribution_1", ..., or "error"}
+
+    With calibrated stacking "calibrated_score_1" lies between the class and its probability.
+    """
     row = {key: value for key, value in line.items() if key in ("image", "error")}
     for kind in ("classes", "attributes"):
         for place, entry in enumerate(line.get(kind, []), 1):
@@ -276,11 +303,14 @@ def table_row(line: dict) -> Dict[str, Any]:
     return row
 
 
-def table_columns(classes: int, attributes: int) -> List[str]:
+def table_columns(classes: int, attributes: int, calibrated: bool = False) -> List[str]:
     """The headings of a table with so many classes and attributes for every image."""
     columns = ["image"]
     for place in range(1, classes + 1):
-        columns += [f"class_{place}", f"probability_{place}"]
+        columns.append(f"class_{place}")
+        if calibrated:
+            columns.append(f"calibrated_score_{place}")
+        columns.append(f"probability_{place}")
     for place in range(1, attributes + 1):
         columns += [f"attribute_{place}", f"contribution_{place}"]
     return [*columns, "error"]

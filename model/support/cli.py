@@ -209,3 +209,60 @@ def add_clip_options(parser: argparse.ArgumentParser):
         default=64,
         help="images CLIP sees at once",
     )
+
+
+def add_candidate_options(parser: argparse.ArgumentParser):
+    """Among which classes a saved run chooses: of the programs that look at any images."""
+    classes = parser.add_argument_group("candidate classes")
+    classes.add_argument(
+        "--classes",
+        metavar="WHICH",
+        help="of the run: unseen, all, none but those added, or names with commas between them, "
+        '"beach, tennis court" '
+        "(default: those of its own test, all of a GZSL run, the unseen ones of a ZSL run)",
+    )
+    classes.add_argument(
+        "--without",
+        nargs="+",
+        default=[],
+        metavar="CLASS",
+        help="classes of the run to leave out, as if it had never heard of them",
+    )
+    classes.add_argument(
+        "--add_class",
+        action="append",
+        default=[],
+        metavar="CLASS",
+        help='a class the run has never heard of, by its name, a description, or pictures: "wind farm", '
+        '"wind farm: tall turbines on grass", "wind farm=examples/*.jpg" (or a folder). '
+        "Can be given many times",
+    )
+    classes.add_argument(
+        "--class_values",
+        type=path,
+        metavar="FILE.json",
+        help='more classes, by attribute: {"wind farm": {"grass": 1, "roads": -0.5}}, '
+        "in deviations from the mean class",
+    )
+    classes.add_argument(
+        "--clip",
+        type=path,
+        metavar="FOLDER",
+        help="CLIP for the added classes (default: the one that described the run's)",
+    )
+    classes.add_argument(
+        "--calibrated_stacking",
+        type=number(float, -math.inf),
+        help="taken from the probabilities of seen classes before they compete with others "
+        "(default: the run's)",
+    )
+
+
+def check_candidate_options(parser: argparse.ArgumentParser, opt: argparse.Namespace):
+    """Ends with code 2 if no class can be left."""
+    if opt.classes == "none" and not opt.add_class and not opt.class_values:
+        parser.error("--classes none needs --add_class or --class_values")
+    if opt.classes is not None and not opt.classes.strip(" ,"):
+        parser.error(
+            f"argument --classes: expected unseen, all, none or names of classes, found {opt.classes!r}"
+        )

@@ -100,7 +100,7 @@ def test_a_class_that_is_left_out_has_no_part_in_the_columns_of_new_ones(place):
     table["similarity_images"][:, 2] = 9
     scipy.io.savemat(file, table)
     np.testing.assert_array_equal(columns_of([new], read(place, "mine"), known=others), before)
-    with pytest.raises(InputError, match="--without Clas3: no class of the run; did you mean 'Class3'"):
+    with pytest.raises(InputError, match="--without: there is no class 'Clas3'; did you mean 'Class3'"):
         known_classes(data.class_names, ["Clas3"])
 
 
@@ -239,6 +239,7 @@ def test_values_by_hand_become_columns_with_class_scores_as_large_as_the_known_o
     "text, message",
     [
         ('{"dunes": {"sands": 1}}', "dunes has an unknown attribute 'sands'; did you mean 'sand'"),
+        ('{"dunes": {"sand": 1, "Sand": 2}}', "dunes has 'sand' twice, as 'sand' and 'Sand'"),
         ('{"dunes": {"xyz": 1}}', "there are runways, ships, sand, stripes, circles"),
         ('{"dunes": {"sand": 0, "ships": 0}}', "all values of dunes are 0"),
         ('{"dunes": {}}', "all values of dunes are 0"),

@@ -42,6 +42,7 @@ def test_a_scene_gives_a_map_and_a_table_of_its_tiles(place, ortho, tmp_path, ca
         ] == float(row["probability"])
         held_back = {name: p - 0.1 * (name > "Class1") for name, p in probabilities.items()}
         assert row["class"] == max(held_back, key=held_back.get)  # by the run's calibrated stacking
+        assert float(row["calibrated_score"]) == pytest.approx(held_back[row["class"]], abs=2e-6)
     printed = capsys.readouterr().out
     assert "ortho: 100 x 72 pixels in 6 x 4 tiles" in printed
     assert sum(float(share) for share in re.findall(r"([\d.]+)% Class", printed)) == pytest.approx(
@@ -57,7 +58,7 @@ def test_a_tile_is_seen_whole(place, tmp_path, monkeypatch):
         "probabilities",
         lambda self, images: seen.append(images) or np.full((len(images), 2), 0.5),
     )
-    run(place, "--tile", 64, tmp_path / "red.png", "--output", tmp_path / "out")
+    run(place, "--tile", 64, tmp_path / "red.png", "--classes unseen --output", tmp_path / "out")
     assert seen[0].shape == (1, 3, 32, 32) and (seen[0][0, 0] == 255).all() and (seen[0][0, 1:] == 0).all()
 
 
