@@ -79,7 +79,9 @@ def main(arguments=None):
     unfinished.mkdir(parents=True)
     try:
         has_words = write_tokenizer(unfinished, config.text_config, opt.tokenizer)
-        write_json(unfinished / "preprocessor_config.json", image_processor_config(config.vision_config.image_size))
+        write_json(
+            unfinished / "preprocessor_config.json", image_processor_config(config.vision_config.image_size)
+        )
         save_clip(unfinished, model, half=is_half(weights))
         if output.exists():
             output.rmdir()
@@ -112,7 +114,10 @@ def print_clip(config, activation: str, was_given: bool, has_words: bool):
         f"text    {text.vocab_size} tokens, width {text.hidden_size}, {text.num_hidden_layers} layers, "
         f"{text.num_attention_heads} heads"
     )
-    print(f"activation {activation}" + ("" if was_given else ", which the weights do not tell: see --activation"))
+    print(
+        f"activation {activation}"
+        + ("" if was_given else ", which the weights do not tell: see --activation")
+    )
     if not has_words:
         print(
             "note: no tokenizer: main.py can train with this CLIP, and nothing that reads words will work. "

@@ -157,7 +157,9 @@ def clip_config(
     """
     for name in (*VISION, *TEXT, *TRANSPOSED):
         if name not in weights:
-            raise InputError(f"the state dict lacks {name}: it is cut short, or no plain CLIP; download it anew")
+            raise InputError(
+                f"the state dict lacks {name}: it is cut short, or no plain CLIP; download it anew"
+            )
     patches = weights["visual.conv1.weight"]  # [D, 3, patch, patch]
     tokens, width = weights["visual.positional_embedding"].shape
     head_width = OTHER_HEAD_WIDTHS.get(width, HEAD_WIDTH)

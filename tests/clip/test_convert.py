@@ -17,9 +17,15 @@ open_clip = pytest.importorskip("open_clip", reason="pip install open_clip_torch
 from open_clip.tokenizer import SimpleTokenizer  # noqa: E402
 
 SHAPES = {
-    "patches of 32": dict(image=64, patch=32, width=128, layers=2, text_width=64, text_layers=1, projection=32),
-    "patches of 16": dict(image=64, patch=16, width=64, layers=1, text_width=128, text_layers=2, projection=48),
-    "a large odd image": dict(image=84, patch=14, width=192, layers=3, text_width=64, text_layers=1, projection=64),
+    "patches of 32": dict(
+        image=64, patch=32, width=128, layers=2, text_width=64, text_layers=1, projection=32
+    ),
+    "patches of 16": dict(
+        image=64, patch=16, width=64, layers=1, text_width=128, text_layers=2, projection=48
+    ),
+    "a large odd image": dict(
+        image=84, patch=14, width=192, layers=3, text_width=64, text_layers=1, projection=64
+    ),
 }
 WORDS = ["a satellite image of an airport.", "storage tanks, seen from above", "Ports & piers: 3 of them!"]
 
@@ -140,7 +146,9 @@ def test_every_program_reads_the_folder(tmp_path, theirs):
     assert read_preprocessing(tmp_path / "clip", model, processor).shorter_side == 64
     assert load_tower(tmp_path / "clip").config.image_size == 64
     picture = Image.fromarray(np.full((80, 70, 3), 99, np.uint8))
-    assert processor(text=WORDS, images=picture, return_tensors="pt", padding=True).pixel_values.shape[-1] == 64
+    assert (
+        processor(text=WORDS, images=picture, return_tensors="pt", padding=True).pixel_values.shape[-1] == 64
+    )
 
 
 # ---- words -----------------------------------------------------------------------------------------
@@ -228,7 +236,9 @@ def test_what_is_missing_or_does_not_fit_is_named(tmp_path, theirs, capsys):
     assert "1 weights that a ViT CLIP has not" in fails(capsys, tmp_path / "weights.pt", tmp_path / "clip")
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>", b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n"])
+@pytest.mark.parametrize(
+    "content", [b"", b"<html>", b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n"]
+)
 def test_files_of_other_kinds(tmp_path, capsys, content):
     (tmp_path / "weights.pt").write_bytes(content)
     fails(capsys, tmp_path / "weights.pt", tmp_path / "clip")
