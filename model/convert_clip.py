@@ -3,8 +3,8 @@
     python model/convert_clip.py RemoteCLIP-ViT-B-32.pt --output flax-community/remoteclip
     python model/convert_clip.py RS5M_ViT-B-32.pt --output flax-community/georsclip --activation quick_gelu
 
-Any ViT CLIP: plain or under `state_dict`, with `module.` in front or without, in any precision. No code in the
-file is run. Two things the weights do not tell:
+Any ViT CLIP: plain or under `state_dict`, with `module.` in front or without, in any precision. No code in
+the file is run. Two things the weights do not tell:
 
 --activation  gelu: open_clip's default, and LAION's models.
               quick_gelu: OpenAI's models, and what open_clip calls "quickgelu".

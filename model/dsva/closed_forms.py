@@ -32,7 +32,7 @@ class Training:
 
 
 def standardise(features: np.ndarray, reference: np.ndarray) -> np.ndarray:
-    """Features from the mean of the reference, in units of its mean deviation: all of CLIP's point to one side.
+    """Features from the reference's mean, in units of its deviation: all of CLIP's point to one side.
 
     features: [m, P];  reference: [n, P] of training images
     """

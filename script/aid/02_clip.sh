@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Captions to CLIP, from scratch.
 # `02_clip.sh` makes clip-rsicd-tiny from all training captions.
-# `02_clip.sh 0` (or 1, 2) makes a seen-only CLIP from the captions of the 15 classes that are seen in division 6
-# (7, 8). It has met no image and no caption of the others.
+# `02_clip.sh 0` (or 1, 2) makes a seen-only CLIP from the captions of the 15 classes that are seen in
+# division 6 (7, 8). It has met no image and no caption of the others.
 source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 
 case ${1:-} in

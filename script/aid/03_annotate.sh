@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Which attributes does CLIP see in each class? By clip-rsicd-tiny and by the three seen-only checkpoints, from
-# the images that no division tests. SOURCE=seen (unseen classes by name), names or images instead, for one
+# Which attributes does CLIP see in each class? By clip-rsicd-tiny and by the three seen-only CLIPs, from the
+# images that no division tests. SOURCE=seen (unseen classes by name), names or images instead, for one
 # division: DIVISIONS="0".
 source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 

@@ -4,17 +4,16 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import open_clip
 import pytest
 import torch
+from open_clip.tokenizer import SimpleTokenizer
 from PIL import Image
 from safetensors.torch import save_file
 
 import convert_clip
 from clip.checkpoint import load_clip
 from helpers import write_whole_clip
-
-open_clip = pytest.importorskip("open_clip", reason="pip install open_clip_torch")
-from open_clip.tokenizer import SimpleTokenizer  # noqa: E402
 
 SHAPES = {
     "patches of 32": dict(
