@@ -162,12 +162,15 @@ def print_candidates(run: SavedRun, candidates: Candidates, by_default: bool):
             by_kind.setdefault(kind, []).append(name)
     counts = ", ".join(f"{len(names)} {kind}" for kind, names in by_kind.items())
     line = "classes " + (counts or "none of the run's")
-    if candidates.is_calibrated:
-        line += f"; calibrated stacking takes {candidates.calibration:g} from the seen ones"
-        line += ": classes are ranked by this calibrated_score, not by their probability"
     if by_default:
         line += f" ({DEFAULT_IN_WORDS[run.gzsl]})"
+    if candidates.is_calibrated:
+        line += f"; calibrated stacking takes {candidates.calibration:g} from the seen ones"
     print(line)
+    if candidates.is_calibrated:
+        print(
+            "        ranked by calibrated_score, what is left of the probability: the first may be less probable"
+        )
     for kind, names in by_kind.items():
         print(f"{kind:7} {first_of(names)}")
     columns = candidates.attributes.T.cpu().numpy()  # [K, A]
