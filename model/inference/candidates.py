@@ -168,9 +168,7 @@ def print_candidates(run: SavedRun, candidates: Candidates, by_default: bool):
         line += f"; calibrated stacking takes {candidates.calibration:g} from the seen ones"
     print(line)
     if candidates.is_calibrated:
-        print(
-            "        ranked by calibrated_score, what is left of the probability: the first may be less probable"
-        )
+        print("        ranked by what is left, the calibrated_score: the first may not be the most probable")
     for kind, names in by_kind.items():
         print(f"{kind:7} {first_of(names)}")
     columns = candidates.attributes.T.cpu().numpy()  # [K, A]
