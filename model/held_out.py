@@ -39,7 +39,7 @@ TYPICAL = 0.5  # an attribute is part of a description if it shows in this share
 @exits_cleanly
 def main(arguments=None):
     opt = get_options(arguments)
-    run = load_saved(opt.resume, pick_device(opt.device), opt.data)
+    run = load_saved(opt.resume, pick_device(opt.device), opt.data, MOVED)
     data = run.dataset.load(MOVED)
     read = np.flatnonzero(np.isin(data.labels, data.unseen))
     check_images_are_there([data.image_paths[i] for i in read], MOVED)

@@ -4,8 +4,8 @@
     python model/prepare.py /data/AID --output data/aid --unseen_classes Port Viaduct Church --validation 5
 
 writes data/ucm/files/ucm_images.mat and ucm_splits.mat, which annotate.py completes with attributes. Images
-stay where they are: the files hold paths relative to the folder, which is the --image_root of every other
-program.
+stay where they are: the files hold paths relative to the folder, which main.py, annotate.py and
+zero_shot_clip.py take as --image_root.
 """
 
 import argparse
@@ -89,7 +89,7 @@ def get_options(arguments=None) -> argparse.Namespace:
     parser.add_argument(
         "--divisions",
         type=number(int, 1),
-        help="how many divisions of each number into seen and unseen classes: --random_id 0, 1, ... "
+        help="how many divisions of each number into seen and unseen classes: main.py --random_id 0, 1, ... "
         "(default: 3; 1 with --unseen_classes)",
     )
     parser.add_argument(

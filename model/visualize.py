@@ -42,7 +42,8 @@ from support.untrusted import check_archive
 
 sys.path.append(str(REPOSITORY / "RSSDIVCS"))  # for `demo.attributes`
 
-MOVED = "Name the folder of the dataset, where it lies now, with --data, or images of your own with --images"
+MOVED = "Name the folder of the dataset, where it lies now, with --data"
+MOVED_OR_OWN = f"{MOVED}, or images of your own with --images"
 SHEET = "contact_sheet.png"
 MEASURES = ("hit", "area", "iou", "iou_chance")  # of `localization`
 
@@ -50,13 +51,13 @@ MEASURES = ("hit", "area", "iou", "iou_chance")  # of `localization`
 @exits_cleanly
 def main(arguments=None):
     opt = get_options(arguments)
-    run = load_saved(opt.resume, pick_device(opt.device), opt.data)
+    run = load_saved(opt.resume, pick_device(opt.device), opt.data, MOVED)
     chosen: Sequence[Tuple[Path, Optional[int]]]
     if opt.images:
         chosen = own_images(opt.images)
     else:
-        chosen = choose_images(run.dataset.load(MOVED), opt.split, opt.per_class)
-        check_images_are_there([file for file, _ in chosen], MOVED)
+        chosen = choose_images(run.dataset.load(MOVED_OR_OWN), opt.split, opt.per_class)
+        check_images_are_there([file for file, _ in chosen], MOVED_OR_OWN)
     added = [parse(text) for text in opt.add_class]
     candidates = choose_candidates(
         run, opt.classes, opt.without, added, opt.class_values, opt.clip, opt.calibrated_stacking

@@ -16,7 +16,7 @@ from support.errors import InputError, first_line
 
 CHECKPOINT_HELP = (
     "CLIP-RSICD is on the Hugging Face hub as flax-community/clip-rsicd and flax-community/clip-rsicd-v2: "
-    "download config.json and pytorch_model.bin into that folder, or name another with --clip"
+    "download config.json and pytorch_model.bin into that folder, or name another folder"
 )
 
 
@@ -57,7 +57,7 @@ def compile_tower(tower: nn.Module, device: torch.device):
             torch.compile(torch.neg)(torch.zeros(2, device=device))
         tower.compile()
     except Exception as error:  # whatever a compiler, or the lack of one, raises
-        print(f"note: --compile cannot be used here ({first_line(error)}): the network runs as it is")
+        print(f"note: torch.compile cannot be used here ({first_line(error)}): the network runs as it is")
 
 
 # ---- both towers and the processor -----------------------------------------------------------------

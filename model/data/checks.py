@@ -27,7 +27,8 @@ def image_path(name: str, root: Path, where: Path) -> Path:
     relative = name.partition("RSSDIVCS/")[2] or name
     if not is_below(relative):
         raise InputError(
-            f"image_files in {where}: {name!r} should hold RSSDIVCS/ and then a path below --image_root"
+            f"image_files in {where}: {name!r} should hold RSSDIVCS/ and then a path below "
+            "the folder of the images"
         )
     return Path(root) / relative
 
@@ -136,7 +137,7 @@ def check_not_empty(splits: Dict[str, np.ndarray], random_id: int, splits_mat: P
         if not len(images):
             raise InputError(
                 f"{splits_mat}: {name}_{random_id} is empty: expected at least one image; "
-                "--random_id chooses among the divisions"
+                "main.py --random_id chooses among the divisions"
             )
 
 
@@ -169,8 +170,8 @@ def check_division(provenance: dict, random_id: int, splits_mat: Path):
     described = provenance.get("random_id")
     if described not in (None, random_id):
         raise InputError(
-            f"{splits_mat} describes the classes by images outside the test sets of "
-            f"--random_id {described}, not of {random_id}: annotate this division anew"
+            f"{splits_mat} describes the classes by images outside the test sets of division "
+            f"{described}, not of {random_id}: annotate this division anew"
         )
 
 

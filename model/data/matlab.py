@@ -17,7 +17,7 @@ from support.untrusted import check_layout
 DATA_HELP = (
     "RSSDIVCS is in the Google Drive folder linked from github.com/wenjiaXu/RS_Scene_ZSL: "
     "unpack it into RSSDIVCS/ (its README shows the layout), "
-    "or name your own folders with --root and --image_root"
+    "or name your own folders, as main.py --root and --image_root do"
 )
 
 # ---- reading ---------------------------------------------------------------------------------------
@@ -48,7 +48,7 @@ def read_mat(path: Path, keys: Sequence[str], optional: Sequence[str] = ()) -> D
         there = ", ".join(sorted(variable_names(path))) or "nothing"
         advice = ", expected all of " + ", ".join(keys)
         if "_loc_" in missing[0]:
-            advice = ". --random_id chooses among the divisions"
+            advice = ". main.py --random_id chooses among the divisions"
         raise InputError(f"{path} has no {missing[0]}; it has {there}{advice}")
     return found
 

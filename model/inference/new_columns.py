@@ -90,11 +90,11 @@ def columns_by_clip(
     is_pictured = np.array([bool(c.pictures) for c in new])
     if is_pictured.any() and has_no_images:
         raise InputError(
-            f"--add_class {new[is_pictured.argmax()].name}: the run's classes were described by their names "
-            "alone, so there are no pictures to compare its own with; describe it in words"
+            f"the new class {new[is_pictured.argmax()].name}: the run's classes were described by their "
+            "names alone, so there are no pictures to compare its own with; describe it in words"
         )
     device = data.class_attributes.device
-    clip = load_describing_clip(clip_folder or data.provenance.get("clip", ""), data.provenance, device)
+    clip = load_describing_clip(clip_folder, data.provenance, device)
     columns = np.empty((len(data.attribute_names), len(new)))
     if is_pictured.any():
         pictured = [c for c in new if c.pictures]
@@ -187,12 +187,21 @@ def recorded_similarities(data: Classes) -> Tuple[np.ndarray, np.ndarray]:
     return data.similarities
 
 
-def load_describing_clip(folder: str, provenance: dict, device: torch.device) -> Clip:
-    """Says so if it is not the one that described the run's classes."""
-    clip = Clip(Path(folder), device)
+def load_describing_clip(folder: Optional[str], provenance: dict, device: torch.device) -> Clip:
+    """The CLIP in a folder, by default the one that described the run's classes. Says so if it is another."""
+    described = provenance.get("clip", "")
+    try:
+        clip = Clip(Path(folder or described), device)
+    except InputError as error:
+        if folder or Path(described, "config.json").is_file():
+            raise
+        raise InputError(
+            f"the CLIP that described the run's classes was in {described or 'a folder that is not known'} "
+            "and is not there: name the folder where it lies now with --clip"
+        ) from error
     if clip.weights_sha256() != provenance.get("weights_sha256"):
         print(
-            f"note: {folder} has other weights than the CLIP that described the run's classes: "
+            f"note: {folder or described} has other weights than the CLIP that described the run's classes: "
             "new ones are not quite comparable"
         )
     return clip

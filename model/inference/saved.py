@@ -114,11 +114,15 @@ class SavedDataset:
 
 
 def load_saved(
-    checkpoint: Union[str, Path], device: torch.device, dataset: Union[str, Path, None] = None
+    checkpoint: Union[str, Path],
+    device: torch.device,
+    dataset: Union[str, Path, None] = None,
+    advice: str = "Put it back where it was",
 ) -> SavedRun:
     """Load a checkpoint of main.py.
 
     dataset: the folder that its dataset has moved to
+    advice:  what to do if the dataset is needed and not there
 
     Raises InputError if it is no such file. One of earlier versions does not keep its classes, and is
     loaded with the dataset that it was trained with.
@@ -130,8 +134,7 @@ def load_saved(
     classes = checkpoint_classes(checkpoint)
     if classes is None:
         classes = trained_with.load(
-            "A checkpoint of this earlier version does not keep its classes and needs this file: "
-            "put it back where it was"
+            f"A checkpoint of this earlier version does not keep its classes and needs this file. {advice}"
         )
     classes = classes.to(device)
     model = load_network(settings.network, classes, device, checkpoint).eval()

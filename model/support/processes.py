@@ -116,7 +116,7 @@ def check_divisible(rows: int, what: str):
     if rows < world_size():
         raise InputError(
             f"a batch of {rows} {what} cannot be divided among {world_size()} processes: "
-            "start fewer, or make it larger by --batch_size, or --ways and --shots"
+            "start fewer, or make it larger by main.py --batch_size, or --ways and --shots"
         )
 
 

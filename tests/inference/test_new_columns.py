@@ -199,7 +199,7 @@ def test_words_are_put_in_the_sentences_that_the_run_was_described_with(place, m
 
 def test_pictures_need_a_run_that_was_described_by_pictures(place):
     with pytest.raises(
-        InputError, match="--add_class new: the run's classes were described by their names alone"
+        InputError, match="the new class new: the run's classes were described by their names alone"
     ):
         column(place, "names", NewClass("new", "new", own_pictures(place, 2)))
 

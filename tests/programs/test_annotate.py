@@ -112,7 +112,7 @@ def test_untested_images_stand_for_classes_of_either_kind_and_say_of_which_divis
     change_splits(root, test_unseen_loc_0=[[1], [2], [4]], test_seen_loc_0=[[7], [10], [13]])
     run(root, "--from untested")
     assert FakeClip.images == [f"image_{n}.png" for n in range(15) if n not in (0, 1, 3, 6, 9, 12)]
-    with pytest.raises(InputError, match="outside the test sets of --random_id 0, not of 1"):
+    with pytest.raises(InputError, match="outside the test sets of division 0, not of 1"):
         load_benchmark(
             BenchmarkFiles(
                 root / "RSSDIVCS/files/61_images.mat",
