@@ -151,12 +151,18 @@ def choose_over_folds(logs: Sequence[Sequence[Mapping[str, Any]]], gzsl: bool) -
 
 
 def best_common_constant(curves: Sequence[Mapping[str, Sequence[float]]]) -> Tuple[float, float]:
-    """The constant with the highest mean of H over several curves, and this mean.  curves: of `h_curve`"""
+    """The constant with the highest mean of H over several curves, and this mean.  curves: of `h_curve`
+
+    Of several stretches of constants that are equally good, the middle of the widest.
+    """
     steps = np.unique(np.concatenate([curve["constants"] for curve in curves]))
     edges = np.concatenate([[steps[0] - 1], steps, [steps[-1] + 1]])
-    constants = (edges[1:] + edges[:-1]) / 2
-    total = np.zeros(len(constants))
+    between = (edges[1:] + edges[:-1]) / 2
+    H = np.zeros(len(between))
     for curve in curves:
-        total += np.asarray(curve["H"])[np.searchsorted(curve["constants"], constants)]
-    best = int(total.argmax())
-    return float(constants[best]), float(total[best] / len(curves))
+        H += np.asarray(curve["H"])[np.searchsorted(curve["constants"], between)] / len(curves)
+    is_best = np.concatenate([[False], H > H.max() - 1e-9, [False]])
+    changes = np.diff(is_best.astype(int))
+    begins, ends = edges[np.flatnonzero(changes == 1)], edges[np.flatnonzero(changes == -1)]
+    widest = int((ends - begins).argmax())
+    return float((begins[widest] + ends[widest]) / 2), float(H.max())

@@ -162,7 +162,7 @@ def print_candidates(run: SavedRun, candidates: Candidates, by_default: bool):
             by_kind.setdefault(kind, []).append(name)
     counts = ", ".join(f"{len(names)} {kind}" for kind, names in by_kind.items())
     line = "classes " + (counts or "none of the run's")
-    if by_default:
+    if by_default and by_kind:
         line += f" ({DEFAULT_IN_WORDS[run.gzsl]})"
     if candidates.is_calibrated:
         line += f"; calibrated stacking takes {candidates.calibration:g} from the seen ones"

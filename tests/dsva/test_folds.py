@@ -144,7 +144,14 @@ def test_the_constant_gives_the_highest_mean_of_h_over_the_folds():
     curves = [h_curve(p, labels, Played(seen, unseen)) for p, labels, seen, unseen in cases]
     constant, score = best_common_constant(curves)
     assert mean_h(constant) == pytest.approx(score)
-    assert score >= max(mean_h(value) for value in np.linspace(-1, 1, 400))
+    assert score >= max(mean_h(value) for value in np.linspace(-1, 1, 400)) - 1e-9
+
+
+def test_of_equally_good_constants_it_is_the_middle_of_the_widest_stretch():
+    """H is 50 from 0.2 to 0.3 and from 0.4 to 1; a step of the other fold at 0.6 changes nothing."""
+    first = {"constants": [0.2, 0.3, 0.4, 1.0], "H": [0.0, 50.0, 10.0, 50.0, 0.0]}
+    second = {"constants": [0.6], "H": [50.0, 50.0]}
+    assert best_common_constant([first, second]) == (pytest.approx(0.7), pytest.approx(50))
 
 
 def test_the_epoch_is_that_of_the_highest_mean():
