@@ -65,8 +65,8 @@ OTHER_KINDS = {
     "text.transformer.embeddings.": "a CLIP with a text tower of Hugging Face, which is built otherwise: "
     "take one with CLIP's own text tower",
     "text_decoder.": "a CoCa, which is built otherwise: take a CLIP",
-    "vision_model.": "in Hugging Face's form already: give its folder as --clip",
-    "prototypes": "a model of main.py: give it as --resume",
+    "vision_model.": "in Hugging Face's form already: give its folder as main.py --clip",
+    "prototypes": "a model of main.py: give it as predict.py --resume",
 }
 
 

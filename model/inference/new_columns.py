@@ -183,7 +183,8 @@ def recorded_similarities(data: Classes) -> Tuple[np.ndarray, np.ndarray]:
             "a class cannot be added in words or pictures, since the run does not know how its own ones were "
             "described: annotate.py writes files that tell. predict.py --class_values works without"
         )
-    return data.similarities
+    recorded = data.similarities
+    return recorded.by_name, np.where(recorded.has_images[:, None], recorded.by_image, np.nan)
 
 
 def load_describing_clip(folder: Optional[str], provenance: dict, device: torch.device) -> Clip:
