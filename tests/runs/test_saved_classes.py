@@ -38,9 +38,8 @@ def test_they_are_read_as_they_were_written(classes):
     has_images = classes.similarities.has_images
     assert again.similarities.has_images.tolist() == has_images.tolist()
     assert again.similarities.by_name.tolist() == classes.similarities.by_name.tolist()
-    assert (again.similarities.by_image == classes.similarities.by_image).all(
-        axis=1
-    ).tolist() == has_images.tolist()
+    is_same = (again.similarities.by_image == classes.similarities.by_image).all(axis=1)
+    assert is_same.tolist() == has_images.tolist()
 
 
 def test_those_of_a_file_made_elsewhere_have_no_similarities(root):
