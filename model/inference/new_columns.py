@@ -86,9 +86,9 @@ def columns_by_clip(
     clip_folder:  None for the CLIP that they were described with
     discriminant: of the branch that counts
     """
-    by_name, by_image = recorded_similarities(splits_mat)
-    by_name, by_image = by_name[known], by_image[known]  # [C, A] each
-    has_no_images = np.isnan(by_image).all()
+    by_name, by_image, has_images = recorded_similarities(splits_mat)
+    by_name, by_image, has_images = by_name[known], by_image[known], has_images[known]
+    has_no_images = not has_images.any()
     is_pictured = np.array([bool(c.pictures) for c in new])
     if is_pictured.any() and has_no_images:
         raise InputError(
@@ -100,22 +100,32 @@ def columns_by_clip(
     columns = np.empty((len(data.attribute_names), len(new)))
     if is_pictured.any():
         pictured = [c for c in new if c.pictures]
-        columns[:, is_pictured] = columns_by_pictures(clip, pictured, by_name, by_image, data)
+        columns[:, is_pictured] = columns_by_pictures(
+            clip, pictured, by_name, by_image, has_images, data
+        )
     if not is_pictured.all():
         in_words = [c for c in new if not c.pictures]
-        similarity = by_name if has_no_images else by_image
+        similarity = by_name if has_no_images else by_image[has_images]
         columns[:, ~is_pictured] = columns_by_words(clip, in_words, similarity, data, discriminant)
     return match_class_scores(columns, data.class_attributes[:, known].cpu().numpy(), discriminant)
 
 
 def columns_by_pictures(
-    clip: Clip, new: Sequence[NewClass], by_name: np.ndarray, by_image: np.ndarray, data: Benchmark
+    clip: Clip,
+    new: Sequence[NewClass],
+    by_name: np.ndarray,
+    by_image: np.ndarray,
+    has_images: np.ndarray,
+    data: Benchmark,
 ) -> np.ndarray:
-    """[A, n], as CLIP described the run's classes.  by_name, by_image: [C, A], cosines of these"""
+    """[A, n], as CLIP described the run's classes.
+
+    by_name, by_image: [C, A], cosines of these;  has_images: [C], which of them have a row in by_image
+    """
     paths = [Path(picture) for c in new for picture in c.pictures]
     labels = np.repeat(np.arange(len(new)), [len(c.pictures) for c in new])
     attribute_prompts, class_prompts = prompts(data)
-    new_by_name, new_by_image = similarities(
+    new_by_name, new_by_image, all_pictured = similarities(
         clip,
         data.attribute_names,
         attribute_prompts,
@@ -125,7 +135,10 @@ def columns_by_pictures(
         labels,
     )
     merged = merge_sources(
-        np.vstack([by_name, new_by_name]), np.vstack([by_image, new_by_image]), known=len(by_name)
+        np.vstack([by_name, new_by_name]),
+        np.vstack([by_image, new_by_image]),
+        np.append(has_images, all_pictured),
+        known=len(by_name),
     )
     return merged[len(by_name) :].T
 
@@ -139,7 +152,7 @@ def columns_by_words(
 ) -> np.ndarray:
     """[A, n]: a sentence as a sum of attributes.
 
-    similarity: [C, A], CLIP's of the run's classes and the attributes
+    similarity: [C, A], CLIP's of the run's classes and the attributes, of those classes that have one
 
     A sentence's embedding is fitted by those of the attributes' sentences (ridge regression). The mean of the
     latter, which every image is like, is taken from all of them before. So an image gets the class score that
@@ -151,7 +164,7 @@ def columns_by_words(
     vectors = vectors - mean
     gram = vectors @ vectors.T
     gram += (SENTENCE_RIDGE * gram.diagonal().mean() + 1e-9) * np.eye(len(gram))
-    deviation = np.nanstd(similarity, axis=0)[:, None]  # from a cosine to an attribute's score
+    deviation = similarity.std(axis=0)[:, None]  # from a cosine to an attribute's score
     columns = []
     for c in new:
         sentence_prompts = class_prompts if c.is_named() else attribute_prompts
@@ -176,13 +189,13 @@ def prompts(data: Benchmark) -> Tuple[Sequence[str], Sequence[str]]:
     return attribute_prompts, class_prompts
 
 
-def recorded_similarities(splits_mat: Path) -> Tuple[np.ndarray, np.ndarray]:
+def recorded_similarities(splits_mat: Path) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cosines of all classes' sentences and images with the attributes, [C, A] each, from annotate.py.
 
-    Raises InputError if the file does not have them.
+    The third tells which classes have images, [C]. Raises InputError if the file does not have them.
     """
     keys = ("similarity_names", "similarity_images")
-    table = read_mat(splits_mat, ["att"], [*keys, "provenance"])
+    table = read_mat(splits_mat, ["att"], [*keys, "provenance", "classes_with_images"])
     is_complete = "provenance" in table
     for key in keys:
         values = table.get(key)
@@ -193,7 +206,21 @@ def recorded_similarities(splits_mat: Path) -> Tuple[np.ndarray, np.ndarray]:
             f"--add_class needs to know how the run's classes were described, and {splits_mat} "
             "does not tell: annotate.py writes files that do. --class_values works without"
         )
-    return table["similarity_names"].T, table["similarity_images"].T
+    by_name, by_image = table["similarity_names"].T, table["similarity_images"].T
+    if "classes_with_images" in table:
+        has_images = table["classes_with_images"].ravel() == 1
+    else:  # files of former versions had NaN for classes without
+        has_images = ~np.isnan(by_image).all(axis=1)
+    if has_images.shape != by_name.shape[:1]:
+        raise InputError(
+            f"classes_with_images in {splits_mat}: expected one number for each of the {len(by_name)} classes, "
+            f"found {len(has_images)}; annotate anew"
+        )
+    if not (np.isfinite(by_name).all() and np.isfinite(by_image[has_images]).all()):
+        raise InputError(
+            f"{splits_mat} was written with a broken CLIP: its similarities are no finite numbers; annotate anew"
+        )
+    return by_name, by_image, has_images
 
 
 def load_describing_clip(folder: str, provenance: dict, device: torch.device) -> Clip:
