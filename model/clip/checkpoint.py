@@ -90,7 +90,8 @@ def load_clip(folder: Path) -> Tuple[CLIPModel, CLIPTokenizerFast, Preprocessing
         )
     if not model.logit_scale.exp().isfinite():
         raise InputError(
-            f"{folder} is a broken CLIP: its logit_scale, {model.logit_scale.item():g}, is too large; {ANOTHER}"
+            f"{folder} is a broken CLIP: its logit_scale, {model.logit_scale.item():g}, is too large; "
+            f"{ANOTHER}"
         )
     return model.eval(), tokenizer, preprocessing
 
@@ -149,7 +150,9 @@ def check_is_clip(folder: Path, needs_text: bool) -> Content:
         is_safetensors = not content.classes and not content.parts
         if content.names and is_safetensors != (file.suffix == ".safetensors"):
             right = "model.safetensors" if is_safetensors else TORCH[0]
-            raise unreadable(file, Kind("renamed", "of another format than its name says", f"call it {right}"))
+            raise unreadable(
+                file, Kind("renamed", "of another format than its name says", f"call it {right}")
+            )
         all_content.names += content.names
         all_content.classes += content.classes
     found = kind_of_names(all_content.names)
@@ -199,7 +202,7 @@ def unreadable(path: Path, kind: Kind) -> InputError:
 
 
 def reason(error: Exception, content: Content) -> str:
-    """Why weights could not be loaded. torch's own advice, to load them in an unsafe way, is not passed on."""
+    """Why weights could not be loaded. torch's own advice, to load them unsafely, is not passed on."""
     for name in content.classes:
         if not name.startswith(SAFE_CLASSES):
             return f"it holds more than weights ({name:.60}), which could run code, and is not opened"
@@ -220,8 +223,8 @@ def check_finite_weights(weights: Iterable[Tuple[str, Tensor]], source: Path):
     name = first_not_finite(weights)
     if name:
         raise InputError(
-            f"{source} holds broken weights: {name} has NaN or infinite values, as half precision leaves them "
-            f"where it overflows; {ANOTHER}"
+            f"{source} holds broken weights: {name} has NaN or infinite values, "
+            f"as half precision leaves them where it overflows; {ANOTHER}"
         )
 
 
@@ -258,7 +261,8 @@ def check_tower(tower: nn.Module, source: Path):
     pixels = torch.ones(1, tower.config.num_channels, size, size)
     if not tower(pixels).pooler_output.isfinite().all():
         raise InputError(
-            f"{source} is a broken CLIP: its vision tower makes NaN or infinite numbers of a picture; {ANOTHER}"
+            f"{source} is a broken CLIP: its vision tower makes NaN or infinite numbers of a picture; "
+            f"{ANOTHER}"
         )
 
 

@@ -194,7 +194,7 @@ def kind_of_names(names: Sequence[str]) -> Kind:
         if prefix is not None:
             return clip_with(prefix, wrapper_of(prefix + marker, names), names)
     if is_open_clip(names):
-        if OPENAI_ONLY <= set(names):
+        if set(names) >= OPENAI_ONLY:
             what = "a CLIP in OpenAI's form"
         else:
             what = "a CLIP in open_clip's form"
@@ -330,7 +330,9 @@ def kind_by_other_files(folder: Path) -> Kind:
         todo = "name the folder of the CLIP that it was trained from"
         return Kind("run", "the folder of a run of main.py, not of a CLIP", todo)
     if (folder / "adapter_config.json").is_file():
-        return Kind("adapter", "an adapter (PEFT), which changes a CLIP that is not in it", "merge the two first")
+        return Kind(
+            "adapter", "an adapter (PEFT), which changes a CLIP that is not in it", "merge the two first"
+        )
     for file in variants(folder):
         kind = kind_of_file(file)[0]
         if kind.name in ("clip", "vision tower"):

@@ -87,9 +87,7 @@ def read_preprocessing(folder: Path, tower_size: int) -> Preprocessing:
             f"the image processor in {folder} resizes images to {size} pixels, "
             f"but CLIP's vision tower there looks at {tower_size}: use files that belong together"
         )
-    return Preprocessing(
-        size=tower_size, shorter_side=size, mean=mean, std=std, bicubic=bicubic, shape=shape
-    )
+    return Preprocessing(size=tower_size, shorter_side=size, mean=mean, std=std, bicubic=bicubic, shape=shape)
 
 
 def image_processor_file(folder: Path) -> Path:
@@ -149,7 +147,7 @@ def is_done(config: Dict[str, Any], step: str) -> bool:
 def resized_size(config: Dict[str, Any]) -> Tuple[int, Optional[Tuple[int, int]]]:
     """Pixels of the shorter side after the resize, and height and width if the shape is lost in it.
 
-    A number is the shorter side; two, or height and width, are the whole picture. Raises ValueError for others.
+    A number is the shorter side; two, or height and width, are the whole picture. Raises ValueError.
     """
     size = config.get("size")
     if size is None:

@@ -100,9 +100,7 @@ def columns_by_clip(
     columns = np.empty((len(data.attribute_names), len(new)))
     if is_pictured.any():
         pictured = [c for c in new if c.pictures]
-        columns[:, is_pictured] = columns_by_pictures(
-            clip, pictured, by_name, by_image, has_images, data
-        )
+        columns[:, is_pictured] = columns_by_pictures(clip, pictured, by_name, by_image, has_images, data)
     if not is_pictured.all():
         in_words = [c for c in new if not c.pictures]
         similarity = by_name if has_no_images else by_image[has_images]
@@ -213,12 +211,13 @@ def recorded_similarities(splits_mat: Path) -> Tuple[np.ndarray, np.ndarray, np.
         has_images = ~np.isnan(by_image).all(axis=1)
     if has_images.shape != by_name.shape[:1]:
         raise InputError(
-            f"classes_with_images in {splits_mat}: expected one number for each of the {len(by_name)} classes, "
+            f"classes_with_images in {splits_mat}: expected a number for each of {len(by_name)} classes, "
             f"found {len(has_images)}; annotate anew"
         )
     if not (np.isfinite(by_name).all() and np.isfinite(by_image[has_images]).all()):
         raise InputError(
-            f"{splits_mat} was written with a broken CLIP: its similarities are no finite numbers; annotate anew"
+            f"{splits_mat} was written with a broken CLIP: its similarities are no finite numbers; "
+            "annotate anew"
         )
     return by_name, by_image, has_images
 
