@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from transformers import CLIPModel, CLIPTokenizerFast, CLIPVisionConfig, CLIPVisionModel, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
-from clip.kinds import TORCH, Kind, kind_of, kind_of_file, kind_of_names, loaded_files, shards_problem
+from clip.kinds import PLACEHOLDERS, TORCH, Kind, kind_of, kind_of_file, kind_of_names, loaded_files, shards_problem
 from clip.processor import load_tokenizer, read_preprocessing
 from clip.weight_names import Content
 from data.pipeline import Preprocessing
@@ -182,7 +182,7 @@ def check_config(folder: Path):
         config = parse_json(file.read_bytes().decode("utf-8-sig"))
     except (OSError, ValueError) as error:
         kind, _ = kind_of_file(file)
-        is_known = kind.name in ("lfs pointer", "web page", "empty")
+        is_known = kind.name in PLACEHOLDERS
         raise InputError(
             f"{folder} is not a readable CLIP checkpoint: its config.json is "
             f"{kind.what if is_known else f'not JSON ({first_line(error)})'}; "

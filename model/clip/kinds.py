@@ -37,6 +37,7 @@ OPENAI_ONLY = {"input_resolution", "context_length", "vocab_size"}
 TIMM = "blocks.0.attn.qkv.weight"
 OURS = "tower.embeddings.class_embedding"
 WRAPPERS = ("state_dict", "model_state_dict", "model", "module", "model_ema", "ema", "net", "network")
+PLACEHOLDERS = ("lfs pointer", "web page", "empty")  # in place of a file
 
 HERE = "CLIP is read here in Hugging Face's form: a folder with config.json and model.safetensors"
 ANEW = "copy or download it anew"

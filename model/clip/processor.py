@@ -9,7 +9,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from transformers import CLIPTokenizerFast
 
-from clip.kinds import kind_of_file
+from clip.kinds import PLACEHOLDERS, kind_of_file
 from data.pipeline import NORMALIZATIONS, Preprocessing
 from support.errors import InputError, first_line
 from support.files import read_json
@@ -53,7 +53,7 @@ def check_is_no_stand_in(file: Path):
     if not file.is_file():
         return
     kind, _ = kind_of_file(file)
-    if kind.name in ("lfs pointer", "web page", "empty"):
+    if kind.name in PLACEHOLDERS:
         raise InputError(
             f"{file.parent} has no readable processor: its {file.name} is {kind.what}; {kind.todo}"
         )
