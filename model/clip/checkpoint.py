@@ -11,7 +11,16 @@ from torch import Tensor, nn
 from transformers import CLIPModel, CLIPTokenizerFast, CLIPVisionConfig, CLIPVisionModel, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
-from clip.kinds import PLACEHOLDERS, TORCH, Kind, kind_of, kind_of_file, kind_of_names, loaded_files, shards_problem
+from clip.kinds import (
+    PLACEHOLDERS,
+    TORCH,
+    Kind,
+    kind_of,
+    kind_of_file,
+    kind_of_names,
+    loaded_files,
+    shards_problem,
+)
 from clip.processor import load_tokenizer, read_preprocessing
 from clip.weight_names import Content
 from data.pipeline import Preprocessing

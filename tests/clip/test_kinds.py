@@ -20,7 +20,9 @@ from runs.checkpoint import checkpoint_metadata
 from support.errors import InputError
 
 CPU = torch.device("cpu")
-POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22e\nsize 605\n"
+POINTER = (
+    b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a214614ab2935c943f9e0ff69d22e\nsize 605\n"
+)
 PAGE = b"\n<!DOCTYPE html>\n<html><head><title>Entry not found</title></head></html>"
 OPENAI = {
     "positional_embedding": torch.zeros(8, 4),
@@ -147,7 +149,9 @@ def test_a_part_that_is_missing_cut_off_or_a_pointer(parts):
     assert "git lfs pull" in refusal(parts)
 
 
-@pytest.mark.parametrize("text", ["", "[]", '{"weight_map": {}}', '{"weight_map": {"x": "../x.safetensors"}}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", '{"weight_map": {}}', '{"weight_map": {"x": "../x.safetensors"}}']
+)
 def test_an_index_that_is_none(parts, text):
     (parts / "model.safetensors.index.json").write_text(text)
     assert "model.safetensors.index.json" in refusal(parts)
@@ -169,7 +173,9 @@ def test_one_tower_alone(folder, tmp_path):
 @pytest.mark.parametrize("says_so", [True, False])
 def test_siglip(folder, tmp_path, says_so):
     text = {**SMALL, "vocab_size": 50, "projection_size": 32}
-    model = SiglipModel(SiglipConfig(vision_config={**SMALL, "image_size": 32, "patch_size": 8}, text_config=text))
+    model = SiglipModel(
+        SiglipConfig(vision_config={**SMALL, "image_size": 32, "patch_size": 8}, text_config=text)
+    )
     model.save_pretrained(tmp_path / "siglip")
     if not says_so:
         shutil.copyfile(folder / "config.json", tmp_path / "siglip" / "config.json")
@@ -182,7 +188,10 @@ def test_siglip(folder, tmp_path, says_so):
     [
         (OPENAI, "open_clip's form"),
         ({**OPENAI, "input_resolution": 224, "context_length": 77, "vocab_size": 8}, "OpenAI's form"),
-        ({"epoch": 3, "name": "x", "state_dict": {f"module.{k}": v for k, v in OPENAI.items()}}, "open_clip's"),
+        (
+            {"epoch": 3, "name": "x", "state_dict": {f"module.{k}": v for k, v in OPENAI.items()}},
+            "open_clip's",
+        ),
         ({"visual.trunk.blocks.0.attn.qkv.weight": torch.zeros(2)}, "open_clip's form"),
         ({"cls_token": torch.zeros(2), "blocks.0.attn.qkv.weight": torch.zeros(2)}, "timm's form"),
     ],
@@ -202,7 +211,9 @@ def test_a_folder_of_open_clip(tmp_path):
     (tmp_path / "open" / "open_clip_config.json").write_text("{}")
     save_file(OPENAI, tmp_path / "open" / "open_clip_model.safetensors")
     said = refusal(tmp_path / "open")
-    assert "no CLIP checkpoint" in said and "open_clip_model.safetensors is a CLIP in open_clip's form" in said
+    assert (
+        "no CLIP checkpoint" in said and "open_clip_model.safetensors is a CLIP in open_clip's form" in said
+    )
 
 
 @pytest.mark.filterwarnings("ignore")
