@@ -111,7 +111,7 @@ def checkpoint_tower(path: Path) -> nn.Module:
 
 
 def load_weights(model: DSVA, path: Path):
-    """Exactly the expected weights. Raises InputError that names the first that does not fit, or is broken."""
+    """Exactly the expected weights. InputError names the first that does not fit, or is broken."""
     with safe_open(path, framework="pt") as file:
         weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, no dict
     check_shapes(shapes(model), {name: tuple(value.shape) for name, value in weights.items()}, path)
