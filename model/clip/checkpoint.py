@@ -8,7 +8,7 @@ from typing import Iterable, List, Optional, Tuple, Type
 
 import torch
 from torch import Tensor, nn
-from transformers import CLIPModel, CLIPTokenizerFast, CLIPVisionConfig, CLIPVisionModel, PreTrainedModel
+from transformers import CLIPModel, CLIPVisionConfig, CLIPVisionModel, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
 from clip.kinds import (
@@ -21,9 +21,8 @@ from clip.kinds import (
     loaded_files,
     shards_problem,
 )
-from clip.processor import load_tokenizer, read_preprocessing
+from clip.processor import Processor, load_processor
 from clip.weight_names import Content
-from data.pipeline import Preprocessing
 from support.errors import InputError, first_line
 from support.untrusted import parse_json
 
@@ -82,15 +81,11 @@ def compile_tower(tower: nn.Module, device: torch.device):
 # ---- both towers and the processor -----------------------------------------------------------------
 
 
-def load_clip(folder: Path) -> Tuple[CLIPModel, CLIPTokenizerFast, Preprocessing]:
-    """Both towers, the tokenizer, and how pictures are prepared.
-
-    Raises InputError that says what the folder lacks.
-    """
+def load_clip(folder: Path) -> Tuple[CLIPModel, Processor]:
+    """Both towers and the processor of a checkpoint. Raises InputError that says what the folder lacks."""
     model = load_checkpoint(CLIPModel, folder)
-    tokenizer = load_tokenizer(folder)
-    preprocessing = read_preprocessing(folder, model.config.vision_config.image_size)
-    tokens = len(tokenizer)
+    processor = load_processor(folder, model.config.vision_config.image_size)
+    tokens = len(processor.tokenizer)
     known = model.config.text_config.vocab_size
     if tokens > known:
         raise InputError(
@@ -102,7 +97,7 @@ def load_clip(folder: Path) -> Tuple[CLIPModel, CLIPTokenizerFast, Preprocessing
             f"{folder} is a broken CLIP: its logit_scale, {model.logit_scale.item():g}, is too large; "
             f"{ANOTHER}"
         )
-    return model.eval(), tokenizer, preprocessing
+    return model.eval(), processor
 
 
 # ---- any model -------------------------------------------------------------------------------------

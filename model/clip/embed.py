@@ -29,8 +29,10 @@ class Clip:
     def __init__(self, folder: Path, device: torch.device):
         self.folder = Path(folder)
         self.device = device
-        model, self.tokenizer, self.preprocessing = load_clip(self.folder)
+        model, processor = load_clip(self.folder)
         self.model = model.to(device)
+        self.tokenizer = processor.tokenizer
+        self.preprocessing = processor.preprocessing
         self.scale = model.logit_scale.exp().item()
 
     @torch.inference_mode()

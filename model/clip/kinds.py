@@ -33,6 +33,12 @@ SIGLIP = ("vision_model.head.probe", "logit_bias")
 TOWER_ALONE = "embeddings.class_embedding"
 OPEN_CLIP = ("visual.conv1.weight", "visual.class_embedding", "visual.attnpool.positional_embedding")
 OPEN_CLIP_PARTS = ("visual.trunk.", "visual.transformer.resblocks.", "text.transformer.")
+NOT_CONVERTED = {
+    "visual.layer1.": "a ResNet, which has no patches",
+    "visual.trunk.": "a tower of timm, which is built otherwise",
+    "text.transformer.embeddings.": "a text tower of another kind",
+}
+CONVERTED = "FILE --output FOLDER"  # the arguments of convert_clip.py
 OPENAI_ONLY = {"input_resolution", "context_length", "vocab_size"}
 TIMM = "blocks.0.attn.qkv.weight"
 OURS = "tower.embeddings.class_embedding"
@@ -129,7 +135,7 @@ def kind_of_start(start: bytes, path: Path) -> Optional[Kind]:
     if path.suffix in (".msgpack", ".onnx", ".pb"):
         return Kind("other", f"a {path.suffix} file, weights for another library", f"name another; {HERE}")
     if is_text(start):
-        shown = one_line(start.decode("ascii").strip()[:40])
+        shown = start.decode("ascii").strip()[:40]
         return Kind("text", f"a text file, which begins with {shown!r}", "download the file itself")
     return None
 
@@ -172,7 +178,7 @@ def kind_of_content(content: Content) -> Kind:
         return Kind(
             "torchscript",
             "a TorchScript archive, a program with its weights, as OpenAI publishes CLIP",
-            f"{HERE}, such as openai/clip-vit-base-patch32 on the Hugging Face hub",
+            f"python model/convert_clip.py {CONVERTED} says how to take the weights out of it",
         )
     if content.parts and not any(part.endswith("data.pkl") for part in content.parts):
         return Kind("other", "a zip archive", "unpack it, and name the folder")
@@ -195,12 +201,7 @@ def kind_of_names(names: Sequence[str]) -> Kind:
         if prefix is not None:
             return clip_with(prefix, wrapper_of(prefix + marker, names), names)
     if is_open_clip(names):
-        if set(names) >= OPENAI_ONLY:
-            what = "a CLIP in OpenAI's form"
-        else:
-            what = "a CLIP in open_clip's form"
-        todo = f"{HERE}; many CLIPs are on the Hugging Face hub in this form, too"
-        return Kind("open_clip", what, todo)
+        return open_clip_with(names)
     if prefix_of(TIMM, names) is not None:
         return Kind("timm", "a vision transformer in timm's form, without text", "name a CLIP")
     if prefix_of(TOWER_ALONE, names) is not None:
@@ -210,6 +211,18 @@ def kind_of_names(names: Sequence[str]) -> Kind:
             "name the folder of the whole CLIP",
         )
     return UNKNOWN
+
+
+def open_clip_with(names: Sequence[str]) -> Kind:
+    """Weights in the names that OpenAI and open_clip give them."""
+    if set(names) >= OPENAI_ONLY:
+        what = "a CLIP in OpenAI's form"
+    else:
+        what = "a CLIP in open_clip's form"
+    for part, built in NOT_CONVERTED.items():
+        if any(part in name for name in names):
+            return Kind("open_clip", f"{what}, with {built}", "name a ViT CLIP")
+    return Kind("open_clip", what, f"python model/convert_clip.py {CONVERTED} makes of it what is read here")
 
 
 def clip_with(prefix: str, wrapper: Optional[str], names: Sequence[str]) -> Kind:
@@ -329,7 +342,7 @@ def kind_by_other_files(folder: Path) -> Kind:
         return kind_of_file(folder / "state.pt")[0]
     if (folder / "last.safetensors").is_file() or (folder / "results.json").is_file():
         todo = "name the folder of the CLIP that it was trained from"
-        return Kind("run", "the folder of a run of main.py, not of a CLIP", todo)
+        return Kind("run", "the folder of a run, not of a CLIP", todo)
     if (folder / "adapter_config.json").is_file():
         return Kind(
             "adapter", "an adapter (PEFT), which changes a CLIP that is not in it", "merge the two first"

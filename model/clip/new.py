@@ -25,7 +25,7 @@ POSITIONS = "vision_model.embeddings.position_embedding.weight"
 
 def load_for_training(folder: Path, image_size: Optional[int]) -> CLIPModel:
     """The CLIP of a folder. If it is to see images of another size, its position embeddings are stretched."""
-    model, _, _ = load_clip(folder)
+    model, _ = load_clip(folder)
     vision = model.config.vision_config
     if image_size in (None, vision.image_size):
         return model

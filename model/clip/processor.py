@@ -4,6 +4,7 @@ The image processor's file is read here and not by transformers: what transforme
 which it looks first, differ between its versions.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Tuple
 
@@ -25,6 +26,19 @@ INTERPOLATIONS = {"bilinear": BILINEAR, "bicubic": BICUBIC}
 CLIP_TYPES = ("CLIPImageProcessor", "CLIPFeatureExtractor")
 STEPS = {"do_resize", "do_center_crop", "do_rescale", "do_normalize", "do_convert_rgb"}
 LARGEST_SIDE = 4096  # pixels to which a picture is resized: more would fill the memory
+
+
+@dataclass(frozen=True)
+class Processor:
+    """tokenizer: of sentences;  preprocessing: how pictures are prepared"""
+
+    tokenizer: CLIPTokenizerFast
+    preprocessing: Preprocessing
+
+
+def load_processor(folder: Path, tower_size: int) -> Processor:
+    """Both of a checkpoint.  tower_size: pixels a side of what its vision tower looks at"""
+    return Processor(load_tokenizer(folder), read_preprocessing(folder, tower_size))
 
 
 # ---- the tokenizer ---------------------------------------------------------------------------------
