@@ -75,7 +75,9 @@ def read_archive(path: Path) -> Content:
                     content.parts = parts
                     return content
             return Content([], parts=parts)
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except CutOffError:
+        raise
+    except Exception as error:  # whatever zipfile raises on a damaged archive
         raise CutOffError("its end is missing or damaged") from error
 
 

@@ -10,6 +10,7 @@ import torch
 from open_clip.tokenizer import SimpleTokenizer
 from PIL import Image
 from safetensors.torch import save_file
+from transformers import CLIPProcessor
 
 import convert_clip
 from clip.checkpoint import load_clip
@@ -145,9 +146,9 @@ def test_every_program_reads_the_folder(tmp_path, theirs):
     assert processor.preprocessing.shorter_side == 64
     assert load_tower(tmp_path / "clip").config.image_size == 64
     picture = Image.fromarray(np.full((80, 70, 3), 99, np.uint8))
-    assert (
-        processor(text=WORDS, images=picture, return_tensors="pt", padding=True).pixel_values.shape[-1] == 64
-    )
+    theirs_processor = CLIPProcessor.from_pretrained(tmp_path / "clip")
+    prepared = theirs_processor(text=WORDS, images=picture, return_tensors="pt", padding=True)
+    assert prepared.pixel_values.shape[-1] == 64
 
 
 # ---- words -----------------------------------------------------------------------------------------
