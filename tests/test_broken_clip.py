@@ -19,8 +19,9 @@ import zero_shot_clip
 from clip import Clip
 from clip.evaluation import retrieval
 from clip.saving import fits_half, round_to_half
+from data.classes import SIMILARITIES, Similarities, read_similarities
+from data.matlab import read_mat
 from helpers import train, weights
-from inference.new_columns import recorded_similarities
 from support.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -156,19 +157,22 @@ def splits_with(place, tmp_path, **variables) -> Path:
     return file
 
 
+def recorded_similarities(file: Path) -> Similarities:
+    return read_similarities(read_mat(file, ["att", "provenance"], SIMILARITIES), file)
+
+
 def test_a_file_of_a_former_version_has_nan_for_no_image(place, tmp_path):
-    _, expected, _ = recorded_similarities(place / "RSSDIVCS/files/mine_splits.mat")
+    expected = recorded_similarities(place / "RSSDIVCS/files/mine_splits.mat").by_image
     changed = expected.copy()
     changed[:2] = np.nan
     former = splits_with(place, tmp_path, similarity_images=changed.T, classes_with_images=None)
-    _, by_image, has_images = recorded_similarities(former)
-    assert has_images.tolist() == [False, False, True, True, True]
-    np.testing.assert_array_equal(by_image[2:], expected[2:])
+    similarities = recorded_similarities(former)
+    assert similarities.has_images.tolist() == [False, False, True, True, True]
+    np.testing.assert_array_equal(similarities.by_image[2:], expected[2:])
 
 
 def test_a_file_of_a_broken_clip_is_refused(place, tmp_path):
-    _, by_image, _ = recorded_similarities(place / "RSSDIVCS/files/mine_splits.mat")
-    by_image = by_image.copy()
+    by_image = recorded_similarities(place / "RSSDIVCS/files/mine_splits.mat").by_image.copy()
     by_image[0] = np.nan
     file = splits_with(place, tmp_path, similarity_images=by_image.T)
     with pytest.raises(InputError, match="x_splits.mat was written with a broken CLIP"):
