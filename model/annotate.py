@@ -83,7 +83,7 @@ def annotate(opt: argparse.Namespace):
     paths, labels, division = images_to_describe(opt.source, files, len(classes))
 
     clip = Clip(opt.clip, device)
-    by_name, by_image = similarities(
+    by_name, by_image, pictured = similarities(
         clip,
         attributes,
         opt.prompts,
@@ -92,7 +92,7 @@ def annotate(opt: argparse.Namespace):
         progress(clip.loader(paths, opt.batch_size, opt.workers), "images"),
         labels,
     )
-    scores = merge_sources(by_name, by_image)  # [C, A]
+    scores = merge_sources(by_name, by_image, pictured)  # [C, A]
 
     table = {key: value for key, value in source.items() if re.fullmatch(OF_A_DIVISION, key)}
     table["att"] = unit_norm(scores).T
@@ -100,6 +100,7 @@ def annotate(opt: argparse.Namespace):
     table["attribute_names"] = cell_array(attributes)
     table["similarity_names"] = by_name.T
     table["similarity_images"] = by_image.T
+    table["classes_with_images"] = pictured
     table["provenance"] = json.dumps(provenance(opt, clip, len(paths), division))
     if truth is not None:
         table["att_true"] = truth.T

@@ -16,17 +16,34 @@ from transformers import CLIPModel, CLIPTokenizerFast
 
 from clip.attributes import CLASS_PROMPTS
 from clip.augmentation import Augmentation
-from clip.captions import Captions, CaptionsByImage, read_captions
+from clip.captions import Captions, CaptionsByImage, read_parts
 from clip.checkpoint import silence_transformers, use_eager_attention
 from clip.contrastive import Training, make_optimizer, train_one_epoch
 from clip.evaluation import class_name_prompts, evaluate
-from clip.new import Sizes, load_for_training, new_clip
+from clip.new import SIZE_HELP, Sizes, load_for_training, new_clip
 from clip.picture_batches import PictureBatches
-from clip.saving import copy_processor, resize_processor, round_to_half, save_clip, write_new_processor
+from clip.processor import read_preprocessing
+from clip.saving import (
+    copy_processor,
+    fits_half,
+    resize_processor,
+    round_to_half,
+    save_clip,
+    write_new_processor,
+)
 from clip.state import load_state, refuse_other_options, remove_state, save_state
 from clip.teachers import make_teachers, read_image_vectors, read_teacher
 from clip.tokenizer import SMALLEST_VOCABULARY
-from clip.training_log import count_captions, count_parameters, print_start, shown_epoch
+from clip.training_log import (
+    count_captions,
+    count_parameters,
+    kept_before,
+    print_start,
+    shown_before,
+    shown_change,
+    shown_epoch,
+)
+from data.pipeline import Preprocessing
 from support.cli import WORKERS, Help, Parser, number, path
 from support.errors import InputError, exits_cleanly
 from support.files import read_json, write_json
@@ -36,20 +53,6 @@ from support.processes import init_processes, rank_zero
 CROP_MARGIN = 256 / 224  # training pictures are so much larger than what the tower sees: room for crops
 SHORTEST_CONTEXT = 3  # start, a word and end
 CHANGE_NO_WEIGHT = {"output", "device", "workers", "cache_gb", "test_every"}  # such options may change
-
-SIZE_HELP = {
-    "image_size": "pixels a side; of --init, if not its own, its position embeddings are stretched",
-    "patch_size": "pixels a side of a patch; divides image_size",
-    "width": "of the vision tower",
-    "layers": "of the vision tower",
-    "heads": "of the vision tower; divides width",
-    "text_width": "of the text tower",
-    "text_layers": "of the text tower",
-    "text_heads": "of the text tower; divides text_width",
-    "projection": "width of the common space",
-    "vocab_size": "most tokens; 512 are letters",
-    "context": "most tokens of a caption",
-}
 
 
 @exits_cleanly
@@ -64,7 +67,7 @@ def main(arguments=None):
         return
 
     # read everything before anything is written
-    captions = read_all_captions(opt)
+    captions = read_parts(opt.captions, opt.test_captions, opt.images)
     image_vectors, sentences, sentence_vectors = read_teachers(opt, captions["train"])
     model = load_for_training(Path(opt.init), opt.image_size) if opt.init else None
 
@@ -83,13 +86,21 @@ def main(arguments=None):
 
     size = model.config.vision_config.image_size
     context = model.config.text_config.max_position_embeddings
-    images = load_images(opt, captions["train"], round(size * CROP_MARGIN), device)
+    like = read_preprocessing(output, size)
+    images = load_images(opt, captions["train"], round(size * CROP_MARGIN), like, device)
     texts = Captions(list(captions["train"].values()), tokenizer, context)
-    test = load_test(opt, model, captions["test"], tokenizer, device) if opt.test_captions else None
+    test = load_test(opt, model, captions["test"], tokenizer, like, device) if opt.test_captions else None
     augmentation = from_options(Augmentation, opt)
     training = from_options(Training, opt)
+    before = kept_before(history)
+    if test and not history:
+        before = {"before": evaluate(model, *test, opt.batch_size, opt.precision)}
+        before["before"].pop("test_seconds")
+        print(shown_before(before["before"]), flush=True)
     for epoch in range(len(history) + 1, opt.epochs + 1):
         line = train_one_epoch(model, teachers, optimizer, images, texts, augmentation, training, epoch)
+        if epoch == 1:
+            line.update(before)
         is_last = epoch == opt.epochs
         if is_last and opt.half:
             round_to_half(model)
@@ -99,9 +110,11 @@ def main(arguments=None):
         rank_zero(save_state, output, model, teachers, optimizer, history)
         print(f"epoch {epoch:3d}/{opt.epochs}  {shown_epoch(line)}", flush=True)
 
-    rank_zero(save_clip, output, model, opt.half)
+    rank_zero(save_clip, output, model, opt.half and fits_half(model))
     rank_zero(write_results, output, model, captions, history, vars(opt))
     rank_zero(remove_state, output)
+    if before:
+        print(shown_change(before["before"], history[-1]))
     print(f"checkpoint in {output}")
 
 
@@ -150,7 +163,7 @@ def add_paths(group):
     add(
         "--test_captions",
         type=path,
-        help="held out, to report retrieval and top-1 by class name; "
+        help="held out, to report retrieval and top-1 by class name, before the first step and after epochs; "
         'of the plain RSICD JSON the split "test"',
     )
     add(
@@ -320,14 +333,6 @@ def from_options(kind, opt: argparse.Namespace):
 # ---- what is read ----------------------------------------------------------------------------------
 
 
-def read_all_captions(opt: argparse.Namespace) -> Dict[str, CaptionsByImage]:
-    """Of the parts "train" and, if asked for, "test"."""
-    captions = {"train": read_captions(opt.captions, opt.images, "train")}
-    if opt.test_captions:
-        captions["test"] = read_captions(opt.test_captions, opt.images, "test")
-    return captions
-
-
 def read_teachers(opt: argparse.Namespace, captions: CaptionsByImage) -> tuple:
     """Vectors of the training images, or None; sentences; vectors of these, or None."""
     image_vectors = read_image_vectors(opt.image_teacher, list(captions)) if opt.image_teacher else None
@@ -335,19 +340,22 @@ def read_teachers(opt: argparse.Namespace, captions: CaptionsByImage) -> tuple:
     return image_vectors, sentences, sentence_vectors
 
 
-def load_test(opt, model: CLIPModel, captions: CaptionsByImage, tokenizer, device: torch.device) -> tuple:
+def load_test(opt, model: CLIPModel, captions: CaptionsByImage, tokenizer, like, device) -> tuple:
     """Images, captions and class names, as `evaluate` takes them."""
     context = model.config.text_config.max_position_embeddings
     return (
-        load_images(opt, captions, model.config.vision_config.image_size, device),
+        load_images(opt, captions, like.size, like, device),
         Captions(list(captions.values()), tokenizer, context),
         class_name_prompts(list(captions), opt.templates, tokenizer, context) if opt.class_names else None,
     )
 
 
-def load_images(opt, captions: CaptionsByImage, size: int, device: torch.device) -> PictureBatches:
+def load_images(
+    opt, captions: CaptionsByImage, size: int, like: Preprocessing, device: torch.device
+) -> PictureBatches:
+    """Squares of this many pixels a side, prepared otherwise as the CLIP's processor does it."""
     paths = [Path(opt.images) / image for image in captions]
-    return PictureBatches(paths, size, opt.cache_gb, opt.workers, device)
+    return PictureBatches(paths, size, opt.cache_gb, opt.workers, device, like)
 
 
 # ---- what is written -------------------------------------------------------------------------------
@@ -373,6 +381,7 @@ def write_results(
     options: Dict[str, Any],
 ):
     results = {
+        **kept_before(history),
         **history[-1],
         "data": count_captions(captions),
         "parameters": count_parameters(model),

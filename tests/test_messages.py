@@ -231,7 +231,7 @@ def options_of(program: str) -> Set[str]:
 def lacking(program: str, text: str) -> Set[str]:
     """Options in a text that the program, or those that the sentence names before, do not have."""
     missing = set()
-    for sentence in re.split(r"(?<=[.;:]) ", text):
+    for sentence in re.split(r"(?<=[.;:]) |\n", text):
         for option in OPTION.finditer(sentence):
             named = re.findall(r"(\w+)\.py\b", sentence[: option.start()])
             for one in [name for name in named if name in PROGRAMS] or [program]:

@@ -242,7 +242,8 @@ def test_a_path_that_climbs_out_of_the_image_root_is_refused(place, tmp_path, ca
 
 
 @pytest.mark.parametrize(
-    "program, more", [(main, ["--eval"]), (predict, ["."]), (visualize, []), (held_out, [])]
+    "program, more",
+    [(main, ["--eval"]), (visualize, []), (held_out, [])],  # predict reads no such file
 )
 def test_also_by_what_reads_a_saved_model(tmp_path, place, capsys, program, more):
     root = Path(

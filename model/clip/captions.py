@@ -6,7 +6,7 @@ Shapes: `n` images, `U` different captions, `K` most captions of one image, `L` 
 
 import os
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -22,6 +22,14 @@ Entry = Tuple[str, Any, Any]  # where it stands, for messages; the image; its ca
 
 
 # ---- the captions file -----------------------------------------------------------------------------
+
+
+def read_parts(train: Path, test: Optional[Path], images: Path) -> Dict[str, CaptionsByImage]:
+    """Of the parts "train" and, if there is a file of it, "test"."""
+    captions = {"train": read_captions(train, images, "train")}
+    if test:
+        captions["test"] = read_captions(test, images, "test")
+    return captions
 
 
 def read_captions(path: Path, images: Path, split: str) -> CaptionsByImage:

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import BatchSampler
 
-from clip.checkpoint import load_clip, read_preprocessing, weight_files
+from clip.checkpoint import check_embeddings, load_clip, weight_files
 from data.pipeline import DeviceLoader, Images, image_loader
 from support.files import sha256
 from support.processes import gather_batches, shard
@@ -32,7 +32,7 @@ class Clip:
         model, processor = load_clip(self.folder)
         self.model = model.to(device)
         self.tokenizer = processor.tokenizer
-        self.preprocessing = read_preprocessing(self.folder, model, processor)
+        self.preprocessing = processor.preprocessing
         self.scale = model.logit_scale.exp().item()
 
     @torch.inference_mode()
@@ -63,7 +63,8 @@ class Clip:
         ).to(self.device)
         pooled = self.model.text_model(tokens["input_ids"], tokens["attention_mask"]).pooler_output
         # not get_text_features, which differs between versions of transformers
-        return F.normalize(self.model.text_projection(pooled), dim=1)
+        vectors = F.normalize(self.model.text_projection(pooled), dim=1)
+        return check_embeddings(vectors, "sentences", self.folder)
 
     @torch.inference_mode()
     def embed_images(self, batches: Iterable[Tuple[Tensor, Tensor]]) -> Tensor:
@@ -74,7 +75,8 @@ class Clip:
             vectors = F.normalize(self.model.visual_projection(pooled), dim=1)
             results.append({"vectors": vectors})
         no_image = torch.empty(0, self.model.config.projection_dim)
-        return torch.cat([no_image, *(result["vectors"].cpu() for result in gather_batches(results))])
+        vectors = torch.cat([no_image, *(result["vectors"].cpu() for result in gather_batches(results))])
+        return check_embeddings(vectors, "pictures", self.folder)
 
     def loader(self, paths: Sequence[Path], batch_size: int, workers: int) -> DeviceLoader:
         """Batches as `embed_images` takes them. Of several processes each has its shard of the batches."""

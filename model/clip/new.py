@@ -81,6 +81,22 @@ class Sizes:
     context: int = 48
 
 
+# of the options that are named like these sizes
+SIZE_HELP = {
+    "image_size": "pixels a side; of --init, if not its own, its position embeddings are stretched",
+    "patch_size": "pixels a side of a patch; divides image_size",
+    "width": "of the vision tower",
+    "layers": "of the vision tower",
+    "heads": "of the vision tower; divides width",
+    "text_width": "of the text tower",
+    "text_layers": "of the text tower",
+    "text_heads": "of the text tower; divides text_width",
+    "projection": "width of the common space",
+    "vocab_size": "most tokens; 512 are letters",
+    "context": "most tokens of a caption",
+}
+
+
 def new_clip(sizes: Sizes, tokenizer) -> CLIPModel:
     """Random weights. Its vocabulary is the tokenizer's."""
     special = {

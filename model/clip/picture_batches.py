@@ -1,6 +1,7 @@
 """The pictures of a contrastive training or test, in batches of any order."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Iterator, Optional, Sequence
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from data.pipeline import NORMALIZATIONS, Images, Normalize, Preprocessing
+from data.pipeline import Images, Normalize, Preprocessing
 from support.processes import all_reduce, progress, shard
 
 DECODED_AT_ONCE = 64
@@ -21,10 +22,24 @@ class PictureBatches:
     normalize: makes of them, augmented or not, what CLIP's vision tower takes
     """
 
-    def __init__(self, paths: Sequence[Path], size: int, cache_gb: float, workers: int, device: torch.device):
-        """size: S;  cache_gb: memory for decoded pictures, in 10^9 bytes;  workers: processes that decode"""
-        mean, std = NORMALIZATIONS["clip"]
-        how = Preprocessing(size=size, shorter_side=size, mean=mean, std=std, bicubic=True)
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        size: int,
+        cache_gb: float,
+        workers: int,
+        device: torch.device,
+        like: Preprocessing,
+    ):
+        """The pictures of these files.
+
+        size:     S
+        cache_gb: memory for decoded pictures, in 10^9 bytes
+        workers:  processes that decode
+        like:     how the CLIP's processor prepares pictures, but for their size
+        """
+        shape = (size, size) if like.shape else None
+        how = replace(like, size=size, shorter_side=size, shape=shape)
         self.pictures = Images(paths, how)
         self.workers = workers
         self.device = device

@@ -8,6 +8,7 @@ May import: support.
     samplers.py    which training images, in which order
 
     matlab.py      reading and writing .mat files; their 1-based indices
+    classes.py     classes by their attributes, without images
     checks.py      what the parts of a benchmark must be
     divisions.py   random divisions into seen and unseen classes
     folders.py     the images of a new dataset: a folder for each class

@@ -104,7 +104,7 @@ def load_benchmark(files: BenchmarkFiles, needs_images: bool = True) -> Benchmar
         attribute_names=attribute_names(table),
         groups=read_groups(files.groups_json),
         provenance=read_provenance(table, files.splits_mat),
-        similarities=read_similarities(table),
+        similarities=read_similarities(table, files.splits_mat),
         splits=splits,
         folder_names=stored_names(files.splits_mat.parent, files.images_mat.parent),
     )
@@ -182,14 +182,12 @@ def keep_groups(benchmark: Benchmark, chosen: Sequence[str]) -> Benchmark:
     part = benchmark.class_attributes[kept]
     length = benchmark.class_attributes.norm(dim=0) / part.norm(dim=0).clamp_min(1e-12)
     similarities = benchmark.similarities
-    if similarities:
-        similarities = similarities[0][:, kept], similarities[1][:, kept]
     return replace(
         benchmark,
         class_attributes=part * length,
         attribute_names=[benchmark.attribute_names[a] for a in kept],
         groups={name: [kept.index(a) for a in benchmark.groups[name]] for name in chosen},
-        similarities=similarities,
+        similarities=similarities.of_attributes(kept) if similarities else None,
     )
 
 

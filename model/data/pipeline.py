@@ -36,6 +36,8 @@ class Preprocessing:
     shorter_side: of the whole picture, to which it is resized before a square is cut out
     mean, std:    of R, G and B in [0, 1]
     bicubic:      interpolation of the resize: bicubic as in CLIP, or bilinear as in DSVA
+    shape:        height and width to which the whole picture is squeezed, for the few CLIPs that want that
+                  and not a resize that keeps its shape
     """
 
     size: int
@@ -43,6 +45,7 @@ class Preprocessing:
     mean: Tuple[float, float, float]
     std: Tuple[float, float, float]
     bicubic: bool = False
+    shape: Optional[Tuple[int, int]] = None
 
 
 def dsva_preprocessing(size: int, normalization: str) -> Preprocessing:
@@ -67,7 +70,7 @@ def load_image(path: Path, how: Preprocessing, draw: Optional[int] = None) -> Te
 
 def decode(path: Path, how: Preprocessing) -> Tensor:
     """uint8 [3, H, W]: a whole picture, resized."""
-    return resize(read_image(path), how, how.shorter_side)
+    return resize(read_image(path), how, list(how.shape) if how.shape else how.shorter_side)
 
 
 def squeeze(picture: Image.Image, how: Preprocessing) -> Tensor:

@@ -53,6 +53,8 @@ class Store:
         self.folder = folder
         self.how = how
         name = f"{how.shorter_side}-bicubic" if how.bicubic else str(how.shorter_side)
+        if how.shape:
+            name = f"{how.shape[0]}x{how.shape[1]}-{name}"
         self.pixels = folder / f"{name}.pixels"
         self.index = folder / f"{name}.jsonl"
         self.made_by = {  # other versions may decode otherwise

@@ -16,7 +16,7 @@ import torch
 
 from clip.attributes import ATTRIBUTE_PROMPTS, CLASS_PROMPTS, merge_sources, similarities
 from clip.embed import Clip
-from data.classes import Classes
+from data.classes import Classes, Similarities
 from data.names import find_class, suggest
 from dsva.discriminant import Discriminant
 from inference.new_classes import NewClass
@@ -84,9 +84,11 @@ def columns_by_clip(
     clip_folder:  None for the CLIP that they were described with
     discriminant: of the branch that counts
     """
-    by_name, by_image = recorded_similarities(data)
-    by_name, by_image = by_name[known], by_image[known]  # [C, A] each
-    has_no_images = np.isnan(by_image).all()
+    recorded = recorded_similarities(data)
+    by_name = recorded.by_name[known]  # [C, A]
+    by_image = recorded.by_image[known]
+    has_images = recorded.has_images[known]
+    has_no_images = not has_images.any()
     is_pictured = np.array([bool(c.pictures) for c in new])
     if is_pictured.any() and has_no_images:
         raise InputError(
@@ -98,22 +100,30 @@ def columns_by_clip(
     columns = np.empty((len(data.attribute_names), len(new)))
     if is_pictured.any():
         pictured = [c for c in new if c.pictures]
-        columns[:, is_pictured] = columns_by_pictures(clip, pictured, by_name, by_image, data)
+        columns[:, is_pictured] = columns_by_pictures(clip, pictured, by_name, by_image, has_images, data)
     if not is_pictured.all():
         in_words = [c for c in new if not c.pictures]
-        similarity = by_name if has_no_images else by_image
+        similarity = by_name if has_no_images else by_image[has_images]
         columns[:, ~is_pictured] = columns_by_words(clip, in_words, similarity, data, discriminant)
     return match_class_scores(columns, data.class_attributes[:, known].cpu().numpy(), discriminant)
 
 
 def columns_by_pictures(
-    clip: Clip, new: Sequence[NewClass], by_name: np.ndarray, by_image: np.ndarray, data: Classes
+    clip: Clip,
+    new: Sequence[NewClass],
+    by_name: np.ndarray,
+    by_image: np.ndarray,
+    has_images: np.ndarray,
+    data: Classes,
 ) -> np.ndarray:
-    """[A, n], as CLIP described the run's classes.  by_name, by_image: [C, A], cosines of these"""
+    """[A, n], as CLIP described the run's classes.
+
+    by_name, by_image: [C, A], cosines of these;  has_images: [C], which of them have a row in by_image
+    """
     paths = [Path(picture) for c in new for picture in c.pictures]
     labels = np.repeat(np.arange(len(new)), [len(c.pictures) for c in new])
     attribute_prompts, class_prompts = prompts(data)
-    new_by_name, new_by_image = similarities(
+    new_by_name, new_by_image, all_pictured = similarities(
         clip,
         data.attribute_names,
         attribute_prompts,
@@ -123,7 +133,10 @@ def columns_by_pictures(
         labels,
     )
     merged = merge_sources(
-        np.vstack([by_name, new_by_name]), np.vstack([by_image, new_by_image]), known=len(by_name)
+        np.vstack([by_name, new_by_name]),
+        np.vstack([by_image, new_by_image]),
+        np.append(has_images, all_pictured),
+        known=len(by_name),
     )
     return merged[len(by_name) :].T
 
@@ -137,7 +150,7 @@ def columns_by_words(
 ) -> np.ndarray:
     """[A, n]: a sentence as a sum of attributes.
 
-    similarity: [C, A], CLIP's of the run's classes and the attributes
+    similarity: [C, A], CLIP's of the run's classes and the attributes, of those classes that have one
 
     A sentence's embedding is fitted by those of the attributes' sentences (ridge regression). The mean of the
     latter, which every image is like, is taken from all of them before. So an image gets the class score that
@@ -149,7 +162,7 @@ def columns_by_words(
     vectors = vectors - mean
     gram = vectors @ vectors.T
     gram += (SENTENCE_RIDGE * gram.diagonal().mean() + 1e-9) * np.eye(len(gram))
-    deviation = np.nanstd(similarity, axis=0)[:, None]  # from a cosine to an attribute's score
+    deviation = similarity.std(axis=0)[:, None]  # from a cosine to an attribute's score
     columns = []
     for c in new:
         sentence_prompts = class_prompts if c.is_named() else attribute_prompts
@@ -174,8 +187,8 @@ def prompts(data: Classes) -> Tuple[Sequence[str], Sequence[str]]:
     return attribute_prompts, class_prompts
 
 
-def recorded_similarities(data: Classes) -> Tuple[np.ndarray, np.ndarray]:
-    """Cosines of all classes' sentences and images with the attributes, [C, A] each, from annotate.py.
+def recorded_similarities(data: Classes) -> Similarities:
+    """Cosines of all classes' sentences and images with the attributes, from annotate.py.
 
     Raises InputError if the run does not have them.
     """

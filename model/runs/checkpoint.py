@@ -14,7 +14,8 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from transformers import CLIPVisionConfig
 
-from clip.checkpoint import build_tower
+from clip.checkpoint import build_tower, check_finite_weights
+from clip.kinds import PLACEHOLDERS, kind_of
 from data.classes import Classes
 from dsva.network import DSVA
 from runs import saved_classes
@@ -76,12 +77,17 @@ def checkpoint_metadata(path: Path) -> dict:
             metadata = {"files": "{}", "classes": "{}", **(file.metadata() or {})}  # older ones lack these
         read: Dict[str, Any] = {key: parse_json(metadata[key]) for key in METADATA}
     except KeyError as error:
+        kind = kind_of(Path(path))
+        is_what = "" if kind.name in ("unknown", "dsva") else f" (it is {kind.what})"
         raise InputError(
-            f"{path} was not saved by a run of main.py: its metadata lacks {error}; {EXAMPLE}"
+            f"{path} was not saved by a run of main.py: its metadata lacks {error}{is_what}; {EXAMPLE}"
         ) from error
     except (OSError, SafetensorError, ValueError) as error:
+        kind = kind_of(Path(path))
+        why = first_line(error) if kind.name in ("unknown", "dsva") else f"it is {kind.what}"
+        todo = f"; {kind.todo}" if kind.name in (*PLACEHOLDERS, "cut off") else ""
         raise InputError(
-            f"{path} is not a readable checkpoint, such as runs/X/last.safetensors: {error}"
+            f"{path} is not a readable checkpoint, such as runs/X/last.safetensors: {why}{todo}"
         ) from error
     for key, value in read.items():
         is_right = type(value) is int and value >= 0 if key == "epoch" else type(value) is dict
@@ -134,9 +140,10 @@ def checkpoint_tower(path: Path) -> nn.Module:
 
 
 def load_weights(model: DSVA, path: Path):
-    """Exactly the expected weights. Raises InputError that names the first one that does not fit."""
+    """Exactly the expected weights. InputError names the first that does not fit, or is broken."""
     weights = read_tensors(path, of_classes=False)
     check_shapes(shapes(model), {name: tuple(value.shape) for name, value in weights.items()}, path)
+    check_finite_weights(weights.items(), path)
     model.load_state_dict(weights)
 
 

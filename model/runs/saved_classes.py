@@ -4,18 +4,19 @@ What a file tells may be damaged, or come from others: every part is checked.
 """
 
 from pathlib import Path
-from typing import Any, Dict, Mapping, Tuple
+from typing import Any, Dict, List, Mapping, Tuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from data.checks import LARGEST_VALUE, are_groups, is_index, is_provenance
-from data.classes import SIMILARITIES, Classes
+from data.classes import SIMILARITIES, Classes, Similarities
 from support.errors import InputError
 
 PREFIX = "classes."  # what the names of their tensors in a checkpoint begin with
 MATRIX = "class_attributes"
+SIMILAR = [PREFIX + name for name in SIMILARITIES]
 WORDS = ("class_names", "attribute_names", "groups", "provenance", "seen", "unseen")
 
 
@@ -30,10 +31,17 @@ def pack(classes: Classes) -> Tuple[Dict[str, Any], Dict[str, Tensor]]:
         "unseen": classes.unseen.tolist(),
     }
     tensors = {PREFIX + MATRIX: classes.class_attributes.detach().cpu().contiguous()}
-    if classes.similarities:
-        for name, values in zip(SIMILARITIES, classes.similarities):
-            tensors[PREFIX + name] = torch.from_numpy(np.array(values, np.float64, order="C"))
+    recorded = classes.similarities
+    if recorded:
+        by_image = np.where(recorded.has_images[:, None], recorded.by_image, 0)
+        values = (doubles(recorded.by_name), doubles(by_image), torch.tensor(recorded.has_images))
+        tensors.update(zip(SIMILAR, values))
     return words, tensors
+
+
+def doubles(values: np.ndarray) -> Tensor:
+    """A copy in double precision, whose rows lie one after another."""
+    return torch.from_numpy(np.array(values, np.float64, order="C"))
 
 
 def unpack(words: Mapping[str, Any], tensors: Mapping[str, Tensor], path: Path) -> Classes:
@@ -44,14 +52,14 @@ def unpack(words: Mapping[str, Any], tensors: Mapping[str, Tensor], path: Path) 
             f"{path}: the {wrong} in it are not as main.py saves them; "
             "copy the checkpoint anew, or name another"
         )
-    similarities = [tensors[PREFIX + name].numpy() for name in SIMILARITIES if PREFIX + name in tensors]
+    similarities = [tensors[name].numpy() for name in SIMILAR if name in tensors]
     return Classes(
         class_names=words["class_names"],
         class_attributes=tensors[PREFIX + MATRIX],
         attribute_names=words["attribute_names"],
         groups=words["groups"],
         provenance=words["provenance"],
-        similarities=(similarities[0], similarities[1]) if similarities else None,
+        similarities=Similarities(*similarities) if similarities else None,
         seen=np.array(words["seen"]),
         unseen=np.array(words["unseen"]),
     )
@@ -78,11 +86,16 @@ def wrong_tensors(words: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> st
     """What is not as it should be of the tensors; "" if all is.  words: which are right"""
     shape = (len(words["attribute_names"]), len(words["class_names"]))
     matrix: Any = tensors.get(PREFIX + MATRIX)
-    if not is_matrix(matrix, torch.float32, shape) or not (matrix.abs() < LARGEST_VALUE).all():
+    if not is_tensor(matrix, torch.float32, shape) or not (matrix.abs() < LARGEST_VALUE).all():
         return "class attributes"
-    similarities = [tensors[PREFIX + name] for name in SIMILARITIES if PREFIX + name in tensors]
-    are_sound = all(is_matrix(values, torch.float64, shape[::-1]) for values in similarities)
-    return "" if are_sound and len(similarities) in (0, 2) else "similarities of classes"
+    similarities: List[Any] = [tensors.get(name) for name in SIMILAR]
+    if all(values is None for values in similarities):  # of a splits file made elsewhere
+        return ""
+    *cosines, has_images = similarities
+    are_sound = is_tensor(has_images, torch.bool, shape[1:]) and all(
+        is_tensor(values, torch.float64, shape[::-1]) and values.isfinite().all() for values in cosines
+    )
+    return "" if are_sound else "similarities of classes"
 
 
 def are_names(value: Any) -> bool:
@@ -97,6 +110,6 @@ def are_classes(value: Any, count: int) -> bool:
     return value == sorted(set(value)) and value[-1] < count
 
 
-def is_matrix(value: Any, kind: torch.dtype, shape: Tuple[int, int]) -> bool:
+def is_tensor(value: Any, kind: torch.dtype, shape: Tuple[int, ...]) -> bool:
     """Is it a tensor of this type and shape?"""
     return isinstance(value, Tensor) and value.dtype == kind and tuple(value.shape) == shape

@@ -115,7 +115,7 @@ def test_a_name_gives_images_the_class_scores_that_clip_gives_them(place, source
         np.array([vector(f"image {n}") for n in range(50)]),
         np.array([vector(attribute) for attribute in NAMES]),
     )
-    similarity = data.similarities[source == "images"]
+    similarity = data.similarities.by_image if source == "images" else data.similarities.by_name
     scores = embedded @ attributes.T / similarity.std(axis=0) @ class_vectors(new, discriminant)
     wanted = embedded @ (
         np.array(vector("dunes")) - attributes.mean(axis=0)

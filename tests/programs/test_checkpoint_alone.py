@@ -168,7 +168,8 @@ def test_a_checkpoint_of_before_is_loaded_with_its_dataset(here, tmp_path):
         assert getattr(classes, name) == getattr(kept, name)
     assert torch.equal(classes.class_attributes, kept.class_attributes)
     assert classes.seen.tolist() == kept.seen.tolist() and classes.unseen.tolist() == kept.unseen.tolist()
-    for values, same in zip(classes.similarities, kept.similarities):
+    for name in ("by_name", "by_image", "has_images"):
+        values, same = getattr(classes.similarities, name), getattr(kept.similarities, name)
         np.testing.assert_array_equal(values, same)
 
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from data.benchmark import keep_groups
+from data.classes import Similarities
 from helpers import load
 from runs.saved_classes import PREFIX, pack, unpack
 from support.errors import InputError
@@ -21,8 +22,9 @@ def classes(root):
     data = load(root)
     by_name, by_image = np.random.default_rng(0).normal(size=(2, 12, 6))
     by_image[-1] = np.nan
+    has_images = np.arange(12) < 11
     provenance = {"clip": "/a/clip", "attribute_prompts": ["{} below"]}
-    return replace(data, similarities=(by_name, by_image), provenance=provenance)
+    return replace(data, similarities=Similarities(by_name, by_image, has_images), provenance=provenance)
 
 
 def test_they_are_read_as_they_were_written(classes):
@@ -33,7 +35,11 @@ def test_they_are_read_as_they_were_written(classes):
         assert getattr(again, name).tolist() == getattr(classes, name).tolist()
     for gzsl in (False, True):
         assert again.candidates(gzsl).tolist() == classes.candidates(gzsl).tolist()
-    np.testing.assert_array_equal(again.similarities, classes.similarities)
+    has_images = classes.similarities.has_images
+    assert again.similarities.has_images.tolist() == has_images.tolist()
+    assert again.similarities.by_name.tolist() == classes.similarities.by_name.tolist()
+    is_same = (again.similarities.by_image == classes.similarities.by_image).all(axis=1)
+    assert is_same.tolist() == has_images.tolist()
 
 
 def test_those_of_a_file_made_elsewhere_have_no_similarities(root):
@@ -42,7 +48,9 @@ def test_those_of_a_file_made_elsewhere_have_no_similarities(root):
 
 def test_attributes_that_are_left_out_leave_the_similarities_too(classes):
     kept = keep_groups(classes, ["surface_properties"])
-    np.testing.assert_array_equal(kept.similarities, np.array(classes.similarities)[:, :, 4:])
+    for name in ("by_name", "by_image"):
+        whole = getattr(classes.similarities, name)
+        np.testing.assert_array_equal(getattr(kept.similarities, name), whole[:, 4:])
     assert unpack(*pack(kept), WHERE).groups == {"surface_properties": [0, 1]}
 
 
@@ -69,6 +77,8 @@ def test_attributes_that_are_left_out_leave_the_similarities_too(classes):
         ("class_attributes", torch.full((6, 12), torch.nan), "class attributes"),
         ("class_attributes", torch.full((6, 12), 1e30), "class attributes"),
         ("similarity_names", None, "similarities"),
+        ("similarity_names", torch.full((12, 6), torch.nan, dtype=torch.float64), "similarities"),
+        ("classes_with_images", torch.zeros(12), "similarities"),
         ("similarity_images", torch.zeros(6, 12, dtype=torch.float64), "similarities"),
     ],
 )
