@@ -7,7 +7,7 @@ import math
 from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List
+from typing import Dict, List, Optional
 
 from data.benchmark import BenchmarkFiles, find_files
 from data.matlab import divisions_of
@@ -64,6 +64,13 @@ def benchmark_files(opt: Namespace) -> BenchmarkFiles:
         image_root=opt.image_root,
         random_id=opt.random_id,
     )
+
+
+def embedding_folder(opt: Namespace) -> Optional[Path]:
+    """Where CLIP's embeddings of pictures are kept, None to keep none: see support.cli.add_embedding_options."""
+    if not opt.embedding_cache:
+        return None
+    return Path(opt.cache_dir) if opt.cache_dir else Path(opt.root) / opt.dataset / "cache"
 
 
 def windows_after(opt: Namespace) -> float:

@@ -209,3 +209,20 @@ def add_clip_options(parser: argparse.ArgumentParser):
         default=64,
         help="images CLIP sees at once",
     )
+    add_embedding_options(parser)
+
+
+def add_embedding_options(parser: argparse.ArgumentParser):
+    """Where CLIP's embeddings of pictures are kept, of the programs that embed some."""
+    parser.add_argument(
+        "--embedding_cache",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="keep CLIP's embeddings of images, and use those that any program has kept: no number changes",
+    )
+    parser.add_argument(
+        "--cache_dir",
+        type=path,
+        metavar="FOLDER",
+        help="where they are kept (default: <root>/<dataset>/cache)",
+    )
