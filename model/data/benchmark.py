@@ -91,21 +91,27 @@ class Benchmark:
 # ---- reading ---------------------------------------------------------------------------------------
 
 
-def load_benchmark(files: BenchmarkFiles) -> Benchmark:
+def load_benchmark(files: BenchmarkFiles, described: bool = True) -> Benchmark:
     """Read one benchmark and check that its parts fit together.
+
+    described: do its classes have attributes? Without, none are read, nor the groups file:
+               `class_attributes` is [0, C].
 
     Raises InputError that names the file and the key.
     """
     columns = [f"{name}_{files.random_id}" for name in SPLITS]
     # `features`, half a gigabyte, is never needed
     images = read_mat(files.images_mat, ["labels", "image_files"])
+    description = ["att"] if described else []
     table = read_mat(
         files.splits_mat,
-        ["att", "allclasses_names", *columns],
-        optional=[*ATTRIBUTE_NAMES, "provenance"],
+        [*description, "allclasses_names", *columns],
+        optional=[*ATTRIBUTE_NAMES, "provenance"] if described else [],
     )
     image_files = strings(images["image_files"])
     class_names = strings(table["allclasses_names"])
+    if not described:
+        table["att"] = np.zeros((0, len(class_names)))
     benchmark = Benchmark(
         image_paths=[image_path(name, files.image_root, files.images_mat) for name in image_files],
         labels=from_matlab(
@@ -117,7 +123,7 @@ def load_benchmark(files: BenchmarkFiles) -> Benchmark:
         class_names=class_names,
         class_attributes=attribute_matrix(table["att"], len(class_names), files.splits_mat),
         attribute_names=attribute_names(table),
-        groups=read_groups(files.groups_json),
+        groups=read_groups(files.groups_json) if described else {},
         provenance=read_provenance(table, files.splits_mat),
         splits={},
     )
@@ -139,13 +145,14 @@ def check_benchmark(benchmark: Benchmark, files: BenchmarkFiles):
     """Raise InputError if the parts of a benchmark do not fit together."""
     check_labels(benchmark.labels, benchmark.image_paths, files.images_mat)
     check_not_empty(benchmark.splits, files.random_id, files.splits_mat)
-    check_attributes(
-        len(benchmark.class_attributes),
-        benchmark.attribute_names,
-        benchmark.groups,
-        files.splits_mat,
-        files.groups_json,
-    )
+    if benchmark.groups:
+        check_attributes(
+            len(benchmark.class_attributes),
+            benchmark.attribute_names,
+            benchmark.groups,
+            files.splits_mat,
+            files.groups_json,
+        )
     check_division(benchmark.provenance, files.random_id, files.splits_mat)
     check_seen_and_unseen(
         benchmark.splits,
