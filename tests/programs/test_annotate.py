@@ -11,6 +11,7 @@ import scipy.io
 import torch
 
 import annotate
+import zero_shot_clip
 from clip.attributes import CLASS_PROMPTS, group_indices, merge_sources, unit_norm
 from conftest import cell_array, write_dataset
 from data.benchmark import BenchmarkFiles, load_benchmark
@@ -122,6 +123,56 @@ def test_untested_images_stand_for_classes_of_either_kind_and_say_of_which_divis
                 random_id=1,
             )
         )
+
+
+def test_untested_images_are_the_default_where_each_class_has_some(root, monkeypatch, capsys):
+    monkeypatch.setattr(annotate, "Clip", FakeClip)
+    change_splits(root, test_unseen_loc_0=[[1], [2], [4]], test_seen_loc_0=[[7], [10], [13]])
+    table = run(root)
+    assert FakeClip.images == [f"image_{n}.png" for n in range(15) if n not in (0, 1, 3, 6, 9, 12)]
+    facts = json.loads(table["provenance"].item())
+    assert (facts["from"], facts["images"], facts["random_id"]) == ("untested", 9, 0)
+    said = capsys.readouterr().out
+    assert "from    untested: 9 images of 5 classes" in said and "test images describe" not in said
+
+
+@pytest.mark.parametrize("words", ["", "--from images"])
+def test_it_is_said_that_test_images_describe_the_unseen_classes(root, monkeypatch, capsys, words):
+    monkeypatch.setattr(annotate, "Clip", FakeClip)
+    table = run(root, words)
+    assert json.loads(table["provenance"].item())["from"] == "images"
+    said = capsys.readouterr().out
+    assert said.count("note: 6 test images describe the unseen classes, as in the paper") == 1
+    assert "--from seen" in said and "prepare.py --described 0.2" in said
+
+
+@pytest.mark.parametrize("source", ["seen", "names"])
+def test_other_sources_describe_no_class_by_test_images_and_say_nothing(root, monkeypatch, capsys, source):
+    monkeypatch.setattr(annotate, "Clip", FakeClip)
+    run(root, f"--from {source}")
+    assert "test images describe" not in capsys.readouterr().out
+
+
+def test_images_stay_the_default_if_one_class_has_no_other(root, monkeypatch):
+    monkeypatch.setattr(annotate, "Clip", FakeClip)
+    change_splits(root, test_unseen_loc_0=[[1], [2], [4], [5], [6]])  # all of class 1
+    assert json.loads(run(root)["provenance"].item())["from"] == "images"
+
+
+def test_kept_embeddings_change_no_bit(root, clip, capsys, monkeypatch):
+    parts = ("att", "similarity_names", "similarity_images")
+    without = run(root, "--no-embedding_cache", clip)
+    first = run(root, "--batch_size 4 --no-embedding_cache", clip)
+    assert not (root / "RSSDIVCS" / "cache").exists()
+    kept = run(root, "--batch_size 4", clip)
+    zero_shot_clip.main(shlex.split(f"--root {root} --clip {clip} --batch_size 4 --device cpu --workers 0"))
+    again = run(root, "--batch_size 4", clip)
+    larger = run(root, "", clip)
+    for part in parts:
+        assert np.array_equal(first[part], kept[part]) and np.array_equal(first[part], again[part])
+        assert np.array_equal(without[part], larger[part])
+    counts = [line.split()[1:4:2] for line in capsys.readouterr().out.splitlines() if line[:6] == "cache "]
+    assert counts[::2] == [["0", "15"], ["15", "15"]] and counts[1][0] != "0"
 
 
 def test_prompts_are_used_and_recorded(root, monkeypatch):
