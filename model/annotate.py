@@ -42,7 +42,7 @@ from clip.attributes import (
 )
 from clip.description import Annotation, agreement, closest_pairs, cosines, draw_similarity, read_annotation
 from clip.embed import Clip
-from clip.embeddings import Embeddings
+from clip.embeddings import Embeddings, Kept
 from data.benchmark import readable
 from data.class_images import SOURCES, ClassImages, images_to_describe
 from data.matlab import cell_array, read_mat, strings
@@ -84,14 +84,14 @@ def annotate(opt: argparse.Namespace):
     described = images_to_describe(opt.source, files, len(classes))
 
     clip = Clip(opt.clip, device)
-    embeddings = Embeddings(clip, embedding_folder(opt), files.image_root)
+    kept = Kept(embedding_folder(opt), files.image_root)
     by_name, by_image = similarities(
         clip,
         attributes,
         opt.prompts,
         [readable(name) for name in classes],
         CLASS_PROMPTS,
-        embeddings.embed(described.paths, opt.batch_size, opt.workers),
+        Embeddings(clip, kept).embed(described.paths, opt.batch_size, opt.workers),
         described.labels,
     )
     scores = merge_sources(by_name, by_image)  # [C, A]
@@ -108,7 +108,7 @@ def annotate(opt: argparse.Namespace):
     rank_zero(write_annotation, output, table, groups_json, groups)
 
     print(f"clip    {opt.clip}")
-    embeddings.print_summary()
+    kept.print_summary()
     print_report(classes, attributes, scores, described)
     if truth is not None:
         print_agreement(unit_norm(scores), unit_norm(standardize(truth)))

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader, Subset
 
+from clip.embeddings import Kept
 from data.benchmark import Benchmark, readable
 from data.matlab import read_mat
 from data.pipeline import Images
@@ -24,7 +25,8 @@ from dsva.discriminant import Discriminant
 from inference.new_classes import NewClass
 from inference.new_columns import class_vectors, columns_by_clip
 from inference.saved import SavedRun, load_saved
-from support.cli import WORKERS, Parser, number, path
+from runs.settings import embedding_folder_of
+from support.cli import WORKERS, Parser, add_embedding_options, number, path
 from support.errors import InputError, exits_cleanly
 from support.files import write_json
 from support.machine import circumstances, pick_device
@@ -37,6 +39,7 @@ TYPICAL = 0.5  # an attribute is part of a description if it shows in this share
 def main(arguments=None):
     opt = get_options(arguments)
     run = load_saved(opt.resume, pick_device(opt.device))
+    run.kept = Kept(embedding_folder_of(opt, run.files), run.files.image_root)
     data = run.data
     images = data.splits["test_unseen_loc"]
     evidence = evidence_of(run, images, opt.batch_size, opt.workers)
@@ -50,6 +53,7 @@ def main(arguments=None):
     ways = [key for key in rows[0] if key not in ("class", "images")]
     mean = {way: np.mean([row[way] for row in rows], axis=0).tolist() for way in ways}
     chance = 100 / len(data.unseen)
+    run.kept.print_summary()
     print_table(rows, mean, chance)
     if opt.output:
         result = {"mean": mean, "chance": chance, "classes": rows, "options": vars(opt)}
@@ -82,6 +86,7 @@ def get_options(arguments=None) -> argparse.Namespace:
         "--workers", type=number(int, 0), default=WORKERS, help="processes that decode images"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
+    add_embedding_options(parser)
     return parser.parse_args(arguments)
 
 
@@ -146,7 +151,12 @@ def measure(
     new = ways_to_describe(name, files, shown, data.attribute_names)
     others = np.setdiff1d(np.arange(len(data.class_names)), c)
     added = columns_by_clip(
-        list(new.values()), others, data, run.files.splits_mat, discriminant=run.discriminant
+        list(new.values()),
+        others,
+        data,
+        run.files.splits_mat,
+        discriminant=run.discriminant,
+        kept=run.kept,
     )  # [A, ways]
     columns = {"run's own": data.class_attributes[:, c].cpu().numpy(), **dict(zip(new, added.T))}
 

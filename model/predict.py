@@ -23,6 +23,7 @@ from typing import Iterator, List
 
 import numpy as np
 
+from clip.embeddings import Kept
 from data.images import printable, walk
 from inference.candidates import Candidates, choose_candidates, fingerprint
 from inference.classifier import Classifier
@@ -38,12 +39,17 @@ from inference.predictions import (
 from inference.saved import load_saved
 from inference.scenes import open_scene
 from inference.tiles import NO_DATA, Grid, classify_tiles
-from support.cli import WORKERS, Parser, number, path
+from runs.settings import embedding_folder_of
+from support.cli import WORKERS, Parser, add_embedding_options, number, path
 from support.errors import InputError, exits_cleanly
 from support.machine import pick_device
 from support.processes import gather_stream, init_processes, progress, rank, rank_zero
 
-NO_INFLUENCE = ("paths", "output", "device", "workers", "batch_size", "strict")  # on what an image is called
+# Options without influence on what an image is called.
+NO_INFLUENCE = (
+    *("paths", "output", "device", "workers", "batch_size", "strict"),
+    *("embedding_cache", "cache_dir"),
+)
 
 
 @exits_cleanly
@@ -53,9 +59,11 @@ def main(arguments=None):
     images = count_images(opt.paths)
     added = [parse(text) for text in opt.add_class]
     run = load_saved(opt.resume, device)
+    run.kept = Kept(embedding_folder_of(opt, run.files), run.files.image_root)
     candidates = choose_candidates(
         run, opt.classes, opt.without, added, opt.class_values, opt.clip, opt.calibrated_stacking
     )
+    run.kept.print_summary()
     classifier = Classifier(run, candidates)
     predictions = rank_zero(open_predictions, opt, candidates)
     if opt.tile:
@@ -177,6 +185,7 @@ def get_options(arguments=None) -> argparse.Namespace:
         "--workers", type=number(int, 0), default=WORKERS, help="processes that decode images"
     )
     machine.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
+    add_embedding_options(machine)
     opt = parser.parse_intermixed_args(arguments)
     if opt.stride and not opt.tile:
         parser.error("--stride needs --tile")

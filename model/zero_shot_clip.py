@@ -2,7 +2,7 @@
 
     python model/zero_shot_clip.py --image_embedding 61 --clip flax-community/clip-rsicd
     python model/zero_shot_clip.py --image_embedding 61 --clip flax-community/clip-rsicd --gzsl --attributes
-    python model/zero_shot_clip.py ... --random_id all --output runs/clip    every division, mean and deviation
+    python model/zero_shot_clip.py ... --random_id all --output runs/clip     all divisions, their mean
 
 names       cosine of the image's embedding with that of the class-name sentences; the splits file needs no
             attributes, as prepare.py writes it
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from clip.attributes import ATTRIBUTE_PROMPTS, CLASS_PROMPTS, standardize
 from clip.embed import Clip
-from clip.embeddings import Embeddings
+from clip.embeddings import Embeddings, Kept
 from data.benchmark import ATTRIBUTE_NAMES, Benchmark, BenchmarkFiles, load_benchmark, readable
 from data.matlab import read_mat
 from dsva.metrics import score_all
@@ -45,12 +45,13 @@ def main(arguments=None):
         data[division] = load_data(part)  # or an error, before anything is embedded
 
     clip = Clip(opt.clip, device)
-    embeddings = Embeddings(clip, embedding_folder(opt), benchmark_files(part).image_root)
+    kept = Kept(embedding_folder(opt), benchmark_files(part).image_root)
+    embeddings = Embeddings(clip, kept)
     results = {}
     for division, part in parts.items():
         found = score_division(part, data[division], clip, embeddings)
         results[f"division-{division}"] = {**found, "options": vars(part), **circumstances()}
-    embeddings.print_summary()
+    kept.print_summary()
     if isinstance(opt.random_id, int):
         (found,) = results.values()
         print_scores(found)

@@ -1,7 +1,8 @@
 """CLIP's embeddings of pictures, kept: what one program has embedded, no other embeds anew.
 
-    embeddings = Embeddings(clip, folder, image_root)
-    vectors = embeddings.embed(paths, batch_size=64, workers=2)  # [n, P]
+    kept = Kept(folder, image_root)
+    vectors = Embeddings(clip, kept).embed(paths, batch_size=64, workers=2)  # [n, P]
+    kept.print_summary()
 
 This changes no number, not in the last bit. That bit may depend on more than the picture: the products of a
 smaller batch may be added up in another order. So a vector is used again
@@ -15,8 +16,9 @@ Shapes: `n` pictures, `B` in a batch, `P` dimensions of CLIP's common space.
 
 import hashlib
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, List, Optional, Sequence
+from typing import Any, Iterable, List, Optional, Sequence, Tuple
 
 from torch import Tensor
 
@@ -26,80 +28,91 @@ from data.cache import stamp
 from support.processes import progress, rank, rank_zero
 
 
-class Embeddings:
-    """Embeds pictures, or finds their vectors from earlier.
+@dataclass
+class Kept:
+    """Where a program keeps embeddings, and of how much use that was.
 
-    count, reused: how many it was asked for so far, and how many of them it had
+    folder:     of the cache, None to do without
+    image_root: pictures below it are known by their paths from there, so that a dataset can be moved
+    count:      of the pictures that were asked for so far
+    reused:     how many of these were there
     """
 
-    def __init__(self, clip: Clip, folder: Optional[Path], image_root: Path):
-        """folder: of the cache, None to do without
+    folder: Optional[Path]
+    image_root: Path
+    count: int = 0
+    reused: int = 0
 
-        image_root: pictures below it are known by their paths from there, so that a dataset can be moved
-        """
+    def print_summary(self):
+        """One line, if there was any picture."""
+        if self.count:
+            print(
+                f"cache   {self.reused} of {self.count} embeddings of images from earlier, in {self.folder}",
+                flush=True,
+            )
+
+
+class Embeddings:
+    """Embeds pictures, or finds their vectors from earlier."""
+
+    def __init__(self, clip: Clip, kept: Kept):
         self.clip = clip
-        self.folder = folder
-        self.image_root = image_root
-        self.count = self.reused = 0
+        self.kept = kept
         self.file: Optional[EmbeddingFile] = None  # the first process has it
-        if folder and rank() == 0:
-            self.file = EmbeddingFile(folder, clip.identity())
+        if kept.folder and rank() == 0:
+            self.file = EmbeddingFile(kept.folder, clip.identity())
 
     def embed(self, paths: Sequence[Path], batch_size: int, workers: int) -> Tensor:
         """[n, P] on the CPU: exactly what `Clip.embed_images` gives for all of these pictures."""
-        if not self.folder or not paths:
+        if not self.kept.folder or not paths:
             return self.clip.embed_images(self.loader(paths, batch_size, workers))
-        keys = rank_zero(keys_by_size, paths, self.image_root, batch_size)
-        self.count += len(paths)
-        missing = self.ask("missing", keys)
-        if missing:
+        keys = rank_zero(keys_by_size, paths, self.kept.image_root, batch_size)
+        new = 0
+        if self.ask("missing", keys):
             self.ask("open")
             try:
-                missing = self.ask("missing", keys)  # another process may have added some
-                keys, missing = self.fill(paths, keys, missing, batch_size, workers)
+                keys, new = self.fill(paths, keys, batch_size, workers)
             finally:
                 if self.file:
                     self.file.close()
-        self.reused += len(paths) - len(missing)
+        self.kept.count += len(paths)
+        self.kept.reused += len(paths) - new
         return self.ask("find", keys)
 
     def ask(self, method: str, *arguments) -> Any:
         """What the file of the first process answers."""
         return rank_zero(lambda: getattr(self.file, method)(*arguments))
 
-    def loader(self, paths: Sequence[Path], batch_size: int, workers: int):
+    def loader(self, paths: Sequence[Path], batch_size: int, workers: int) -> Iterable:
+        """Batches with a progress bar."""
         return progress(self.clip.loader(paths, batch_size, workers), "images")
 
-    def fill(self, paths, keys, missing, batch_size, workers):
-        """Embed the pictures that are missing. Returns the keys by which all are found, and who was missing."""
-        full = len(paths) - len(paths) % batch_size  # so many pictures are in full batches
-        by_size = True
-        if missing and missing[0] < full and not self.place_is_free(paths[missing[0]], batch_size, workers):
-            by_size = False
+    def fill(
+        self, paths: Sequence[Path], keys: List[EmbeddingKey], batch_size: int, workers: int
+    ) -> Tuple[List[EmbeddingKey], int]:
+        """Embed the pictures that are missing.
+
+        keys: `keys_by_size`.  Returns the keys that all are kept under now, and how many were missing.
+        """
+        missing = self.ask("missing", keys)  # another process may have added some
+        is_any_place_alike = True
+        if missing and missing[0] < whole(len(paths), batch_size):
+            is_any_place_alike = self.is_any_place_alike(paths[missing[0]], batch_size, workers)
+        if not is_any_place_alike:
             keys = keys_by_batch(keys, batch_size)
             missing = self.ask("missing", keys)
-        order = batches_to_embed(missing, len(paths), batch_size, by_size)
-        if order:
-            batches = self.loader([paths[i] for i in order], batch_size, workers)
-            start = 0
-            for vectors in self.clip.embed_batches(batches):
-                if self.file:
-                    self.file.append([keys[i] for i in order[start : start + len(vectors)]], vectors)
-                start += len(vectors)
-        return keys, missing
+        order = batches_to_embed(missing, len(paths), batch_size, is_any_place_alike)
+        start = 0
+        for vectors in self.clip.embed_batches(self.loader([paths[i] for i in order], batch_size, workers)):
+            if self.file:
+                self.file.append([keys[i] for i in order[start : start + len(vectors)]], vectors)
+            start += len(vectors)
+        return keys, len(missing)
 
-    def place_is_free(self, path: Path, batch_size: int, workers: int) -> bool:
+    def is_any_place_alike(self, path: Path, batch_size: int, workers: int) -> bool:
         """Does a picture get the same vector, to the last bit, in any place of a batch of this size?"""
         copies = self.clip.embed_images(self.clip.loader([path] * batch_size, batch_size, workers))
         return bool((copies == copies[0]).all())
-
-    def print_summary(self):
-        """Say what was used again, if there was any picture."""
-        if self.count:
-            print(
-                f"cache   {self.reused} of {self.count} embeddings of images from earlier, in {self.folder}",
-                flush=True,
-            )
 
 
 # ---- what a vector is kept under -------------------------------------------------------------------
@@ -110,7 +123,7 @@ def keys_by_size(paths: Sequence[Path], image_root: Path, batch_size: int) -> Li
 
     Raises InputError if a file is not there.
     """
-    full = len(paths) - len(paths) % batch_size
+    full = whole(len(paths), batch_size)
     keys = [EmbeddingKey(name_of(path, image_root), *stamp(path), str(batch_size)) for path in paths]
     return keys[:full] + keys_by_batch(keys[full:], batch_size)
 
@@ -133,15 +146,18 @@ def name_of(path: Path, image_root: Path) -> str:
     return str(path.absolute())
 
 
-def batches_to_embed(missing: Sequence[int], count: int, batch_size: int, by_size: bool) -> List[int]:
-    """The pictures to embed, batch after batch: full ones, and then, if it is needed, the last one, as it was.
+def batches_to_embed(
+    missing: Sequence[int], count: int, batch_size: int, is_any_place_alike: bool
+) -> List[int]:
+    """The pictures to embed, batch after batch: full ones and then, if it is needed, the last one, as it was.
 
     missing: of `count` pictures, sorted
-    by_size: may full batches be made of any pictures? Then the last one of these is filled up with copies.
+
+    If no place matters, any pictures make a full batch, which copies of the last one fill up.
     """
-    full = count - count % batch_size
+    full = whole(count, batch_size)
     chosen = [i for i in missing if i < full]
-    if by_size:
+    if is_any_place_alike:
         chosen += chosen[-1:] * (-len(chosen) % batch_size)
     else:
         firsts = sorted({i - i % batch_size for i in chosen})
@@ -149,3 +165,8 @@ def batches_to_embed(missing: Sequence[int], count: int, batch_size: int, by_siz
     if any(i >= full for i in missing):
         chosen += range(full, count)
     return chosen
+
+
+def whole(count: int, batch_size: int) -> int:
+    """How many of the pictures are in full batches: all but those of a smaller last one."""
+    return count - count % batch_size

@@ -16,6 +16,7 @@ import torch
 
 from clip.attributes import ATTRIBUTE_PROMPTS, CLASS_PROMPTS, merge_sources, similarities
 from clip.embed import Clip
+from clip.embeddings import Embeddings, Kept
 from data.benchmark import Benchmark
 from data.matlab import read_mat
 from dsva.discriminant import Discriminant
@@ -78,6 +79,7 @@ def columns_by_clip(
     splits_mat: Path,
     clip_folder: Optional[str] = None,
     discriminant: Optional[Discriminant] = None,
+    kept: Optional[Kept] = None,
 ) -> np.ndarray:
     """What CLIP says of new classes: [A, n], in the units of `data.class_attributes`.
 
@@ -85,6 +87,7 @@ def columns_by_clip(
     splits_mat:   the file that describes the run's classes, made by annotate.py
     clip_folder:  None for the CLIP that they were described with
     discriminant: of the branch that counts
+    kept:         embeddings of pictures from earlier, if any are kept
     """
     by_name, by_image = recorded_similarities(splits_mat)
     by_name, by_image = by_name[known], by_image[known]  # [C, A] each
@@ -100,7 +103,8 @@ def columns_by_clip(
     columns = np.empty((len(data.attribute_names), len(new)))
     if is_pictured.any():
         pictured = [c for c in new if c.pictures]
-        columns[:, is_pictured] = columns_by_pictures(clip, pictured, by_name, by_image, data)
+        embeddings = Embeddings(clip, kept or Kept(None, Path()))
+        columns[:, is_pictured] = columns_by_pictures(embeddings, pictured, by_name, by_image, data)
     if not is_pictured.all():
         in_words = [c for c in new if not c.pictures]
         similarity = by_name if has_no_images else by_image
@@ -109,19 +113,23 @@ def columns_by_clip(
 
 
 def columns_by_pictures(
-    clip: Clip, new: Sequence[NewClass], by_name: np.ndarray, by_image: np.ndarray, data: Benchmark
+    embeddings: Embeddings,
+    new: Sequence[NewClass],
+    by_name: np.ndarray,
+    by_image: np.ndarray,
+    data: Benchmark,
 ) -> np.ndarray:
     """[A, n], as CLIP described the run's classes.  by_name, by_image: [C, A], cosines of these"""
     paths = [Path(picture) for c in new for picture in c.pictures]
     labels = np.repeat(np.arange(len(new)), [len(c.pictures) for c in new])
     attribute_prompts, class_prompts = prompts(data)
     new_by_name, new_by_image = similarities(
-        clip,
+        embeddings.clip,
         data.attribute_names,
         attribute_prompts,
         [c.words for c in new],
         class_prompts,
-        clip.loader(paths, batch_size=64, workers=0),
+        embeddings.embed(paths, batch_size=64, workers=0),
         labels,
     )
     merged = merge_sources(

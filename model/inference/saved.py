@@ -8,6 +8,7 @@ from typing import Optional, Union
 import torch
 from torch import Tensor
 
+from clip.embeddings import Kept
 from data.benchmark import Benchmark, BenchmarkFiles
 from data.pipeline import Normalize, Preprocessing, dsva_preprocessing
 from dsva.discriminant import Discriminant
@@ -35,6 +36,7 @@ class SavedRun:
     branch: str  # whose scores count
     windows: bool  # does that branch look at windows?
     calibration: float  # what is taken from the probabilities of seen classes in GZSL
+    kept: Optional[Kept] = None  # CLIP's embeddings of pictures, which new classes may be described by
 
     def __post_init__(self):
         self.device = self.data.class_attributes.device

@@ -4,6 +4,7 @@ This is the only place below the programs that knows the options' names. `opt` h
 """
 
 import math
+import os
 from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
@@ -67,10 +68,25 @@ def benchmark_files(opt: Namespace) -> BenchmarkFiles:
 
 
 def embedding_folder(opt: Namespace) -> Optional[Path]:
-    """Where CLIP's embeddings of pictures are kept, None to keep none: see support.cli.add_embedding_options."""
+    """Where CLIP's embeddings of pictures are kept, None to keep none.
+
+    `opt` is of a program with support.cli.add_embedding_options.
+    """
     if not opt.embedding_cache:
         return None
     return Path(opt.cache_dir) if opt.cache_dir else Path(opt.root) / opt.dataset / "cache"
+
+
+def embedding_folder_of(opt: Namespace, files: BenchmarkFiles) -> Optional[Path]:
+    """The same of a program that loads a saved run: beside the run's dataset, if that is there.
+
+    files: of the dataset
+    """
+    if opt.cache_dir or not opt.embedding_cache:
+        return Path(opt.cache_dir) if opt.embedding_cache else None
+    folder = files.images_mat.parent
+    dataset = folder.parent if folder.name == "files" else folder
+    return dataset / "cache" if os.path.isdir(dataset) else None
 
 
 def windows_after(opt: Namespace) -> float:

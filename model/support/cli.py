@@ -212,8 +212,11 @@ def add_clip_options(parser: argparse.ArgumentParser):
     add_embedding_options(parser)
 
 
-def add_embedding_options(parser: argparse.ArgumentParser):
-    """Where CLIP's embeddings of pictures are kept, of the programs that embed some."""
+def add_embedding_options(parser):
+    """Where CLIP's embeddings of pictures are kept, of the programs that embed some.
+
+    parser: a parser, or a group of one
+    """
     parser.add_argument(
         "--embedding_cache",
         action=argparse.BooleanOptionalAction,

@@ -51,7 +51,10 @@ def device_name(device: torch.device) -> str:
 
 
 def processor(device: torch.device) -> str:
-    """What computes in one process. Another one, or another number of threads, may add up in another order."""
+    """What computes in one process.
+
+    Another one, or another number of threads, may add up in another order.
+    """
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return f"{processor_name()}, {torch.get_num_threads()} threads"

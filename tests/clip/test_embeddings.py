@@ -14,7 +14,7 @@ from PIL import Image
 from clip import embedding_file
 from clip.embed import Clip
 from clip.embedding_file import EmbeddingFile
-from clip.embeddings import Embeddings, batches_to_embed
+from clip.embeddings import Embeddings, Kept, batches_to_embed
 from helpers import FakeClip, write_whole_clip
 from support.errors import InputError
 
@@ -44,18 +44,18 @@ def write_pictures(folder: Path, seed=0) -> list:
     return found
 
 
-def open_all(clip, root: Path, folder="cache") -> Embeddings:
-    return Embeddings(clip, root / folder, root / "images")
+def open_all(clip, root: Path) -> Embeddings:
+    return Embeddings(clip, Kept(root / "cache", root / "images"))
 
 
-def embed(clip, root: Path, paths, batch_size=4, **how):
+def embed(clip, root: Path, paths, batch_size=4):
     """The vectors, and of how many pictures they were there already."""
-    embeddings = open_all(clip, root, **how)
-    return embeddings.embed(paths, batch_size, workers=0), embeddings.reused
+    embeddings = open_all(clip, root)
+    return embeddings.embed(paths, batch_size, workers=0), embeddings.kept.reused
 
 
 def embed_without(clip, paths, batch_size=4):
-    return Embeddings(clip, None, Path("/")).embed(paths, batch_size, workers=0)
+    return Embeddings(clip, Kept(None, Path("/"))).embed(paths, batch_size, workers=0)
 
 
 def file_of(root: Path) -> Path:
@@ -67,9 +67,7 @@ def file_of(root: Path) -> Path:
 
 
 @pytest.mark.parametrize("batch_size", [1, 4, 5, 13, 64])
-def test_with_and_without_the_cache_the_vectors_are_equal_to_the_last_bit(
-    clip, tmp_path, paths, batch_size
-):
+def test_with_and_without_the_cache_the_vectors_are_equal_to_the_last_bit(clip, tmp_path, paths, batch_size):
     """Also where other pictures are kept already, and in other places of a batch."""
     some = [paths[i] for i in (7, 2, 11, 0, 5, 3, 9)]
     for chosen in (some, paths, paths[::-1], paths[3:11], paths):
@@ -111,10 +109,10 @@ def test_where_the_place_in_a_batch_matters_a_vector_serves_the_same_batch_only(
 
 
 def test_full_batches_are_filled_up_and_the_last_one_stays_as_it_was():
-    assert batches_to_embed([0, 2, 5, 9], 10, 4, by_size=True) == [0, 2, 5, 5, 8, 9]
-    assert batches_to_embed([0, 2, 5], 10, 4, by_size=True) == [0, 2, 5, 5]
-    assert batches_to_embed([5, 9], 10, 4, by_size=False) == [4, 5, 6, 7, 8, 9]
-    assert batches_to_embed([], 10, 4, by_size=True) == []
+    assert batches_to_embed([0, 2, 5, 9], 10, 4, is_any_place_alike=True) == [0, 2, 5, 5, 8, 9]
+    assert batches_to_embed([0, 2, 5], 10, 4, is_any_place_alike=True) == [0, 2, 5, 5]
+    assert batches_to_embed([5, 9], 10, 4, is_any_place_alike=False) == [4, 5, 6, 7, 8, 9]
+    assert batches_to_embed([], 10, 4, is_any_place_alike=True) == []
 
 
 # ---- what changes ----------------------------------------------------------------------------------
@@ -165,6 +163,7 @@ def test_a_missing_picture_is_named(clip, tmp_path, paths):
 
 
 # ---- damage, and what comes from outside -----------------------------------------------------------
+
 
 @pytest.mark.parametrize(
     "content",
@@ -231,11 +230,11 @@ def test_what_an_interrupted_program_has_embedded_is_kept(clip, tmp_path, paths,
 def test_processes_at_once_wait_for_each_other(clip, tmp_path, paths):
     code = (
         "import torch; from pathlib import Path; from clip.embed import Clip\n"
-        "from clip.embeddings import Embeddings\n"
+        "from clip.embeddings import Embeddings, Kept\n"
         f"clip, root = Clip({str(clip.folder)!r}, torch.device('cpu')), Path({str(tmp_path)!r})\n"
-        "embeddings = Embeddings(clip, root / 'cache', root / 'images')\n"
-        f"embeddings.embed([Path(path) for path in {list(map(str, paths))!r}], 4, 0)\n"
-        "embeddings.print_summary()"
+        "kept = Kept(root / 'cache', root / 'images')\n"
+        f"Embeddings(clip, kept).embed([Path(path) for path in {list(map(str, paths))!r}], 4, 0)\n"
+        "kept.print_summary()"
     )
     environment = {**os.environ, "PYTHONPATH": str(REPOSITORY / "model"), "OMP_NUM_THREADS": "1"}
     started = []
@@ -253,7 +252,7 @@ def test_where_the_folder_cannot_be_written_it_goes_on_and_says_so_once(clip, tm
     embeddings = open_all(clip, tmp_path)
     for chosen in (paths[:8], paths):
         assert torch.equal(embeddings.embed(chosen, 4, 0), embed_without(clip, chosen))
-    assert embeddings.reused == 8
+    assert embeddings.kept.reused == 8
     said = capsys.readouterr().out
     assert said.count("note: CLIP's embeddings are not kept for later") == 1 and "--cache_dir" in said
 
@@ -284,7 +283,7 @@ def test_a_read_only_cache_that_has_all_is_used_in_silence(clip, tmp_path, paths
     monkeypatch.setattr(embedding_file, "hold", None)
     embeddings = open_all(clip, tmp_path)
     embeddings.embed(paths, 4, 0)
-    embeddings.print_summary()
+    embeddings.kept.print_summary()
     assert capsys.readouterr().out == (
         f"cache   13 of 13 embeddings of images from earlier, in {tmp_path / 'cache'}\n"
     )
