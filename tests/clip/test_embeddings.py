@@ -4,17 +4,21 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from PIL import Image
 
 from clip import embedding_file
 from clip.embed import Clip
 from clip.embedding_file import EmbeddingFile
 from clip.embeddings import Embeddings, Kept, batches_to_embed
+from fuzzing import MEMORY, nearly_json
 from helpers import FakeClip, write_whole_clip
 from support.errors import InputError
 
@@ -294,3 +298,20 @@ def test_the_file_says_what_made_it(clip, tmp_path, paths):
     first = json.loads(file_of(tmp_path).read_text().splitlines()[0])
     assert first["weights"] == list(clip.weights_sha256().values()) and first["dimensions"] == 16
     assert first["preprocessing"]["size"] == 32 and first["precision"] == "torch.float32"
+
+
+@settings(
+    max_examples=60, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+)
+@given(data=st.data())
+def test_a_file_that_is_nearly_right_leads_to_the_right_vectors(clip, data):
+    with tempfile.TemporaryDirectory(dir=MEMORY) as place:
+        root = Path(place)
+        paths = write_pictures(root / "images")
+        expected, _ = embed(clip, root, paths)
+        file = file_of(root)
+        lines = [json.loads(line) for line in file.read_text().splitlines()]
+        file.write_bytes(data.draw(nearly_json(lines, lines=True)))
+        for _ in range(2):
+            vectors, _ = embed(clip, root, paths)
+            assert torch.equal(vectors, expected)
