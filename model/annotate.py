@@ -44,7 +44,7 @@ from clip.description import Annotation, agreement, closest_pairs, cosines, draw
 from clip.embed import Clip
 from clip.embeddings import Embeddings, Kept
 from data.benchmark import readable
-from data.class_images import SOURCES, ClassImages, images_to_describe
+from data.describing import SOURCES, ClassImages, images_to_describe
 from data.matlab import cell_array, read_mat, strings
 from runs.settings import benchmark_files, embedding_folder
 from support.cli import Help, Parser, add_clip_options, add_data_options, number, path
