@@ -24,9 +24,9 @@ from data.pipeline import Images
 from dsva.discriminant import Discriminant
 from inference.new_classes import NewClass
 from inference.new_columns import class_vectors, columns_by_clip
-from inference.saved import SavedRun, load_saved
+from inference.saved import SavedRun, kept_embeddings, load_saved
 from runs.chosen import chosen_checkpoint
-from support.cli import WORKERS, Parser, number, path
+from support.cli import WORKERS, Parser, add_embedding_options, number, path
 from support.errors import InputError, exits_cleanly
 from support.files import write_json
 from support.machine import circumstances, pick_device
@@ -40,6 +40,7 @@ TYPICAL = 0.5  # an attribute is part of a description if it shows in this share
 def main(arguments=None):
     opt = get_options(arguments)
     run = load_saved(opt.resume, pick_device(opt.device), opt.data, MOVED)
+    run.kept = kept_embeddings(run, opt.embedding_cache, opt.cache_dir)
     data = run.dataset.load(MOVED)
     read = np.flatnonzero(np.isin(data.labels, data.unseen))
     check_images_are_there([data.image_paths[i] for i in read], MOVED)
@@ -55,6 +56,7 @@ def main(arguments=None):
     ways = [key for key in rows[0] if key not in ("class", "images")]
     mean = {way: np.mean([row[way] for row in rows], axis=0).tolist() for way in ways}
     chance = 100 / len(data.unseen)
+    run.kept.print_summary()
     print_table(rows, mean, chance)
     if opt.output:
         result = {"mean": mean, "chance": chance, "classes": rows, "options": vars(opt)}
@@ -99,6 +101,7 @@ def get_options(arguments=None) -> argparse.Namespace:
         "--workers", type=number(int, 0), default=WORKERS, help="processes that decode images"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
+    add_embedding_options(parser)
     opt = parser.parse_args(arguments)
     opt.resume = chosen_checkpoint(opt.resume)
     return opt
@@ -172,7 +175,7 @@ def measure(
     files = [str(data.image_paths[i]) for i in pictures]
     new = ways_to_describe(name, files, shown, data.attribute_names)
     others = np.setdiff1d(np.arange(len(data.class_names)), c)
-    added = columns_by_clip(list(new.values()), others, data, clip, run.discriminant)  # [A, ways]
+    added = columns_by_clip(list(new.values()), others, data, clip, run.discriminant, run.kept)  # [A, ways]
     columns = {"run's own": data.class_attributes[:, c].cpu().numpy(), **dict(zip(new, added.T))}
 
     row = {"class": readable(name), "images": int(is_tested.sum())}

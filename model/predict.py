@@ -44,7 +44,7 @@ from inference.predictions import (
     print_prediction_summary,
     table_columns,
 )
-from inference.saved import load_saved
+from inference.saved import kept_embeddings, load_saved
 from inference.scenes import open_scene
 from inference.tiles import NO_DATA, Grid, classify_tiles
 from runs.chosen import chosen_checkpoint
@@ -60,7 +60,11 @@ from support.errors import InputError, exits_cleanly
 from support.machine import pick_device
 from support.processes import gather_stream, init_processes, progress, rank, rank_zero
 
-NO_INFLUENCE = ("paths", "output", "device", "workers", "batch_size", "strict")  # on what an image is called
+# Options without influence on what an image is called.
+NO_INFLUENCE = (
+    *("paths", "output", "device", "workers", "batch_size", "strict"),
+    *("embedding_cache", "cache_dir"),
+)
 
 
 @exits_cleanly
@@ -70,11 +74,13 @@ def main(arguments=None):
     images = count_images(opt.paths)
     added = [parse(text) for text in opt.add_class]
     run = load_saved(opt.resume, device)
+    run.kept = kept_embeddings(run, opt.embedding_cache, opt.cache_dir)
     by_default = opt.classes is None
     opt.classes = opt.classes or default_classes(run)
     candidates = choose_candidates(
         run, opt.classes, opt.without, added, opt.class_values, opt.clip, opt.calibrated_stacking
     )
+    run.kept.print_summary()
     classifier = Classifier(run, candidates)
     predictions = rank_zero(open_predictions, opt, candidates)
     if opt.tile:

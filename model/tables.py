@@ -148,8 +148,11 @@ class RunScores:
 
 
 def finished_runs(folder: Path) -> List[Path]:
-    """The folder's own run, or those of its divisions and seeds, as far as they are finished."""
-    inner = sorted(folder.glob("division-*_seed-*"))
+    """The folder's own run, or those of its divisions and seeds, as far as they are finished.
+
+    A baseline has divisions without seeds.
+    """
+    inner = sorted(folder.glob("division-*"))
     return [place for place in inner or [folder] if (place / "results.json").is_file()]
 
 

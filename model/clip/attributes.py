@@ -4,7 +4,7 @@ Shapes: `n` images, `A` attributes, `C` classes, `P` dimensions of CLIP's common
 """
 
 from pathlib import Path
-from typing import Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 from torch import Tensor
@@ -98,21 +98,20 @@ def similarities(
     prompts: Sequence[str],
     words: Sequence[str],
     class_prompts: Sequence[str],
-    batches: Iterable[Tuple[Tensor, Tensor]],
+    image_vectors: Tensor,
     labels: np.ndarray,
 ) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cosines of attribute sentences with class sentences and with images.
 
-    words:   what stands for each of the C classes in sentences
-    batches: of the n images, from `clip.loader`
-    labels:  [n], class of each image
+    words:         what stands for each of the C classes in sentences
+    image_vectors: [n, P] of the images, as CLIP embeds them
+    labels:        [n], class of each image
 
     Returns by_name [C, A], by_image [C, A], and which classes have images, [C]: the rows of by_image that
     mean something.
     """
     attribute_vectors = clip.embed_words(attributes, prompts)  # [A, P]
     class_vectors = clip.embed_words(words, class_prompts)  # [C, P]
-    image_vectors = clip.embed_images(batches)  # [n, P]
     by_name = (class_vectors @ attribute_vectors.T).double().numpy()
     by_image = (image_vectors @ attribute_vectors.T).double().numpy()  # [n, A]
     pictured = np.isin(np.arange(len(words)), labels)

@@ -11,6 +11,7 @@ May import: support.
     classes.py     classes by their attributes, without images
     checks.py      what the parts of a benchmark must be
     divisions.py   random divisions into seen and unseen classes
+    describing.py  which images describe the classes
     folders.py     the images of a new dataset: a folder for each class
     cache.py       pictures that are kept decoded: decoded.py in one array, decoding.py makes them,
                    store.py is the file

@@ -73,23 +73,28 @@ class Benchmark(Classes):
 # ---- reading ---------------------------------------------------------------------------------------
 
 
-def load_benchmark(files: BenchmarkFiles, needs_images: bool = True) -> Benchmark:
+def load_benchmark(files: BenchmarkFiles, needs_images: bool = True, described: bool = True) -> Benchmark:
     """Read one benchmark and check that its parts fit together.
 
     needs_images: must all images be there? A program that reads some of them alone checks these itself.
+    described:    do its classes have attributes? Without, none are read, nor the groups file:
+                  `class_attributes` is [0, C].
 
     Raises InputError that names the file and the key.
     """
     columns = [f"{name}_{files.random_id}" for name in SPLITS]
     # `features`, half a gigabyte, is never needed
     images = read_mat(files.images_mat, ["labels", "image_files"])
+    description = ["att"] if described else []
     table = read_mat(
         files.splits_mat,
-        ["att", "allclasses_names", *columns],
-        optional=[*ATTRIBUTE_NAMES, *SIMILARITIES, "provenance"],
+        [*description, "allclasses_names", *columns],
+        optional=[*ATTRIBUTE_NAMES, *SIMILARITIES, "provenance"] if described else [],
     )
     image_files = strings(images["image_files"])
     class_names = read_class_names(table, files.splits_mat, files.images_mat)
+    if not described:
+        table["att"] = np.zeros((0, len(class_names)))
     splits = {}
     for name, column in zip(SPLITS, columns):
         where = f"{column} in {files.splits_mat}"
@@ -102,7 +107,7 @@ def load_benchmark(files: BenchmarkFiles, needs_images: bool = True) -> Benchmar
         class_names=class_names,
         class_attributes=attribute_matrix(table["att"], len(class_names), files.splits_mat),
         attribute_names=attribute_names(table),
-        groups=read_groups(files.groups_json),
+        groups=read_groups(files.groups_json) if described else {},
         provenance=read_provenance(table, files.splits_mat),
         similarities=read_similarities(table, files.splits_mat),
         splits=splits,
@@ -111,7 +116,8 @@ def load_benchmark(files: BenchmarkFiles, needs_images: bool = True) -> Benchmar
     check_benchmark(benchmark, files)
     if needs_images:
         check_images_are_there(benchmark.image_paths)
-    note_scale(benchmark.class_attributes.numpy(), files.splits_mat)
+    if described:
+        note_scale(benchmark.class_attributes.numpy(), files.splits_mat)
     return benchmark
 
 
@@ -151,13 +157,14 @@ def attribute_names(table: Dict[str, np.ndarray]) -> List[str]:
 def check_benchmark(benchmark: Benchmark, files: BenchmarkFiles):
     """Raise InputError if the parts of a benchmark do not fit together."""
     check_not_empty(benchmark.splits, files.random_id, files.splits_mat)
-    check_attributes(
-        len(benchmark.class_attributes),
-        benchmark.attribute_names,
-        benchmark.groups,
-        files.splits_mat,
-        files.groups_json,
-    )
+    if benchmark.groups:
+        check_attributes(
+            len(benchmark.class_attributes),
+            benchmark.attribute_names,
+            benchmark.groups,
+            files.splits_mat,
+            files.groups_json,
+        )
     check_division(benchmark.provenance, files.random_id, files.splits_mat)
     check_seen_and_unseen(
         benchmark.splits,

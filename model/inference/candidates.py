@@ -94,7 +94,8 @@ def choose_candidates(
 
     columns = [matrix[:, own]]  # [A, ...] each
     if added:
-        columns.append(columns_by_clip(added, reference, data, clip_folder, run.discriminant))
+        new_columns = columns_by_clip(added, reference, data, clip_folder, run.discriminant, run.kept)
+        columns.append(new_columns)
     columns += [column[:, None] for column in by_hand.values()]
     kinds = ["seen" if c in data.seen else "unseen" for c in own]
     kinds += [new.source() for new in added]
@@ -126,11 +127,8 @@ def classes_to_compare(data: Classes, known: np.ndarray) -> np.ndarray:
     is printed. Where the run's classes were described by images, those that were are counted.
     """
     is_described = np.full(len(data.class_names), True)
-    if data.similarities is not None:
-        by_image = data.similarities[1]  # [C, A]
-        has_images = np.isfinite(by_image).all(axis=1) & by_image.any(axis=1)
-        if has_images.any():
-            is_described = has_images
+    if data.similarities is not None and data.similarities.has_images.any():
+        is_described = data.similarities.has_images
     if is_described[known].sum() >= min(ENOUGH_TO_COMPARE, is_described.sum()):
         return known
     print(

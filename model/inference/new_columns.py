@@ -16,6 +16,7 @@ import torch
 
 from clip.attributes import ATTRIBUTE_PROMPTS, CLASS_PROMPTS, merge_sources, similarities
 from clip.embed import Clip
+from clip.embeddings import Embeddings, Kept
 from data.classes import Classes, Similarities
 from data.names import find_class, suggest
 from dsva.discriminant import Discriminant
@@ -77,12 +78,14 @@ def columns_by_clip(
     data: Classes,
     clip_folder: Optional[str] = None,
     discriminant: Optional[Discriminant] = None,
+    kept: Optional[Kept] = None,
 ) -> np.ndarray:
     """What CLIP says of new classes: [A, n], in the units of `data.class_attributes`.
 
     known:        numbers of the run's classes that the new ones are compared with
     clip_folder:  None for the CLIP that they were described with
     discriminant: of the branch that counts
+    kept:         embeddings of pictures from earlier, if any are kept
     """
     recorded = recorded_similarities(data)
     by_name = recorded.by_name[known]  # [C, A]
@@ -100,7 +103,10 @@ def columns_by_clip(
     columns = np.empty((len(data.attribute_names), len(new)))
     if is_pictured.any():
         pictured = [c for c in new if c.pictures]
-        columns[:, is_pictured] = columns_by_pictures(clip, pictured, by_name, by_image, has_images, data)
+        embeddings = Embeddings(clip, kept or Kept(None, Path()))
+        columns[:, is_pictured] = columns_by_pictures(
+            embeddings, pictured, by_name, by_image, has_images, data
+        )
     if not is_pictured.all():
         in_words = [c for c in new if not c.pictures]
         similarity = by_name if has_no_images else by_image[has_images]
@@ -109,7 +115,7 @@ def columns_by_clip(
 
 
 def columns_by_pictures(
-    clip: Clip,
+    embeddings: Embeddings,
     new: Sequence[NewClass],
     by_name: np.ndarray,
     by_image: np.ndarray,
@@ -124,12 +130,12 @@ def columns_by_pictures(
     labels = np.repeat(np.arange(len(new)), [len(c.pictures) for c in new])
     attribute_prompts, class_prompts = prompts(data)
     new_by_name, new_by_image, all_pictured = similarities(
-        clip,
+        embeddings.clip,
         data.attribute_names,
         attribute_prompts,
         [c.words for c in new],
         class_prompts,
-        clip.loader(paths, batch_size=64, workers=0),
+        embeddings.embed(paths, batch_size=64, workers=0),
         labels,
     )
     merged = merge_sources(

@@ -11,6 +11,7 @@ from typing import Mapping, Optional, Union
 import torch
 from torch import Tensor
 
+from clip.embeddings import Kept
 from data.benchmark import Benchmark
 from data.classes import Classes
 from data.pipeline import Normalize, Preprocessing, dsva_preprocessing
@@ -36,6 +37,7 @@ class SavedRun:
     branch: str  # whose scores count
     windows: bool  # does that branch look at windows?
     calibration: float  # what is taken from the probabilities of seen classes in GZSL
+    kept: Optional[Kept] = None  # CLIP's embeddings of pictures, which new classes may be described by
 
     def __post_init__(self):
         self.device = self.data.class_attributes.device
@@ -111,6 +113,20 @@ class SavedDataset:
                 "descriptions made anew belong into a file of another name (annotate.py --output)"
             )
         return build_data(files, self.settings.only_groups, self.device, needs_images=False)
+
+
+def kept_embeddings(run: SavedRun, is_wanted: bool, folder: Optional[str]) -> Kept:
+    """Where CLIP's embeddings of pictures are kept, for `SavedRun.kept`.
+
+    is_wanted: is any to be kept?
+    folder:    by default beside the run's dataset, if that is there
+    """
+    files = run.dataset.settings.files
+    place = files.images_mat.parent
+    dataset = place.parent if place.name == "files" else place
+    beside = dataset / "cache" if os.path.isdir(dataset) else None
+    chosen = Path(folder) if folder else beside
+    return Kept(chosen if is_wanted else None, files.image_root)
 
 
 def load_saved(

@@ -123,6 +123,16 @@ def benchmark_files(opt: Namespace) -> BenchmarkFiles:
     )
 
 
+def embedding_folder(opt: Namespace) -> Optional[Path]:
+    """Where CLIP's embeddings of pictures are kept, None to keep none.
+
+    `opt` is of a program with support.cli.add_embedding_options.
+    """
+    if not opt.embedding_cache:
+        return None
+    return Path(opt.cache_dir) if opt.cache_dir else Path(opt.root) / opt.dataset / "cache"
+
+
 def windows_after(opt: Namespace) -> float:
     """The last epoch without windows. As published, 0 means never, as does leaving the option out."""
     return opt.pro_start_epoch if opt.pro_start_epoch else math.inf
@@ -167,17 +177,20 @@ def divisions_and_seeds(opt: Namespace) -> Dict[str, Namespace]:
     """Options of each division and seed, {"division-0_seed-1": ...}; {} if there is but one training."""
     if opt.seeds == 1 and isinstance(opt.random_id, int):
         return {}
-    if opt.random_id == "all":
-        divisions = divisions_of(benchmark_files(with_options(opt, random_id=0)).splits_mat)
-    else:
-        divisions = opt.random_id if isinstance(opt.random_id, list) else [opt.random_id]
     first = 1 if opt.manualSeed is None else opt.manualSeed
     parts = {}
-    for division in divisions:
+    for division in divisions_to_run(opt):
         for seed in range(first, first + opt.seeds):
             part = with_options(opt, random_id=division, manualSeed=seed, seeds=1)
             parts[f"division-{division}_seed-{seed}"] = part
     return parts
+
+
+def divisions_to_run(opt: Namespace) -> List[int]:
+    """Those of --random_id, which is one, a list of them, or "all"."""
+    if opt.random_id == "all":
+        return divisions_of(benchmark_files(with_options(opt, random_id=0)).splits_mat)
+    return opt.random_id if isinstance(opt.random_id, list) else [opt.random_id]
 
 
 def with_options(opt: Namespace, **values) -> Namespace:

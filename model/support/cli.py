@@ -209,6 +209,26 @@ def add_clip_options(parser: argparse.ArgumentParser):
         default=64,
         help="images CLIP sees at once",
     )
+    add_embedding_options(parser)
+
+
+def add_embedding_options(parser):
+    """Where CLIP's embeddings of pictures are kept, of the programs that embed some.
+
+    parser: a parser, or a group of one
+    """
+    parser.add_argument(
+        "--embedding_cache",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="keep CLIP's embeddings of images, and use those that any program has kept: no number changes",
+    )
+    parser.add_argument(
+        "--cache_dir",
+        type=path,
+        metavar="FOLDER",
+        help="where they are kept (default: <root>/<dataset>/cache)",
+    )
 
 
 def add_candidate_options(parser: argparse.ArgumentParser):
@@ -250,6 +270,7 @@ def add_candidate_options(parser: argparse.ArgumentParser):
         metavar="FOLDER",
         help="CLIP for the added classes (default: the one that described the run's)",
     )
+    add_embedding_options(classes)
     classes.add_argument(
         "--calibrated_stacking",
         type=number(float, -math.inf),

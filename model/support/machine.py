@@ -45,12 +45,19 @@ def circumstances() -> Dict[str, Any]:
 
 
 def device_name(device: torch.device) -> str:
-    """What computes. Another processor, or another number of threads, may add up in another order."""
-    if device.type == "cuda":
-        name = torch.cuda.get_device_name(device)
-    else:
-        name = f"{processor_name()}, {torch.get_num_threads()} threads"
+    """What computes, and how many of it."""
+    name = processor(device)
     return f"{world_size()} x {name}" if world_size() > 1 else name
+
+
+def processor(device: torch.device) -> str:
+    """What computes in one process.
+
+    Another one, or another number of threads, may add up in another order.
+    """
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{processor_name()}, {torch.get_num_threads()} threads"
 
 
 def processor_name() -> str:

@@ -165,7 +165,7 @@ def gather_stream(results: Iterator) -> Iterator:
     is_over = False
     while not is_over:
         this_round = all_gather(next(results, None))
-        is_over = None in this_round
+        is_over = any(result is None for result in this_round)  # `in` would compare tensors
         yield from (result for result in this_round if result is not None)
 
 
