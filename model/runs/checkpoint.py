@@ -14,7 +14,8 @@ from torch import nn
 from transformers import CLIPVisionConfig
 
 from clip.checkpoint import build_tower, check_finite_weights
-from clip.kinds import PLACEHOLDERS, kind_of
+from clip.file_kinds import PLACEHOLDERS
+from clip.kinds import kind_of
 from dsva.network import DSVA
 from support.errors import InputError, first_line
 from support.files import atomic
