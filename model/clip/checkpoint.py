@@ -11,16 +11,8 @@ from torch import Tensor, nn
 from transformers import CLIPModel, CLIPVisionConfig, CLIPVisionModel, PreTrainedModel
 from transformers.utils import logging as transformers_logging
 
-from clip.kinds import (
-    PLACEHOLDERS,
-    TORCH,
-    Kind,
-    kind_of,
-    kind_of_file,
-    kind_of_names,
-    loaded_files,
-    shards_problem,
-)
+from clip.file_kinds import PLACEHOLDERS, Kind, kind_of_file, kind_of_names
+from clip.kinds import TORCH, kind_of, loaded_files, shards_problem
 from clip.processor import Processor, load_processor
 from clip.weight_names import Content
 from support.errors import InputError, first_line

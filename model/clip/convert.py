@@ -18,7 +18,8 @@ from torch import Tensor
 from transformers import CLIPConfig, CLIPModel
 
 from clip.checkpoint import check_finite_weights
-from clip.kinds import PLACEHOLDERS, kind_of
+from clip.file_kinds import PLACEHOLDERS
+from clip.kinds import kind_of
 from support.errors import InputError, first_line
 from support.untrusted import check_archive
 

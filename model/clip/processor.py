@@ -10,7 +10,7 @@ from typing import Any, Dict, List, Optional, Tuple
 
 from transformers import CLIPTokenizerFast
 
-from clip.kinds import PLACEHOLDERS, kind_of_file
+from clip.file_kinds import PLACEHOLDERS, kind_of_file
 from data.pipeline import NORMALIZATIONS, Preprocessing
 from support.errors import InputError, first_line
 from support.files import read_json

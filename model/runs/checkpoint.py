@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from transformers import CLIPVisionConfig
 
 from clip.checkpoint import build_tower, check_finite_weights
-from clip.kinds import PLACEHOLDERS, kind_of
+from clip.file_kinds import PLACEHOLDERS
+from clip.kinds import kind_of
 from data.classes import Classes
 from dsva.network import DSVA
 from runs import saved_classes
