@@ -83,6 +83,7 @@ def annotate(opt: argparse.Namespace):
     paths, labels, division = images_to_describe(opt.source, files, len(classes))
 
     clip = Clip(opt.clip, device)
+    clip.preprocessing = clip.preprocessing.of_bands(opt.bands)
     by_name, by_image = similarities(
         clip,
         attributes,

@@ -27,7 +27,7 @@ from clip.state import load_state, refuse_other_options, remove_state, save_stat
 from clip.teachers import make_teachers, read_image_vectors, read_teacher
 from clip.tokenizer import SMALLEST_VOCABULARY
 from clip.training_log import count_captions, count_parameters, print_start, shown_epoch
-from support.cli import WORKERS, Help, Parser, number, path
+from support.cli import WORKERS, Help, Parser, add_bands_option, number, path
 from support.errors import InputError, exits_cleanly
 from support.files import read_json, write_json
 from support.machine import circumstances, pick_device
@@ -140,6 +140,7 @@ def add_paths(group):
         required=True,
         help="folder that the captions file's image names are relative to",
     )
+    add_bands_option(group)
     add(
         "--captions",
         type=path,
@@ -347,7 +348,7 @@ def load_test(opt, model: CLIPModel, captions: CaptionsByImage, tokenizer, devic
 
 def load_images(opt, captions: CaptionsByImage, size: int, device: torch.device) -> PictureBatches:
     paths = [Path(opt.images) / image for image in captions]
-    return PictureBatches(paths, size, opt.cache_gb, opt.workers, device)
+    return PictureBatches(paths, size, opt.cache_gb, opt.workers, device, opt.bands)
 
 
 # ---- what is written -------------------------------------------------------------------------------

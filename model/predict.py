@@ -38,7 +38,7 @@ from inference.predictions import (
 from inference.saved import load_saved
 from inference.scenes import open_scene
 from inference.tiles import NO_DATA, Grid, classify_tiles
-from support.cli import WORKERS, Parser, number, path
+from support.cli import WORKERS, Parser, add_bands_option, number, path
 from support.errors import InputError, exits_cleanly
 from support.machine import pick_device
 from support.processes import gather_stream, init_processes, progress, rank, rank_zero
@@ -53,6 +53,9 @@ def main(arguments=None):
     images = count_images(opt.paths)
     added = [parse(text) for text in opt.add_class]
     run = load_saved(opt.resume, device)
+    if opt.bands is None and run.preprocessing.bands:
+        opt.bands = list(run.preprocessing.bands)
+    run.preprocessing = run.preprocessing.of_bands(opt.bands)
     candidates = choose_candidates(
         run, opt.classes, opt.without, added, opt.class_values, opt.clip, opt.calibrated_stacking
     )
@@ -146,6 +149,7 @@ def get_options(arguments=None) -> argparse.Namespace:
         "(default: the run's)",
     )
 
+    add_bands_option(parser)
     lines = parser.add_argument_group("what is told of an image")
     lines.add_argument("--top", type=number(int, 1), default=3, help="classes (default: 3)")
     lines.add_argument(
@@ -284,7 +288,7 @@ def map_scenes(opt: argparse.Namespace, folder: Path, classifier: Classifier) ->
     unreadable = 0
     for file in walk(opt.paths):
         try:
-            scene = open_scene(file)
+            scene = open_scene(file, opt.bands)
             width, height = scene.size
             grid = Grid(width, height, opt.tile, opt.stride)
             probabilities = classify_tiles(

@@ -25,7 +25,7 @@ from data.pipeline import Preprocessing, cut, load_image
 from dsva.metrics import localization
 from inference.saved import load_saved
 from pages.panels import choose_images, draw_panel, look, predicted_class, stack
-from support.cli import REPOSITORY, Parser, number, path
+from support.cli import REPOSITORY, Parser, add_bands_option, number, path
 from support.errors import InputError, exits_cleanly, first_line
 from support.files import atomic, write_json
 from support.machine import pick_device
@@ -41,6 +41,8 @@ MEASURES = ("hit", "area", "iou", "iou_chance")  # of `localization`
 def main(arguments=None):
     opt = get_options(arguments)
     run = load_saved(Path(opt.resume), pick_device(opt.device))
+    if opt.bands:
+        run.preprocessing = run.preprocessing.of_bands(opt.bands)
     chosen: Sequence[Tuple[Path, Optional[int]]]
     if opt.images:
         chosen = own_images(opt.images)
@@ -127,6 +129,7 @@ def get_options(arguments=None) -> argparse.Namespace:
         type=path,
         help="folder for the pictures (default: attention/ beside the checkpoint)",
     )
+    add_bands_option(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
     return parser.parse_args(arguments)
 

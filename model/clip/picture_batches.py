@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from data.bands import Bands
 from data.pipeline import NORMALIZATIONS, Images, Normalize, Preprocessing
 from support.processes import all_reduce, progress, shard
 
@@ -21,10 +22,21 @@ class PictureBatches:
     normalize: makes of them, augmented or not, what CLIP's vision tower takes
     """
 
-    def __init__(self, paths: Sequence[Path], size: int, cache_gb: float, workers: int, device: torch.device):
-        """size: S;  cache_gb: memory for decoded pictures, in 10^9 bytes;  workers: processes that decode"""
+    def __init__(
+        self,
+        paths: Sequence[Path],
+        size: int,
+        cache_gb: float,
+        workers: int,
+        device: torch.device,
+        bands: Optional[Bands] = None,
+    ):
+        """size: S;  cache_gb: memory for decoded pictures, in 10^9 bytes;  workers: processes that decode
+
+        bands: that are red, green and blue, if not the first three
+        """
         mean, std = NORMALIZATIONS["clip"]
-        how = Preprocessing(size=size, shorter_side=size, mean=mean, std=std, bicubic=True)
+        how = Preprocessing(size=size, shorter_side=size, mean=mean, std=std, bicubic=True).of_bands(bands)
         self.pictures = Images(paths, how)
         self.workers = workers
         self.device = device

@@ -11,6 +11,8 @@ import numpy as np
 from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
+from data.stretch import is_other
+
 TIFF_BEGINS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 BITS, EXTRA, SAMPLES, PLANES, FORMAT, NODATA = 258, 338, 277, 284, 339, 42113  # numbers of tags
 TYPES = {1: "uint", 2: "int", 3: "float"}  # of the tag FORMAT
@@ -98,10 +100,10 @@ def deep_values(path: Path, image: Image.Image) -> Tuple[np.ndarray, np.ndarray,
         tags = layout_of_tags(image.tag_v2)
         values = typed(values, tags.type)
         if tags.nodata is not None:
-            valid = (values != tags.nodata).any(axis=2)
+            valid = is_other(values, tags.nodata)
     transparent = image.info.get("transparency")  # of a PNG: a value, or one of each band
     if transparent is not None and not is_marked:
-        valid &= (values != np.array(transparent)).any(axis=2)
+        valid &= is_other(values, transparent)
     return values, valid, is_marked
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from data.bands import Bands, choose_bands, is_transparency, say_left_out
-from data.stretch import LONGEST, Stretch, find_stretch
+from data.stretch import LONGEST, Stretch, find_stretch, is_other
 from support.errors import InputError
 
 try:
@@ -98,13 +98,13 @@ class Raster:
             return raster.read(self.bands, **what).transpose(1, 2, 0)
 
     def valid(self, values: np.ndarray, **what) -> np.ndarray:
-        """bool [height, width]: where there are data.  values: there;  what: the same for the mask"""
-        if not self.ignores_mask:
-            with self.open() as raster:
-                return raster.dataset_mask(**what) > 0
-        if self.nodata is None:
+        """bool [height, width]: where there are data.  values: there;  what: arguments of the mask's `read`"""
+        if self.nodata is not None:  # rasterio's own mask asks the other bands, too
+            return is_other(values, self.nodata)
+        if self.ignores_mask:
             return np.ones(values.shape[:2], bool)
-        return (values != self.nodata).any(axis=2)
+        with self.open() as raster:
+            return raster.dataset_mask(**what) > 0
 
     def shape_within(self, longest: int) -> Tuple[int, int, int]:
         """C, height, width: in proportion, no side longer than this, and none larger than it is."""
@@ -133,6 +133,6 @@ class Raster:
     def has_data(self, shape: Tuple[int, int]) -> np.ndarray:
         """bool [R, L]: where the image has data."""
         values = np.empty((*shape, 0))
-        if self.ignores_mask and self.nodata is not None:
+        if self.nodata is not None:
             values = self.values(out_shape=(len(self.bands), *shape))
         return self.valid(values, out_shape=shape)

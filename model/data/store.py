@@ -129,7 +129,7 @@ class Store:
 
 
 def read_entry(numbers: Sequence[Any]) -> StoreEntry:
-    """Raises TypeError or ValueError if they are not six or seven whole numbers from 0 on that fit 64 bits."""
+    """Raises TypeError or ValueError if they are not six or seven whole numbers, from 0 on, of 64 bits."""
     entry = StoreEntry(*numbers)
     for number in entry:
         if type(number) is not int or not 0 <= number < 2**63:

@@ -1,4 +1,4 @@
-"""Values of more than 8 bits as the 8 bits that networks see. One rule, for pictures and for scenes of --tile.
+"""Values of more than 8 bits as the 8 bits that networks see. One rule, for pictures and scenes of --tile.
 
     whole numbers that all lie in 0..255   are 8-bit values in a larger type: they stay as they are
     uint16 that fills its type             loses its lower byte: percentile 98 is in the upper half
@@ -9,7 +9,7 @@ type does not say which value is white. Percentiles are of a whole picture, or o
 1024 pixels a side. NaN, infinities and what a file calls no data are left out of them, and become black.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, Sequence, Union
 
 import numpy as np
 
@@ -62,6 +62,15 @@ def find_stretch(values: np.ndarray, valid: np.ndarray) -> Stretch:
     if values.dtype.kind in "iu":
         used = (high.max() - low.min()) / 2.0**bits
     return Stretch(low, np.where(high > low, high, low + 1), used)
+
+
+def is_other(values: np.ndarray, missing: Union[float, Sequence[int]]) -> np.ndarray:
+    """bool [H, W]: where any band is another value than the missing one, which may be NaN.
+
+    values: [H, W, C];  missing: a value, or one of each band
+    """
+    same = np.isnan(values) if np.isnan(missing).any() else values == np.array(missing)
+    return ~same.all(axis=2)
 
 
 def are_8_bits(values: np.ndarray) -> bool:

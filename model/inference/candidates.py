@@ -69,7 +69,8 @@ def choose_candidates(
     columns = [matrix[:, own]]  # [A, ...] each
     if added:
         splits_mat = run.files.splits_mat
-        columns.append(columns_by_clip(added, known, data, splits_mat, clip_folder, run.discriminant))
+        bands = run.preprocessing.bands
+        columns.append(columns_by_clip(added, known, data, splits_mat, clip_folder, run.discriminant, bands))
     columns += [column[:, None] for column in by_hand.values()]
     kinds = ["seen" if c in data.seen else "unseen" for c in own]
     kinds += [new.source() for new in added]

@@ -16,6 +16,7 @@ import torch
 
 from clip.attributes import ATTRIBUTE_PROMPTS, CLASS_PROMPTS, merge_sources, similarities
 from clip.embed import Clip
+from data.bands import Bands
 from data.benchmark import Benchmark
 from data.matlab import read_mat
 from dsva.discriminant import Discriminant
@@ -78,6 +79,7 @@ def columns_by_clip(
     splits_mat: Path,
     clip_folder: Optional[str] = None,
     discriminant: Optional[Discriminant] = None,
+    bands: Optional[Bands] = None,
 ) -> np.ndarray:
     """What CLIP says of new classes: [A, n], in the units of `data.class_attributes`.
 
@@ -85,6 +87,7 @@ def columns_by_clip(
     splits_mat:   the file that describes the run's classes, made by annotate.py
     clip_folder:  None for the CLIP that they were described with
     discriminant: of the branch that counts
+    bands:        of the pictures, that are red, green and blue, if not the first three
     """
     by_name, by_image = recorded_similarities(splits_mat)
     by_name, by_image = by_name[known], by_image[known]  # [C, A] each
@@ -97,6 +100,7 @@ def columns_by_clip(
         )
     device = data.class_attributes.device
     clip = load_describing_clip(clip_folder or data.provenance.get("clip", ""), data.provenance, device)
+    clip.preprocessing = clip.preprocessing.of_bands(bands)
     columns = np.empty((len(data.attribute_names), len(new)))
     if is_pictured.any():
         pictured = [c for c in new if c.pictures]

@@ -100,7 +100,7 @@ def load_saved(checkpoint: Union[str, Path], device: torch.device) -> SavedRun:
         model=model,
         data=data,
         files=files,
-        preprocessing=dsva_preprocessing(model.tower.config.image_size, opt.normalize),
+        preprocessing=dsva_preprocessing(model.tower.config.image_size, opt.normalize, opt.bands),
         epoch=saved["epoch"],
         gzsl=opt.gzsl,
         branch=selected_branch(opt.sel_res, ["projection+window"] if windows else ["projection"]),
