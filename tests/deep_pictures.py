@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from support import notes
+
 HAS_RASTERIO = importlib.util.find_spec("rasterio") is not None
 needs_rasterio = pytest.mark.skipif(not HAS_RASTERIO, reason="rasterio is optional")
 
@@ -91,3 +93,8 @@ def stretched(values: np.ndarray) -> np.ndarray:
     """What is expected of [H, W, C]: percentiles 2 and 98 of each band become 0 and 255."""
     low, high = np.percentile(values.astype(float), (2, 98), axis=(0, 1))
     return ((values - low) / (high - low) * 255).clip(0, 255).round()
+
+
+def forget_notes():
+    """What a program prints once is printed again."""
+    notes.SAID[:] = bytes(len(notes.SAID))

@@ -98,7 +98,7 @@ class Raster:
             return raster.read(self.bands, **what).transpose(1, 2, 0)
 
     def valid(self, values: np.ndarray, **what) -> np.ndarray:
-        """bool [height, width]: where there are data.  values: there;  what: arguments of the mask's `read`"""
+        """bool [height, width]: where there are data.  values: there;  what: arguments of `dataset_mask`"""
         if self.nodata is not None:  # rasterio's own mask asks the other bands, too
             return is_other(values, self.nodata)
         if self.ignores_mask:

@@ -17,6 +17,7 @@ from data.ranges import used_range
 from data.store import Store
 from deep_pictures import (
     chunk,
+    forget_notes,
     needs_rasterio,
     photograph,
     stretched,
@@ -25,7 +26,6 @@ from deep_pictures import (
     write_tiff,
 )
 from support.errors import InputError
-from support.notes import forget_notes
 
 PHOTOGRAPH = photograph()
 ELEVEN_BITS = PHOTOGRAPH.astype(np.uint16) << 3

@@ -8,6 +8,7 @@ from PIL import Image
 
 from data.images import read_image
 from deep_pictures import (
+    forget_notes,
     needs_rasterio,
     photograph,
     stretched,
@@ -17,7 +18,6 @@ from deep_pictures import (
 )
 from inference.scenes import Picture, open_scene
 from support.errors import InputError
-from support.notes import forget_notes
 
 ELEVEN_BITS = photograph().astype(np.uint16) << 3
 
