@@ -10,8 +10,9 @@ has a line an image (predictions.jsonl) and the same as a table (predictions.csv
 probabilities, and the attributes that spoke most for the best one, each with its share of the decision.
 Started again, an interrupted prediction goes on.
 
-With --tile, each image gets NAME_classes.png, NAME_tiles.csv and, if it is a GeoTIFF and rasterio is
-installed, NAME_classes.tif.
+With --tile, each image gets NAME_classes.png and NAME_overlay.png to look at, NAME_tiles.csv, and to compute
+with NAME_raster.png and NAME_confidence.png; or, if it is a GeoTIFF and rasterio is installed,
+NAME_classes.tif and NAME_confidence.tif.
 """
 
 import argparse
@@ -26,6 +27,7 @@ import numpy as np
 from data.images import printable, walk
 from inference.candidates import Candidates, choose_candidates, fingerprint
 from inference.classifier import Classifier
+from inference.colours import read_colours
 from inference.map_files import save_map
 from inference.new_classes import parse
 from inference.predictions import (
@@ -43,7 +45,15 @@ from support.errors import InputError, exits_cleanly
 from support.machine import pick_device
 from support.processes import gather_stream, init_processes, progress, rank, rank_zero
 
-NO_INFLUENCE = ("paths", "output", "device", "workers", "batch_size", "strict")  # on what an image is called
+NO_INFLUENCE = (
+    "paths",
+    "output",
+    "device",
+    "workers",
+    "batch_size",
+    "strict",
+    "colours",
+)  # on what an image is called
 
 
 @exits_cleanly
@@ -63,10 +73,11 @@ def main(arguments=None):
     predictions = rank_zero(open_predictions, opt, candidates)
     if opt.tile:
         check_maps(opt.paths, candidates)
+        colours = read_colours(opt.colours, candidates.names)
     print_candidates(classifier)
     rank_zero(predictions.start)
     if opt.tile:
-        unreadable = map_scenes(opt, predictions.folder, classifier)
+        unreadable = map_scenes(opt, predictions.folder, classifier, colours)
     else:
         unreadable = name_images(opt, predictions, classifier, images)
     if unreadable and (opt.strict or unreadable == images):
@@ -172,6 +183,12 @@ def get_options(arguments=None) -> argparse.Namespace:
         metavar="PIXELS",
         help="from one tile to the next (default: half a tile)",
     )
+    tiles.add_argument(
+        "--colours",
+        type=path,
+        metavar="FILE.json",
+        help='of classes on the map: {"forest": "#117733"} (default: what names suggest: water is blue)',
+    )
 
     machine = parser.add_argument_group("machine")
     machine.add_argument(
@@ -182,8 +199,9 @@ def get_options(arguments=None) -> argparse.Namespace:
     )
     machine.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
     opt = parser.parse_intermixed_args(arguments)
-    if opt.stride and not opt.tile:
-        parser.error("--stride needs --tile")
+    for name in ("stride", "colours"):
+        if getattr(opt, name) and not opt.tile:
+            parser.error(f"--{name} needs --tile")
     if opt.tile:
         opt.stride = opt.stride or opt.tile // 2
         if opt.stride > opt.tile:
@@ -283,7 +301,7 @@ def check_maps(paths: List[str], candidates: Candidates):
             )
 
 
-def map_scenes(opt: argparse.Namespace, folder: Path, classifier: Classifier) -> int:
+def map_scenes(opt: argparse.Namespace, folder: Path, classifier: Classifier, colours: np.ndarray) -> int:
     """Write and print a map of classes for every image. Returns how many could not be read."""
     unreadable = 0
     for file in walk(opt.paths):
@@ -304,7 +322,8 @@ def map_scenes(opt: argparse.Namespace, folder: Path, classifier: Classifier) ->
             unreadable += 1
             print(f"error   {printable(str(error))}")
         else:
-            rank_zero(save_map, folder / Path(file).stem, scene, grid, probabilities, classifier.candidates)
+            target = folder / Path(file).stem
+            rank_zero(save_map, target, scene, grid, probabilities, classifier.candidates, colours)
     return unreadable
 
 

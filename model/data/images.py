@@ -8,7 +8,7 @@ import warnings
 import zlib
 from functools import cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Iterable, Iterator, Optional
+from typing import Iterable, Iterator, Optional, Tuple
 
 import numpy as np
 from PIL import Image, ImageOps, UnidentifiedImageError
@@ -85,6 +85,15 @@ def read_whole(path: Path, bands: Optional[Bands] = None) -> Image.Image:
         raise
     except UNREADABLE as error:
         raise InputError(f"cannot read the image {path}: {first_line(error)}") from error
+
+
+def size_of_image(path: Path) -> Tuple[int, int]:
+    """Width and height, as its head says; 0 and 0 if Pillow cannot tell."""
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except (*UNREADABLE, Image.DecompressionBombError):
+        return 0, 0
 
 
 def check_regular(path: Path):

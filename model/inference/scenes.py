@@ -91,22 +91,37 @@ def write_geotiff(
 
     classes: uint8 [R, L];  cell: side of a cell in pixels of the scene;  colours: uint8 [K, 3]
     """
+    tags = {f"class_{k}": name for k, name in enumerate(names)}
+    colour_table = {k: tuple(colour) for k, colour in enumerate(colours.tolist())}
+    with cells_on_earth(file, classes, cell, georeference, NO_DATA) as raster:
+        raster.write_colormap(1, colour_table)
+        raster.update_tags(**tags)
+
+
+def write_confidence_geotiff(file: Path, values: np.ndarray, cell: int, georeference: Dict[str, Any]):
+    """Probabilities, one pixel a cell, where the scene is on earth.  values: float32 [R, L]"""
+    with cells_on_earth(file, values, cell, georeference, None):
+        pass
+
+
+@contextmanager
+def cells_on_earth(
+    file: Path, values: np.ndarray, cell: int, georeference: Dict[str, Any], no_data: Optional[int]
+):
+    """A GeoTIFF of one band, to which more can be added.  values: [R, L]"""
     a, b, left, d, e, top = tuple(georeference["transform"])[:6]
-    height, width = classes.shape
+    height, width = values.shape
     profile = {
         "driver": "GTiff",
-        "dtype": "uint8",
+        "dtype": values.dtype,
         "count": 1,
         "height": height,
         "width": width,
-        "nodata": NO_DATA,
+        "nodata": no_data,
         "compress": "deflate",
         "crs": georeference["crs"],
         "transform": rasterio.Affine(a * cell, b * cell, left, d * cell, e * cell, top),
     }
-    tags = {f"class_{k}": name for k, name in enumerate(names)}
-    colour_table = {k: tuple(colour) for k, colour in enumerate(colours.tolist())}
     with atomic(file) as temporary, rasterio.open(temporary, "w", **profile) as raster:
-        raster.write(classes, 1)
-        raster.write_colormap(1, colour_table)
-        raster.update_tags(**tags)
+        raster.write(values, 1)
+        yield raster
