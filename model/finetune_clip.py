@@ -44,7 +44,7 @@ from clip.training_log import (
     shown_epoch,
 )
 from data.pipeline import Preprocessing
-from support.cli import WORKERS, Help, Parser, number, path
+from support.cli import WORKERS, Help, Parser, add_bands_option, number, path
 from support.errors import InputError, exits_cleanly
 from support.files import read_json, write_json
 from support.machine import circumstances, pick_device
@@ -153,6 +153,7 @@ def add_paths(group):
         required=True,
         help="folder that the captions file's image names are relative to",
     )
+    add_bands_option(group)
     add(
         "--captions",
         type=path,
@@ -355,7 +356,7 @@ def load_images(
 ) -> PictureBatches:
     """Squares of this many pixels a side, prepared otherwise as the CLIP's processor does it."""
     paths = [Path(opt.images) / image for image in captions]
-    return PictureBatches(paths, size, opt.cache_gb, opt.workers, device, like)
+    return PictureBatches(paths, size, opt.cache_gb, opt.workers, device, like, opt.bands)
 
 
 # ---- what is written -------------------------------------------------------------------------------

@@ -353,7 +353,7 @@ def part_of(opt) -> str:
 
 def open_images(opt, data, model, device) -> Images:
     """The images as the network wants them, kept where --cache says."""
-    how = dsva_preprocessing(model.tower.config.image_size, opt.normalize)
+    how = dsva_preprocessing(model.tower.config.image_size, opt.normalize, opt.bands)
     folder = None
     if opt.cache_dir:
         folder = Path(opt.cache_dir)

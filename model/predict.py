@@ -15,8 +15,9 @@ of a GZSL run. In GZSL calibrated stacking takes the run's constant from the pro
 Then each class has a calibrated_score beside its probability, classes are ranked by it, and the first one is
 not always the most probable.
 
-With --tile, each image gets NAME_classes.png, NAME_tiles.csv and, if it is a GeoTIFF and rasterio is
-installed, NAME_classes.tif.
+With --tile, each image gets NAME_classes.png and NAME_overlay.png to look at, NAME_tiles.csv, and to compute
+with NAME_raster.png and NAME_confidence.png; or, if it is a GeoTIFF and rasterio is installed,
+NAME_classes.tif and NAME_confidence.tif.
 """
 
 import argparse
@@ -25,6 +26,8 @@ from collections import Counter
 from itertools import islice
 from pathlib import Path
 from typing import Iterator, List
+
+import numpy as np
 
 from data.images import printable, walk
 from inference.candidates import (
@@ -35,6 +38,7 @@ from inference.candidates import (
     print_candidates,
 )
 from inference.classifier import Classifier
+from inference.colours import read_colours
 from inference.map_files import save_map
 from inference.new_classes import parse
 from inference.predictions import (
@@ -51,6 +55,7 @@ from runs.chosen import chosen_checkpoint
 from support.cli import (
     WORKERS,
     Parser,
+    add_bands_option,
     add_candidate_options,
     check_candidate_options,
     number,
@@ -62,7 +67,7 @@ from support.processes import gather_stream, init_processes, progress, rank, ran
 
 # Options without influence on what an image is called.
 NO_INFLUENCE = (
-    *("paths", "output", "device", "workers", "batch_size", "strict"),
+    *("paths", "output", "device", "workers", "batch_size", "strict", "colours"),
     *("embedding_cache", "cache_dir"),
 )
 
@@ -77,6 +82,9 @@ def main(arguments=None):
     run.kept = kept_embeddings(run, opt.embedding_cache, opt.cache_dir)
     by_default = opt.classes is None
     opt.classes = opt.classes or default_classes(run)
+    if opt.bands is None and run.preprocessing.bands:
+        opt.bands = list(run.preprocessing.bands)
+    run.preprocessing = run.preprocessing.of_bands(opt.bands)
     candidates = choose_candidates(
         run, opt.classes, opt.without, added, opt.class_values, opt.clip, opt.calibrated_stacking
     )
@@ -85,10 +93,11 @@ def main(arguments=None):
     predictions = rank_zero(open_predictions, opt, candidates)
     if opt.tile:
         check_maps(opt.paths, candidates)
+        colours = read_colours(opt.colours, candidates.names)
     print_candidates(run, candidates, by_default)
     rank_zero(predictions.start)
     if opt.tile:
-        unreadable = map_scenes(opt, predictions.folder, classifier)
+        unreadable = map_scenes(opt, predictions.folder, classifier, colours)
     else:
         unreadable = name_images(opt, predictions, classifier, images)
     if unreadable and (opt.strict or unreadable == images):
@@ -129,6 +138,7 @@ def get_options(arguments=None) -> argparse.Namespace:
     )
 
     add_candidate_options(parser)
+    add_bands_option(parser)
     lines = parser.add_argument_group("what is told of an image")
     lines.add_argument("--top", type=number(int, 1), default=3, help="classes (default: 3)")
     lines.add_argument(
@@ -151,6 +161,12 @@ def get_options(arguments=None) -> argparse.Namespace:
         metavar="PIXELS",
         help="from one tile to the next (default: half a tile)",
     )
+    tiles.add_argument(
+        "--colours",
+        type=path,
+        metavar="FILE.json",
+        help='of classes on the map: {"forest": "#117733"} (default: what names suggest: water is blue)',
+    )
 
     machine = parser.add_argument_group("machine")
     machine.add_argument(
@@ -161,8 +177,9 @@ def get_options(arguments=None) -> argparse.Namespace:
     )
     machine.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
     opt = parser.parse_intermixed_args(arguments)
-    if opt.stride and not opt.tile:
-        parser.error("--stride needs --tile")
+    for name in ("stride", "colours"):
+        if getattr(opt, name) and not opt.tile:
+            parser.error(f"--{name} needs --tile")
     if opt.tile:
         opt.stride = opt.stride or opt.tile // 2
         if opt.stride > opt.tile:
@@ -263,12 +280,12 @@ def check_maps(paths: List[str], candidates: Candidates):
             )
 
 
-def map_scenes(opt: argparse.Namespace, folder: Path, classifier: Classifier) -> int:
+def map_scenes(opt: argparse.Namespace, folder: Path, classifier: Classifier, colours: np.ndarray) -> int:
     """Write and print a map of classes for every image. Returns how many could not be read."""
     unreadable = 0
     for file in walk(opt.paths):
         try:
-            scene = open_scene(file)
+            scene = open_scene(file, opt.bands)
             width, height = scene.size
             grid = Grid(width, height, opt.tile, opt.stride)
             probabilities = classify_tiles(
@@ -284,7 +301,8 @@ def map_scenes(opt: argparse.Namespace, folder: Path, classifier: Classifier) ->
             unreadable += 1
             print(f"error   {printable(str(error))}")
         else:
-            rank_zero(save_map, folder / Path(file).stem, scene, grid, probabilities, classifier.candidates)
+            target = folder / Path(file).stem
+            rank_zero(save_map, target, scene, grid, probabilities, classifier.candidates, colours)
     return unreadable
 
 

@@ -18,7 +18,7 @@ import scipy.io
 from data.divisions import divide, validation
 from data.folders import check_images, class_names, find_images
 from data.matlab import cell_array, split_columns, to_matlab
-from support.cli import WORKERS, Parser, number, path
+from support.cli import WORKERS, Parser, add_bands_option, number, path
 from support.errors import InputError, exits_cleanly
 from support.files import atomic, write_text
 from support.untrusted import parse_json
@@ -29,7 +29,7 @@ def main(arguments=None):
     opt = get_options(arguments)
     output = Path(opt.output)
     found = find_images(Path(opt.folder))
-    images = check_images(found, opt.skip_bad, opt.workers)
+    images = check_images(found, opt.skip_bad, opt.workers, opt.bands)
     names = class_names(images)
     unseen = choose_unseen(images.classes, names, opt.unseen_classes, opt.unseen, opt.divisions, opt.seed)
     check_seen_classes(len(names), max(map(len, unseen)), opt.validation)
@@ -134,6 +134,7 @@ def get_options(arguments=None) -> argparse.Namespace:
     parser.add_argument(
         "--skip_bad", action="store_true", help="leave unreadable images out, instead of stopping at them"
     )
+    add_bands_option(parser)
     parser.add_argument(
         "--workers", type=number(int, 1), default=WORKERS, help="threads that look at the images"
     )

@@ -33,7 +33,15 @@ from inference.new_classes import parse
 from inference.saved import load_saved
 from pages.panels import choose_images, draw_panel, look, stack
 from runs.chosen import chosen_checkpoint
-from support.cli import REPOSITORY, Parser, add_candidate_options, check_candidate_options, number, path
+from support.cli import (
+    REPOSITORY,
+    Parser,
+    add_bands_option,
+    add_candidate_options,
+    check_candidate_options,
+    number,
+    path,
+)
 from support.errors import InputError, exits_cleanly, first_line
 from support.files import atomic, write_json
 from support.machine import pick_device
@@ -52,6 +60,8 @@ MEASURES = ("hit", "area", "iou", "iou_chance")  # of `localization`
 def main(arguments=None):
     opt = get_options(arguments)
     run = load_saved(opt.resume, pick_device(opt.device), opt.data, MOVED)
+    if opt.bands:
+        run.preprocessing = run.preprocessing.of_bands(opt.bands)
     chosen: Sequence[Tuple[Path, Optional[int]]]
     if opt.images:
         chosen = own_images(opt.images)
@@ -153,6 +163,7 @@ def get_options(arguments=None) -> argparse.Namespace:
         type=path,
         help="folder for the pictures (default: attention/ beside the checkpoint)",
     )
+    add_bands_option(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
     add_candidate_options(parser)
     opt = parser.parse_args(arguments)

@@ -33,6 +33,7 @@ import main
 import predict
 from conftest import write_dataset
 from data.matlab import cell_array
+from deep_pictures import write_png16, write_tiff
 from helpers import VOCABULARY, write_whole_clip
 from support.errors import exits_cleanly
 
@@ -320,6 +321,34 @@ def nearly_bytes(draw, content):
         "noise": draw(st.binary(max_size=200)),
         "empty": b"",
     }[how]
+
+
+@st.composite
+def any_picture(draw):
+    """The ending and the bytes of a PNG or a TIFF of any depth, type, number of bands and kind of values."""
+    kind = draw(st.sampled_from(["png", "tif", "tif"]))
+    types = ["u2"] if kind == "png" else ["u1", "i1", "u2", "i2", "u4", "i4", "f2", "f4", "f8"]
+    dtype = np.dtype(draw(st.sampled_from(types)))
+    bands = draw(st.integers(1, 4) if kind == "png" else st.sampled_from([1, 2, 3, 4, 5, 13]))
+    shape = (*draw(st.sampled_from([(24, 20), (1, 1), (3, 200)])), bands)
+    noise = np.random.default_rng(0).random(shape)
+    low, high = draw(st.sampled_from([(0, 0), (0, 1), (7, 7), (0, 255), (0, 2047), (-300, 900), (0, 1e9)]))
+    if dtype.kind == "f":
+        values = (low + noise * (high - low)).astype(dtype)
+        values[draw(st.sampled_from([slice(0), slice(1), slice(None)]))] = draw(
+            st.sampled_from([math.nan, math.inf, -math.inf, 0])
+        )
+    else:
+        limits = np.iinfo(dtype)
+        values = (low + noise * (high - low)).clip(limits.min, limits.max).astype(dtype)
+    with tempfile.TemporaryDirectory(dir=MEMORY) as place:
+        file = Path(place) / "x"
+        if kind == "png":
+            write_png16(file, values)
+        else:
+            order, photometric = draw(st.sampled_from("<>")), draw(st.sampled_from([None, 1, 2, 5]))
+            write_tiff(file, values, order, photometric, draw(st.sampled_from([None, 0, 1, 2])))
+        return kind, file.read_bytes()
 
 
 @st.composite

@@ -26,11 +26,13 @@ from clip.checkpoint import load_clip
 from clip.kinds import kind_of
 from clip.processor import read_preprocessing
 from clip.teachers import read_image_vectors
+from data import rasters
 from data.images import read_image
 from data.pipeline import Images, Normalize, Preprocessing, dsva_preprocessing, load_image
 from fuzzing import (
     COMMON,
     QUICK,
+    any_picture,
     cases,
     dumped,
     ends_well,
@@ -43,6 +45,7 @@ from fuzzing import (
     sound,
 )
 from helpers import NAMES, VOCABULARY
+from inference import scenes
 from inference.new_columns import columns_by_hand
 from inference.saved import load_saved
 from prepare import lines_by_image
@@ -526,21 +529,27 @@ def pictures() -> list:
 
 @cases(0.3)
 def test_pictures(place, pictures, data):
-    kind, content = data.draw(st.sampled_from(pictures))
+    kind, content = data.draw(st.sampled_from(pictures) | any_picture())
+    bands = data.draw(st.sampled_from([None, None, (1, 1, 1), (4, 3, 2)]))
     with folder() as here:
         file = here / data.draw(st.sampled_from(["x", "x.png", "x.jpg", "x.tif", f"x.{kind}"]))
-        file.write_bytes(data.draw(nearly_bytes(content)))
+        file.write_bytes(data.draw(st.just(content) | nearly_bytes(content)))
         look = data.draw(
             st.sampled_from(
                 [
-                    lambda: read_image(file),
+                    lambda: read_image(file, bands),
+                    lambda: scenes.open_scene(str(file), bands).overview(10),
                     lambda: load_image(file, DSVA),
                     lambda: load_image(file, DSVA, 5),
                     lambda: Images([file], CLIPS)[0],
                 ]
             )
         )
-        ends_well(look, place=place)
+        with pytest.MonkeyPatch.context() as patch:
+            if data.draw(st.booleans()):
+                patch.setattr(rasters, "rasterio", None)
+                patch.setattr(scenes, "rasterio", None)
+            ends_well(look, place=place)
 
 
 @cases(0.04)
@@ -566,7 +575,7 @@ def test_class_folders(place, pictures, data):
         for name in data.draw(st.lists(names, max_size=4, unique=True)):
             (here / "photos" / name).mkdir(parents=True)
             for number in range(data.draw(st.integers(0, 4))):
-                kind, content = data.draw(st.sampled_from(pictures))
+                kind, content = data.draw(st.sampled_from(pictures) | any_picture())
                 content = data.draw(st.just(content) | nearly_bytes(content))
                 (
                     here

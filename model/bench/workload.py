@@ -82,7 +82,7 @@ class Work:
     def open_images(self) -> Images:
         """The images, kept where --cache says."""
         opt = self.opt
-        how = dsva_preprocessing(self.model.tower.config.image_size, opt.normalize)
+        how = dsva_preprocessing(self.model.tower.config.image_size, opt.normalize, opt.bands)
         folder = Path(opt.cache_dir or Path(opt.root) / opt.dataset / "cache")
         needs_folder = opt.cache_dir or opt.cache == "disk"
         paths = self.data.image_paths

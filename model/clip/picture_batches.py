@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from data.bands import Bands
 from data.pipeline import Images, Normalize, Preprocessing
 from support.processes import all_reduce, progress, shard
 
@@ -30,6 +31,7 @@ class PictureBatches:
         workers: int,
         device: torch.device,
         like: Preprocessing,
+        bands: Optional[Bands] = None,
     ):
         """The pictures of these files.
 
@@ -37,9 +39,10 @@ class PictureBatches:
         cache_gb: memory for decoded pictures, in 10^9 bytes
         workers:  processes that decode
         like:     how the CLIP's processor prepares pictures, but for their size
+        bands:    that are red, green and blue, if not the first three
         """
         shape = (size, size) if like.shape else None
-        how = replace(like, size=size, shorter_side=size, shape=shape)
+        how = replace(like, size=size, shorter_side=size, shape=shape).of_bands(bands)
         self.pictures = Images(paths, how)
         self.workers = workers
         self.device = device

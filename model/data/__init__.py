@@ -4,7 +4,10 @@ May import: support.
 
     benchmark.py   one benchmark, read and checked: `load_benchmark(find_files(...))`. Start here
     pipeline.py    from a picture file to what a network takes, and loaders of batches
-    images.py      picture files of any kind: read as RGB, or refused
+    images.py      picture files of any kind: read as 8-bit RGB, or refused
+    stretch.py     how values of more than 8 bits become 8; deep.py and rasters.py read them, by Pillow and
+                   by rasterio; bands.py says which bands are red, green and blue
+    ranges.py      how much of their range the pictures of a dataset use
     samplers.py    which training images, in which order
 
     matlab.py      reading and writing .mat files; their 1-based indices

@@ -5,13 +5,16 @@ import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from itertools import repeat
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from data.bands import Bands
 from data.benchmark import readable
 from data.images import read_image, readable_endings, walk
+from data.ranges import UsedRange, used_range, warn_of_narrow_ranges
 from support.errors import InputError
 from support.processes import progress
 from support.untrusted import are_words
@@ -79,18 +82,22 @@ def first_loose_image(folder: Path) -> Optional[str]:
 # ---- checking --------------------------------------------------------------------------------------
 
 
-def check_images(images: ClassFolders, skip_bad: bool, workers: int) -> ClassFolders:
-    """Those that can be read.
+def check_images(
+    images: ClassFolders, skip_bad: bool, workers: int, bands: Optional[Bands] = None
+) -> ClassFolders:
+    """Those that can be read. Prints a line if many of them use almost none of their range.
 
     skip_bad: leave the others out; without, they are an InputError, as is one image in two classes
     workers:  threads that look at the images
+    bands:    that are red, green and blue, if not the first three
     """
-    digests, errors = look_at_all(images, workers)
+    digests, errors, ranges = look_at_all(images, workers, bands)
     bad = [error for error in errors if error]
     if bad:
         refuse_or_note(bad, len(images.files), skip_bad)
     good = [place for place, error in enumerate(errors) if not error]
     check_copies(images, digests, good)
+    warn_of_narrow_ranges([images.files[place] for place in good], [ranges[place] for place in good])
     labels = images.labels[good]
     counts = Counter(labels).values()
     print(
@@ -100,27 +107,32 @@ def check_images(images: ClassFolders, skip_bad: bool, workers: int) -> ClassFol
     return replace(images, files=[images.files[place] for place in good], labels=labels)
 
 
-def look_at_all(images: ClassFolders, workers: int) -> Tuple[List[str], List[Optional[str]]]:
-    """The digest of each file, and what is wrong with it, if anything."""
+def look_at_all(
+    images: ClassFolders, workers: int, bands: Optional[Bands]
+) -> Tuple[List[str], List[Optional[str]], List[UsedRange]]:
+    """The digest of each file, what is wrong with it, if anything, and how much of its range it uses."""
     paths = [images.folder / file for file in images.files]
     digests = []
     errors = []
+    ranges = []
     with ThreadPoolExecutor(workers) as pool:
-        for digest, error in progress(pool.map(look_at, paths), "images", len(paths)):
+        looked_at = pool.map(look_at, paths, repeat(bands))
+        for digest, error, used in progress(looked_at, "images", len(paths)):
             digests.append(digest)
             errors.append(error)
-    return digests, errors
+            ranges.append(used)
+    return digests, errors, ranges
 
 
-def look_at(file: Path) -> Tuple[str, Optional[str]]:
-    """A digest of the file, and what is wrong with it, if anything."""
+def look_at(file: Path, bands: Optional[Bands]) -> Tuple[str, Optional[str], UsedRange]:
+    """A digest of the file, what is wrong with it, if anything, and how much of its range it uses."""
     try:
         if not are_words(file.name):
             raise InputError(f"cannot write down the name of the image {file}: rename it")
-        read_image(file)
-        return hashlib.sha256(file.read_bytes()).hexdigest(), None
+        used = used_range(read_image(file, bands))
+        return hashlib.sha256(file.read_bytes()).hexdigest(), None, used
     except (InputError, OSError) as error:
-        return "", str(error)
+        return "", str(error), UsedRange(1, 1)
 
 
 def refuse_or_note(bad: Sequence[str], count: int, skip_bad: bool):

@@ -6,7 +6,7 @@ Shapes: `B` images of `S x S` pixels; `H x W` pixels of a whole picture after it
 """
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Iterator, List, Optional, Sequence, Tuple, Union
 
@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.transforms import InterpolationMode
 from torchvision.transforms import functional as TF
 
+from data.bands import Bands
 from data.decoded import Decoded
 from data.images import read_image
 
@@ -38,6 +39,7 @@ class Preprocessing:
     bicubic:      interpolation of the resize: bicubic as in CLIP, or bilinear as in DSVA
     shape:        height and width to which the whole picture is squeezed, for the few CLIPs that want that
                   and not a resize that keeps its shape
+    bands:        of a picture that are red, green and blue, counted from 1; by default the first three
     """
 
     size: int
@@ -46,15 +48,21 @@ class Preprocessing:
     std: Tuple[float, float, float]
     bicubic: bool = False
     shape: Optional[Tuple[int, int]] = None
+    bands: Optional[Tuple[int, ...]] = None
+
+    def of_bands(self, bands: Optional[Bands]) -> "Preprocessing":
+        """The same for pictures whose red, green and blue are these bands."""
+        return replace(self, bands=tuple(bands) if bands else None)
 
 
-def dsva_preprocessing(size: int, normalization: str) -> Preprocessing:
+def dsva_preprocessing(size: int, normalization: str, bands: Optional[Bands] = None) -> Preprocessing:
     """As published for 224 pixels: shorter side 256. Other sizes in proportion.
 
     normalization: "imagenet" (as published) or "clip"
+    bands:         that are red, green and blue, if not the first three
     """
     mean, std = NORMALIZATIONS[normalization]
-    return Preprocessing(size, round(size * 256 / 224), mean, std)
+    return Preprocessing(size, round(size * 256 / 224), mean, std).of_bands(bands)
 
 
 # ---- one picture -----------------------------------------------------------------------------------
@@ -70,7 +78,7 @@ def load_image(path: Path, how: Preprocessing, draw: Optional[int] = None) -> Te
 
 def decode(path: Path, how: Preprocessing) -> Tensor:
     """uint8 [3, H, W]: a whole picture, resized."""
-    return resize(read_image(path), how, list(how.shape) if how.shape else how.shorter_side)
+    return resize(read_image(path, how.bands), how, list(how.shape) if how.shape else how.shorter_side)
 
 
 def squeeze(picture: Image.Image, how: Preprocessing) -> Tensor:

@@ -5,7 +5,7 @@ It may import `runs`, `dsva`, `clip`, `data` and `support`.
 Start with `saved.py`: a checkpoint of main.py, loaded. `classifier.py` names images with it, among the
 classes that `candidates.py` chooses; `new_classes.py` and `new_columns.py` add classes that the run has never
 seen. `predictions.py` writes what was found. Large scenes: `scenes.py` reads them, `tiles.py` divides and
-blends, `maps.py` draws, and `map_files.py` writes.
+blends, `colours.py` chooses colours, `maps.py` draws, and `map_files.py` writes.
 
 From a notebook:
 

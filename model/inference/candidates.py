@@ -94,7 +94,8 @@ def choose_candidates(
 
     columns = [matrix[:, own]]  # [A, ...] each
     if added:
-        new_columns = columns_by_clip(added, reference, data, clip_folder, run.discriminant, run.kept)
+        bands = run.preprocessing.bands
+        new_columns = columns_by_clip(added, reference, data, clip_folder, run.discriminant, run.kept, bands)
         columns.append(new_columns)
     columns += [column[:, None] for column in by_hand.values()]
     kinds = ["seen" if c in data.seen else "unseen" for c in own]

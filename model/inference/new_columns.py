@@ -17,6 +17,7 @@ import torch
 from clip.attributes import ATTRIBUTE_PROMPTS, CLASS_PROMPTS, merge_sources, similarities
 from clip.embed import Clip
 from clip.embeddings import Embeddings, Kept
+from data.bands import Bands
 from data.classes import Classes, Similarities
 from data.names import find_class, suggest
 from dsva.discriminant import Discriminant
@@ -79,6 +80,7 @@ def columns_by_clip(
     clip_folder: Optional[str] = None,
     discriminant: Optional[Discriminant] = None,
     kept: Optional[Kept] = None,
+    bands: Optional[Bands] = None,
 ) -> np.ndarray:
     """What CLIP says of new classes: [A, n], in the units of `data.class_attributes`.
 
@@ -86,6 +88,7 @@ def columns_by_clip(
     clip_folder:  None for the CLIP that they were described with
     discriminant: of the branch that counts
     kept:         embeddings of pictures from earlier, if any are kept
+    bands:        of the pictures, that are red, green and blue, if not the first three
     """
     recorded = recorded_similarities(data)
     by_name = recorded.by_name[known]  # [C, A]
@@ -100,6 +103,7 @@ def columns_by_clip(
         )
     device = data.class_attributes.device
     clip = load_describing_clip(clip_folder, data.provenance, device)
+    clip.preprocessing = clip.preprocessing.of_bands(bands)
     columns = np.empty((len(data.attribute_names), len(new)))
     if is_pictured.any():
         pictured = [c for c in new if c.pictures]

@@ -21,17 +21,19 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from data.images import printable
+from data.images import printable, size_of_image
 from data.pipeline import Preprocessing, load_image
 from support.errors import InputError
 from support.files import atomic, read_json, write_json
 from support.machine import circumstances
+from support.notes import note_once
 from support.processes import rank, world_size
 from support.resumable import what_differs
 from support.untrusted import parse_json
 
 SHOWN_IMAGES = 20  # that a summary keeps
 SHOWN_ERRORS = 5
+LARGE = 1500  # pixels of the shorter side
 
 
 class ImageBatches(Dataset):
@@ -47,9 +49,21 @@ class ImageBatches(Dataset):
         for file in files:
             try:
                 images.append(load_image(Path(file), self.how)[None])
+                hint_at_tiles(Path(file))
             except InputError as error:
                 errors[file] = str(error)
         return files, torch.cat(images), errors
+
+
+def hint_at_tiles(file: Path):
+    """Say, once, that a large image is named as one scene."""
+    width, height = size_of_image(file)
+    if min(width, height) >= LARGE:
+        note_once(
+            "large image",
+            f"{printable(file.name)} has {width} x {height} pixels and is named as one scene; --tile PIXELS, "
+            "as much ground as a training image shows, makes a map of classes",
+        )
 
 
 def decoded_batches(

@@ -158,7 +158,7 @@ def load_saved(
         model=model,
         data=classes,
         dataset=trained_with,
-        preprocessing=dsva_preprocessing(model.tower.config.image_size, settings.normalize),
+        preprocessing=dsva_preprocessing(model.tower.config.image_size, settings.normalize, settings.bands),
         epoch=saved["epoch"],
         gzsl=settings.gzsl,
         branch=settings.branch,

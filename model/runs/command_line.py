@@ -109,10 +109,17 @@ def is_possible(value, action: argparse.Action) -> bool:
     """May an option have this value, once it is read?"""
     if isinstance(action.default, bool):
         return isinstance(value, bool)
+    if action.dest == "bands":
+        return isinstance(value, list) and len(value) == 3 and all(is_one(word, action) for word in value)
     if action.nargs == "+":
         return isinstance(value, list) and all(isinstance(word, str) for word in value)
     if action.choices:
         return value in action.choices
+    return is_one(value, action)
+
+
+def is_one(value, action: argparse.Action) -> bool:
+    """May a word of an option be read as this value?"""
     text = ",".join(map(str, value)) if isinstance(value, list) else str(value)
     try:
         read = (action.type or str)(text)  # type: ignore[operator]

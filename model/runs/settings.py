@@ -41,12 +41,14 @@ class SavedSettings:
     branch:      whose scores count
     windows:     does that branch look at windows?
     calibration: what is taken from the probabilities of seen classes in GZSL
+    bands:       of a picture that are red, green and blue, None for the first three
     """
 
     network: NetworkSettings
     files: BenchmarkFiles
     only_groups: Optional[List[str]]
     normalize: str
+    bands: Optional[List[int]]
     gzsl: bool
     branch: str
     windows: bool
@@ -70,6 +72,7 @@ def saved_settings(
         files=benchmark_files(opt),
         only_groups=opt.only_groups,
         normalize=opt.normalize,
+        bands=opt.bands,
         gzsl=opt.gzsl,
         branch=selected_branch(opt.sel_res, ["projection+window"] if windows else ["projection"]),
         windows=windows,

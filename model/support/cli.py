@@ -131,6 +131,21 @@ def pattern(text: str) -> str:
     return text
 
 
+def add_bands_option(group):
+    """--bands: of pictures with more than three bands. The same in every program that reads pictures.
+
+    group: a parser, or a group of one
+    """
+    group.add_argument(
+        "--bands",
+        type=number(int, 1, 2**16),
+        nargs=3,
+        metavar="NUMBER",
+        help="bands of the images that are red, green and blue, counted from 1: 4 3 2 for Sentinel-2 "
+        "(default: the first three of three or four)",
+    )
+
+
 def add_data_options(parser: argparse.ArgumentParser, several: bool = False):
     """Where the data are and what computes: the same in every program that reads a benchmark.
 
@@ -187,6 +202,7 @@ def add_data_options(parser: argparse.ArgumentParser, several: bool = False):
         default=WORKERS,
         help="processes that decode images; they do not change the numbers",
     )
+    add_bands_option(data)
     data.add_argument(
         "--device",
         default="auto",
