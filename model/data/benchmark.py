@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from data.archives import check_unpacked
 from data.checks import (
     attribute_matrix,
     check_attributes,
@@ -24,7 +25,7 @@ from data.checks import (
     read_provenance,
 )
 from data.joined import split_names, told
-from data.matlab import from_matlab, read_mat, strings
+from data.matlab import DATA_HELP, data_help, from_matlab, read_mat, strings
 from data.names import NAMES_FILE, readable, renamed, stored_names
 from data.notes import note_scale, print_once
 from support.errors import InputError
@@ -188,7 +189,15 @@ def check_benchmark(benchmark: Benchmark, files: BenchmarkFiles):
         files.random_id,
         files.splits_mat,
     )
-    check_images_are_there(benchmark.image_paths)
+    check_images_are_there(benchmark.image_paths, images_help(files))
+
+
+def images_help(files: BenchmarkFiles) -> str:
+    """What to do if images are missing."""
+    help_of_dataset = data_help(files.images_mat)
+    if help_of_dataset == DATA_HELP:
+        return help_of_dataset
+    return f"They are expected below {files.image_root}: --image_root names another folder"
 
 
 def keep_groups(benchmark: Benchmark, chosen: Sequence[str]) -> Benchmark:
@@ -230,6 +239,8 @@ def find_files(
     <root>/<dataset>.
     """
     folder = Path(root) / dataset
+    for place in (Path(root), folder, Path(image_root or folder)):
+        check_unpacked(place)
     described = class_embedding or f"ann_attr_finetune_{image_embedding}"
     images_mat = find(folder, image_embedding, "_images.mat")
     return BenchmarkFiles(

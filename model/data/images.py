@@ -11,6 +11,7 @@ import numpy as np
 from PIL import Image, ImageOps
 from torchvision.transforms import functional as TF
 
+from data.archives import check_unpacked
 from support.errors import InputError, first_line
 
 LONGEST_STRIP = 16  # times as long as wide: of a longer strip only the middle is kept
@@ -101,11 +102,14 @@ def walk(places: Iterable[str]) -> Iterator[str]:
     """Images: files as they are given, folders with all images below them in the order of their names.
 
     Of a folder, only its own entries are in memory. Links to folders are not followed, and hidden
-    entries are passed over.
+    entries are passed over. An archive in place of a folder is an InputError.
     """
     for place in places:
         if os.path.isdir(place):
             yield from walk_folder(place)
+        elif Path(place).suffix.lower() not in readable_endings():
+            check_unpacked(Path(place))
+            yield str(place)
         else:
             yield str(place)
 

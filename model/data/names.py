@@ -60,7 +60,7 @@ def find_class(typed: str, names: Sequence[str], folders: Optional[Mapping[str, 
             raise InputError(f"{typed!r} may mean {both}: write it as one of them")
         if meant:
             return meant[0]
-    raise InputError(f"there is no class {typed!r}; {suggest(typed, names)}")
+    raise InputError(f"there is no class {typed}; {suggest(typed, names)}")
 
 
 # ---- a file of names -------------------------------------------------------------------------------

@@ -28,8 +28,8 @@ def note_scale(att: np.ndarray, splits_mat: Path):
     print_once(
         f"note: att in {splits_mat} goes from {att.min():.4g} to {att.max():.4g}, and a class's vector has "
         f"the length {length:.3g} where about 1 is usual: class scores grow with it. Standardising, each "
-        "attribute to mean 0 and deviation 1 over the classes and each class to length 1, would take the mean "
-        f"cosine of two classes from {before:.2f} to {after:.2f}; att is used as it is"
+        "attribute to mean 0 and deviation 1 over the classes and each class to length 1, would take the "
+        f"mean cosine of two classes from {before:.2f} to {after:.2f}; att is used as it is"
     )
 
 

@@ -1,0 +1,118 @@
+"""Which classes are unseen: chosen ones, or drawn ones, other ones in each division."""
+
+import math
+from typing import Dict, List, Mapping, Optional, Sequence, Set, Tuple
+
+import numpy as np
+
+from data.names import find_class
+from support.errors import InputError
+
+USUAL_UNSEEN = 5
+USUAL_DIVISIONS = 3
+REDRAWN = 5000  # times, of one division
+RESTARTED = 100  # times, of all divisions
+
+
+def classes_by_name(typed: Sequence[str], names: Mapping[str, str]) -> np.ndarray:
+    """Classes, sorted, that are called by their folder or by their name.  names: {folder: name}"""
+    found = []
+    for word in typed:
+        try:
+            found.append(find_class(word, list(names.values()), names))
+        except InputError as error:
+            raise InputError(f"--unseen_classes: {error}") from error
+    return np.unique(found)
+
+
+def usual_counts(classes: int) -> List[int]:
+    """How many unseen classes, if nobody says: five, or a third of a few."""
+    count = min(USUAL_UNSEEN, max(1, classes // 3))
+    if count < USUAL_UNSEEN:
+        plural = "" if count == 1 else "es"
+        print(
+            f"note: {count} unseen class{plural} of {classes}, not {USUAL_UNSEEN}; "
+            "--unseen gives another number"
+        )
+    return [count]
+
+
+def check_seen_classes(classes: int, unseen: int, validation_classes: int):
+    """Raise InputError if too few seen classes are left.  unseen: the most of a division"""
+    seen = classes - unseen
+    if seen < 1 + validation_classes:
+        expected = "1"
+        if validation_classes:
+            expected = f"{1 + validation_classes}, as --validation {validation_classes} takes some of them"
+        raise InputError(
+            f"{unseen} unseen of {classes} classes leave {seen} seen ones: expected at least {expected}"
+        )
+
+
+def draw_classes(
+    classes: int, counts: Sequence[int], divisions: Optional[int], seed: int
+) -> List[np.ndarray]:
+    """As many divisions for each of the counts, in this order. Smaller ones are parts of larger ones.
+
+    divisions: None for three, or as many as there are
+
+    Those of one count are all different. Raises InputError if there are not so many.
+    """
+    if len(set(counts)) < len(counts):
+        raise InputError(f"--unseen {' '.join(map(str, counts))}: expected different numbers")
+    count = min(counts, key=lambda count: math.comb(classes, count))
+    possible = math.comb(classes, count)
+    if divisions is None:
+        divisions = min(USUAL_DIVISIONS, possible)
+        if divisions < USUAL_DIVISIONS:
+            print(f"note: {divisions} divisions: there are no more with {count} unseen of {classes} classes")
+    if divisions > possible:
+        raise InputError(
+            f"--divisions {divisions}: there are only {possible} different ones with {count} unseen of "
+            f"{classes} classes; expected at most as many"
+        )
+    for start in range(RESTARTED):
+        orders = different_orders(classes, counts, divisions, [seed, start][: 1 + (start > 0)])
+        if orders:
+            return [np.sort(order[:count]) for count in counts for order in orders]
+    raise InputError(
+        f"--divisions {divisions} --unseen {' '.join(map(str, counts))}: found no so many different ones; "
+        "ask for fewer"
+    )
+
+
+def different_orders(
+    classes: int, counts: Sequence[int], divisions: int, seeds: Sequence[int]
+) -> List[np.ndarray]:
+    """Orders of all classes, whose first ones are unseen, different for each count; [] if that fails."""
+    taken: Dict[int, Set[Tuple[int, ...]]] = {count: set() for count in counts}
+    orders = []
+    for k in range(divisions):
+        rng = np.random.default_rng([seeds[0], k, classes, *seeds[1:]])
+        for _ in range(REDRAWN):
+            order = rng.permutation(classes)
+            first = {count: tuple(sorted(order[:count].tolist())) for count in counts}
+            if not any(first[count] in taken[count] for count in counts):
+                break
+        else:
+            return []
+        for count in counts:
+            taken[count].add(first[count])
+        orders.append(order)
+    return orders
+
+
+def check_different(divisions: Sequence[Sequence[Mapping[str, np.ndarray]]]):
+    """Raise InputError if two divisions are the same.  divisions: the parts of each, 0-based indices"""
+    number_of: Dict[bytes, int] = {}
+    for k, several in enumerate(divisions):
+        content = b""
+        for parts in several:
+            for name in sorted(parts):
+                content += name.encode() + parts[name].tobytes()
+        former = number_of.setdefault(content, k)
+        if former != k:
+            raise InputError(
+                f"--divisions: {former} and {k} would be the same, with the same classes and images: "
+                "ask for fewer"
+            )
