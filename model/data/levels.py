@@ -33,8 +33,8 @@ def check_level(folder: Path, found: Dict[str, List[str]]):
     if not inner:
         if len(found) > 1 and PARTS.issuperset(map(str.lower, found)):
             raise InputError(
-                f"{folder} holds {', '.join(found)}: parts of a dataset? Expected a folder for each class, with "
-                "its images. If these are the classes, add --subfolders"
+                f"{folder} holds {', '.join(found)}: parts of a dataset? Expected a folder for each class, "
+                "with its images. If these are the classes, add --subfolders"
             )
         return
     largest = max(inner.values(), key=lambda level: (len(level.names), level.images))

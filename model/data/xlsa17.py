@@ -152,6 +152,13 @@ def find_tails(image_files: Sequence[str], root: Path) -> List[str]:
             f"the first ends in {missing[0]}: expected the folder that holds "
             f"{missing[0].partition('/')[0]}, or one above it"
         )
+    first: Dict[str, str] = {}
+    for file, tail in zip(image_files, tails):
+        if first.setdefault(tail, file) != file:
+            raise InputError(
+                f"--image_root {root}: 2 images would be {tail}, {first[tail]} and {file}: "
+                "expected a folder further up, with the folders of their paths"
+            )
     return tails
 
 

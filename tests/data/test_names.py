@@ -50,7 +50,7 @@ def test_a_name_that_may_mean_two_classes_is_refused():
 
 @pytest.mark.parametrize("typed", ["gras", "gGrass"])
 def test_an_unknown_class_is_refused_with_the_nearest(typed):
-    with pytest.raises(InputError, match=f"there is no class '{typed}'; did you mean 'grass'"):
+    with pytest.raises(InputError, match=f"there is no class {typed}; did you mean 'grass'"):
         find_class(typed, NAMES, FOLDERS)
     with pytest.raises(InputError, match="there are grass, baseball field"):
         find_class("", NAMES, FOLDERS)
