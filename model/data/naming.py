@@ -1,11 +1,12 @@
 """From what folders are called to the names of classes, in words."""
 
 import re
+from pathlib import Path
 from string import ascii_lowercase
-from typing import Collection, Dict, Mapping, Sequence
+from typing import Collection, Dict, List, Mapping, Sequence
 
 from data.joined import split_names, told
-from data.names import find_class, readable
+from data.names import find_class, readable, stored_names
 from support.errors import InputError
 from support.untrusted import are_words
 
@@ -34,6 +35,14 @@ def name_classes(
     names.update(chosen)
     check_names(names)
     return names
+
+
+def words_of_folders(folders: Sequence[str], *places: Path) -> List[str]:
+    """What folders of images are called: as the first class_names.json in these places says, or in words."""
+    numbering = without_numbering(folders)
+    in_words = split_names([readable(numbering.get(folder, folder)) for folder in folders])
+    stored = stored_names(*places)
+    return [stored.get(folder, words) for folder, words in zip(folders, in_words)]
 
 
 def given_names(folders: Sequence[str], given: Mapping[str, str]) -> Dict[str, str]:
