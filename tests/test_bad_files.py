@@ -27,6 +27,7 @@ from clip.teachers import read_image_vectors
 from data.images import read_image
 from data.pipeline import Images, Preprocessing, dsva_preprocessing, load_image
 from fuzzing import (
+    CLASS_NAMES,
     COMMON,
     QUICK,
     cases,
@@ -513,6 +514,11 @@ def test_class_folders(place, pictures, data):
                 "0",
                 "RSSDIVCS",
                 "\udcff",
+                "files",
+                "cache",
+                "train",
+                "test",
+                *CLASS_NAMES,
             ]
         )
         for name in data.draw(st.lists(names, max_size=4, unique=True)):

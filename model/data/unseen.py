@@ -45,7 +45,8 @@ def check_seen_classes(classes: int, unseen: int, validation_classes: int):
         if validation_classes:
             expected = f"{1 + validation_classes}, as --validation {validation_classes} takes some of them"
         raise InputError(
-            f"{unseen} unseen of {classes} classes leave {seen} seen ones: expected at least {expected}"
+            f"--unseen: {unseen} unseen of {classes} classes leave {seen} seen ones: "
+            f"expected at least {expected}"
         )
 
 
@@ -76,8 +77,8 @@ def draw_classes(
         if orders:
             return [np.sort(order[:count]) for count in counts for order in orders]
     raise InputError(
-        f"--divisions {divisions} --unseen {' '.join(map(str, counts))}: found no so many different ones; "
-        "ask for fewer"
+        f"--divisions {divisions} --unseen {' '.join(map(str, counts))}: "
+        "no such divisions that all differ were found: ask for fewer"
     )
 
 

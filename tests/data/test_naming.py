@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from clip.evaluation import class_name_prompts
 from data.naming import name_classes, without_numbering, words_of_folders
 from support.errors import InputError
 
@@ -14,6 +15,18 @@ def test_words_of_folders_are_those_that_are_stored_or_their_own(tmp_path):
     folders = ["aGrass", "bStoragetanks"]
     assert words_of_folders(folders, tmp_path, tmp_path / "files") == ["short grass", "storage tanks"]
     assert words_of_folders(["storagetanks", "River"]) == ["storage tanks", "river"]
+
+
+def test_a_clip_is_told_the_stored_names(tmp_path):
+    (tmp_path / "class_names.json").write_text(json.dumps({"aGrass": "short grass"}))
+    told = []
+
+    def tokenizer(sentences, **how):
+        told.extend(sentences)
+        return {"input_ids": [[0] for _ in sentences]}
+
+    class_name_prompts(["aGrass/0.png", "golfcourse/1.png"], ["a {}."], tokenizer, 5, [tmp_path])
+    assert told == ["a short grass.", "a golf course."]
 
 
 @pytest.mark.parametrize(
