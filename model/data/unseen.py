@@ -55,49 +55,58 @@ def draw_classes(
 ) -> List[np.ndarray]:
     """As many divisions for each of the counts, in this order. Smaller ones are parts of larger ones.
 
+    counts:    a number that is there twice has twice as many divisions
     divisions: None for three, or as many as there are
 
     Those of one count are all different. Raises InputError if there are not so many.
     """
-    if len(set(counts)) < len(counts):
-        raise InputError(f"--unseen {' '.join(map(str, counts))}: expected different numbers")
-    count = min(counts, key=lambda count: math.comb(classes, count))
-    possible = math.comb(classes, count)
+    asked = f"--unseen {' '.join(map(str, counts))}"
+    possible = min(math.comb(classes, count) // counts.count(count) for count in counts)
     if divisions is None:
-        divisions = min(USUAL_DIVISIONS, possible)
+        divisions = max(1, min(USUAL_DIVISIONS, possible))
         if divisions < USUAL_DIVISIONS:
-            print(f"note: {divisions} divisions: there are no more with {count} unseen of {classes} classes")
+            print(f"note: --divisions {divisions}: there are no more different ones with {asked}")
     if divisions > possible:
         raise InputError(
-            f"--divisions {divisions}: there are only {possible} different ones with {count} unseen of "
-            f"{classes} classes; expected at most as many"
+            f"--divisions {divisions}: there are only {possible} different ones of {classes} classes "
+            f"with {asked}; expected at most as many"
         )
     for start in range(RESTARTED):
-        orders = different_orders(classes, counts, divisions, [seed, start][: 1 + (start > 0)])
+        seeds = [seed, start] if start else [seed]
+        orders = different_orders(classes, counts, divisions, seeds)
         if orders:
-            return [np.sort(order[:count]) for count in counts for order in orders]
-    raise InputError(
-        f"--divisions {divisions} --unseen {' '.join(map(str, counts))}: "
-        "no such divisions that all differ were found: ask for fewer"
-    )
+            break
+    else:
+        raise InputError(
+            f"--divisions {divisions} {asked}: no such divisions that all differ were found: ask for fewer"
+        )
+    unseen = []
+    for place, count in enumerate(counts):
+        first = divisions * counts[:place].count(count)
+        unseen += [np.sort(order[:count]) for order in orders[first : first + divisions]]
+    return unseen
 
 
 def different_orders(
     classes: int, counts: Sequence[int], divisions: int, seeds: Sequence[int]
 ) -> List[np.ndarray]:
-    """Orders of all classes, whose first ones are unseen, different for each count; [] if that fails."""
+    """Orders of all classes, whose first ones are unseen, different for each count; [] if that fails.
+
+    A count that is there twice uses twice as many of them, others the first ones alone.
+    """
     taken: Dict[int, Set[Tuple[int, ...]]] = {count: set() for count in counts}
-    orders = []
-    for k in range(divisions):
+    orders: List[np.ndarray] = []
+    for k in range(divisions * max(map(counts.count, counts))):
+        using = [count for count in taken if k < divisions * counts.count(count)]
         rng = np.random.default_rng([seeds[0], k, classes, *seeds[1:]])
         for _ in range(REDRAWN):
             order = rng.permutation(classes)
-            first = {count: tuple(sorted(order[:count].tolist())) for count in counts}
-            if not any(first[count] in taken[count] for count in counts):
+            first = {count: tuple(sorted(order[:count].tolist())) for count in using}
+            if not any(first[count] in taken[count] for count in using):
                 break
         else:
             return []
-        for count in counts:
+        for count in using:
             taken[count].add(first[count])
         orders.append(order)
     return orders

@@ -11,6 +11,7 @@ from PIL import Image
 
 import prepare
 from data.names import read_names
+from data.unseen import draw_classes
 
 RSSCN7 = ["aGrass", "bField", "cIndustry", "dRiverLake", "eForest", "fResident", "gParking"]
 UC_MERCED = ["baseballdiamond", "chaparral", "denseresidential", "storagetanks"]
@@ -245,12 +246,27 @@ def test_divisions_of_several_numbers_differ_too(tmp_path):
     assert all(set(small) < set(large) for small, large in zip(found[:7], found[7:]))
 
 
+def test_divisions_that_differed_before_are_drawn_as_before():
+    drawn = draw_classes(30, [5, 10, 15], 3, 0)  # of AID
+    before = [np.random.default_rng([0, k, 30]).permutation(30) for k in range(3)]
+    expected = [np.sort(order[:count]) for count in (5, 10, 15) for order in before]
+    assert all(map(np.array_equal, drawn, expected))
+
+
+def test_a_number_that_is_there_twice_has_twice_as_many_divisions(tmp_path, capsys):
+    folder = pictures(tmp_path / "mine", ["lake", "port", "river", "road"])
+    found = unseen(run(folder, tmp_path / "out", "--unseen", 2, 1, 2, "--divisions", 3))
+    assert [len(classes) for classes in found] == [2, 2, 2, 1, 1, 1, 2, 2, 2] and len(set(found)) == 9
+    error = fails(capsys, folder, tmp_path / "more", "--unseen", 2, 1, 2, "--divisions", 4)
+    assert "--divisions 4: there are only 3 different ones of 4 classes with --unseen 2 1 2" in error
+
+
 def test_defaults_that_do_not_fit_are_lowered_and_that_is_said(tmp_path, capsys):
     folder = pictures(tmp_path / "mine", ["port", "river"])
     prepare.main([str(folder), "--output", str(tmp_path / "out")])
     said = capsys.readouterr().out
     assert "note: 1 unseen class of 2, not 5; --unseen gives another number" in said
-    assert "note: 2 divisions: there are no more with 1 unseen of 2 classes" in said
+    assert "note: --divisions 2: there are no more different ones with --unseen 1" in said
 
 
 def test_divisions_of_the_same_images_are_refused(tmp_path, capsys):
