@@ -21,6 +21,7 @@ import numpy as np
 from clip.words import whole_words
 from data.divisions import divide, validation
 from data.folders import check_counts, check_images, find_images
+from data.image_lists import lines_by_image, may_be_tested
 from data.matlab import cell_array, split_columns
 from data.names import add_name, read_names
 from data.naming import name_classes
@@ -36,7 +37,6 @@ from data.xlsa17 import attribute_groups, find_tails, read_attribute_names, read
 from support.cli import WORKERS, Parser, number, path
 from support.errors import InputError, exits_cleanly
 from support.files import write_json
-from support.untrusted import parse_json
 
 # options that have no meaning with --from_xlsa17
 OF_FOLDERS = (
@@ -91,9 +91,9 @@ def prepare(opt: argparse.Namespace):
             training_files = [images.files[i] for i in parts["train_gzsl_loc"]]
             write_captions(table_path(output, f"captions_{k}.jsonl"), training_files, captions)
     write_images(output, images.labels, images.files)
-    write_splits(output, "splits", splits, names)
+    write_splits(output, "splits", splits, name_of)
     if opt.validation:
-        write_splits(output, "val_splits", validation_splits, names)
+        write_splits(output, "val_splits", validation_splits, name_of)
     write_names(output, name_of)
 
 
@@ -133,9 +133,9 @@ def convert(opt: argparse.Namespace):
     if attributes:
         splits["attribute_names"] = cell_array(attributes)
     write_images(output, source.labels, files)
-    write_splits(output, "splits", splits, names)
+    write_splits(output, "splits", splits, name_of)
     if held_out:
-        write_splits(output, "val_splits", {**splits, **split_columns(held_out, 0)}, names)
+        write_splits(output, "val_splits", {**splits, **split_columns(held_out, 0)}, name_of)
     write_names(output, name_of)
     groups = table_path(output, "groups.json")
     write_json(groups, attribute_groups(attributes, len(source.att)))
@@ -323,64 +323,6 @@ def print_division(k: int, unseen: List[str], parts: Dict[str, np.ndarray]):
         ]
     )
     print(f"division {k}: unseen {', '.join(unseen)}; {counts}")
-
-
-# ---- lists of images and captions ------------------------------------------------------------------
-
-
-def may_be_tested(
-    lists: Sequence[str],
-    known: Set[str],
-    files: Sequence[str],
-    labels: np.ndarray,
-    names: Sequence[str],
-) -> np.ndarray:
-    """[n] bool: is this image in one of the lists? Every class needs images of both kinds."""
-    listed: Set[str] = set()
-    for file in lists:
-        listed.update(lines_by_image(file, known))
-    tested = np.array([file in listed for file in files])
-    for c, name in enumerate(names):
-        of_class = tested[labels == c]
-        if of_class.all() or not of_class.any():
-            raise InputError(
-                f"--test_images names {'all' if of_class.all() else 'none'} of the images of {name}: "
-                "expected some, to test, and others, to train"
-            )
-    return tested
-
-
-def lines_by_image(file: str, known: Set[str]) -> Dict[str, List[str]]:
-    """{image: its lines} of a file with a path, or with {"image": path, ...}, in every line.
-
-    known: all images that there are; others are an InputError
-    """
-    try:
-        lines = Path(file).read_text().split("\n")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read {file}: {error}") from error
-    found: Dict[str, List[str]] = {}
-    for place, text in enumerate(lines, start=1):
-        line = text.strip()
-        if not line:
-            continue
-        image = image_of_line(line, f"{file}, line {place}")
-        if image not in known:
-            raise InputError(f"{file}, line {place}: there is no image {image} in the class folders")
-        found.setdefault(image, []).append(line)
-    return found
-
-
-def image_of_line(line: str, where: str) -> str:
-    """The path in a line.  where: for the message of an InputError"""
-    if not line.startswith("{"):
-        return line
-    try:
-        return str(parse_json(line)["image"])
-    except (ValueError, KeyError) as error:
-        raise InputError(
-            f'{where}: expected an image\'s path, or {{"image": path, ...}}, found {line[:60]!r}'
-        ) from error
 
 
 if __name__ == "__main__":

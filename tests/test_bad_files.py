@@ -24,6 +24,7 @@ from clip.attributes import load_vocabulary
 from clip.captions import read_captions
 from clip.checkpoint import load_clip
 from clip.teachers import read_image_vectors
+from data.image_lists import lines_by_image
 from data.images import read_image
 from data.pipeline import Images, Preprocessing, dsva_preprocessing, load_image
 from fuzzing import (
@@ -43,7 +44,6 @@ from fuzzing import (
 from helpers import NAMES, VOCABULARY
 from inference.new_columns import columns_by_hand
 from inference.saved import load_saved
-from prepare import lines_by_image
 
 pytestmark = pytest.mark.usefixtures("quick")
 CPU = torch.device("cpu")

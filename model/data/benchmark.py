@@ -31,6 +31,7 @@ from data.notes import note_scale, print_once
 from support.errors import InputError
 
 SPLITS = ("train_zsl_loc", "train_gzsl_loc", "test_seen_loc", "test_unseen_loc")
+CLASS_FOLDERS = "class_folders"  # of prepare.py, not in the published files
 ATTRIBUTE_NAMES = ("attribute_names", "attri_names")  # not in the published files
 
 
@@ -57,8 +58,8 @@ class Benchmark:
     groups:           {group: indices of its attributes}
     provenance:       how annotate.py made M: CLIP, prompts, vocabulary, ...; {} of a file made elsewhere
     splits:           {name in SPLITS: image indices}
-    folder_names:     {folder, or name of a published file: class name}, of files/class_names.json; it helps
-                      `data.names.find_class` to know what a user means
+    folder_names:     {folder, or name as published: class name}; it helps `data.names.find_class` to know
+                      what a user means
     """
 
     image_paths: List[Path]
@@ -109,7 +110,7 @@ def load_benchmark(files: BenchmarkFiles) -> Benchmark:
     table = read_mat(
         files.splits_mat,
         ["att", "allclasses_names", *columns],
-        optional=[*ATTRIBUTE_NAMES, "provenance"],
+        optional=[CLASS_FOLDERS, *ATTRIBUTE_NAMES, "provenance"],
     )
     image_files = strings(images["image_files"])
     class_names = read_class_names(table, files.splits_mat, files.images_mat)
@@ -127,7 +128,7 @@ def load_benchmark(files: BenchmarkFiles) -> Benchmark:
         groups=read_groups(files.groups_json),
         provenance=read_provenance(table, files.splits_mat),
         splits={},
-        folder_names=stored_names(files.splits_mat.parent, files.images_mat.parent),
+        folder_names=dict(zip(class_folders(table), class_names)),
     )
     for name, column in zip(SPLITS, columns):
         where = f"{column} in {files.splits_mat}"
@@ -147,7 +148,7 @@ def read_class_names(
     """
     places = [file.parent for file in (splits_mat, images_mat) if file]
     stored = stored_names(*places)
-    names = renamed(strings(table["allclasses_names"]), stored)
+    names = renamed(strings(table["allclasses_names"]), class_folders(table), stored)
     words = [readable(name) for name in names]
     joined = {}
     for name, former, new in zip(names, words, split_names(words)):
@@ -161,6 +162,13 @@ def read_class_names(
     names = [joined.get(name, name) for name in names]
     check_class_names(names, splits_mat)
     return names
+
+
+def class_folders(table: Dict[str, np.ndarray]) -> List[str]:
+    """[C] what the classes' folders are called, as prepare.py tells, or else their published names."""
+    names = strings(table["allclasses_names"])
+    folders = strings(table.get(CLASS_FOLDERS, np.array([])))
+    return folders if len(folders) == len(names) else names
 
 
 def attribute_names(table: Dict[str, np.ndarray]) -> List[str]:

@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Mapping, Sequence
 import numpy as np
 import scipy.io
 
+from data.benchmark import CLASS_FOLDERS
 from data.matlab import cell_array, to_matlab
 from data.names import NAMES_FILE
 from support.files import atomic, write_text
@@ -34,9 +35,13 @@ def write_images(output: Path, labels: np.ndarray, files: Sequence[str]):
     write_table(output, "images", {"labels": to_matlab(labels), "image_files": image_files})
 
 
-def write_splits(output: Path, kind: str, splits: Dict[str, Any], names: Sequence[str]):
-    """files/NAME_<kind>.mat with the names of all classes."""
-    write_table(output, kind, {**splits, "allclasses_names": cell_array(names)})
+def write_splits(output: Path, kind: str, splits: Dict[str, Any], name_of: Mapping[str, str]):
+    """files/NAME_<kind>.mat with the names of all classes.  name_of: {folder: class name}"""
+    classes = {
+        "allclasses_names": cell_array(name_of.values()),
+        CLASS_FOLDERS: cell_array(name_of),
+    }
+    write_table(output, kind, {**splits, **classes})
 
 
 def write_names(output: Path, names: Mapping[str, str]):

@@ -192,13 +192,19 @@ def test_a_class_without_a_name_is_refused(tmp_path, name):
 
 def test_class_names_json_says_what_classes_are_called(tmp_path, capsys):
     named(tmp_path, ["aGrass", "tankfarm", "River"])
-    stored = {"aGrass": "grass", "tankfarm": "tankfarm", "bank": "River"}
+    stored = {"aGrass": "grass", "tankfarm": "tankfarm"}
     (tmp_path / "RSSDIVCS" / "files" / "class_names.json").write_text(json.dumps(stored))
     data = load(tmp_path)
     assert data.class_names == ["grass", "tankfarm", "River"]
     assert find_class("agrass", data.class_names, data.folder_names) == 0
-    assert find_class("bank", data.class_names, data.folder_names) == 2
+    assert find_class("tank farm", data.class_names, data.folder_names) == 1
     assert not capsys.readouterr().out
+
+
+def test_folders_that_are_not_as_many_as_classes_do_not_count(tmp_path):
+    named(tmp_path, ["Port", "River", "Lake"])
+    damage(tmp_path, SPLITS, class_folders=cell_array(["a", "b"]))
+    assert load(tmp_path).folder_names == {"Port": "Port", "River": "River", "Lake": "Lake"}
 
 
 def test_joined_names_are_read_as_words_and_that_is_said_once(tmp_path, capsys):

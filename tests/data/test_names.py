@@ -104,7 +104,8 @@ def test_names_are_stored_beside_the_mat_files(tmp_path):
     (tmp_path / "b" / "class_names.json").write_text('{"aGrass": "grass", "DenseResidential": "houses"}')
     stored = stored_names(tmp_path / "a", tmp_path / "b")
     published = ["aGrass", "dense residential", "River"]
-    assert renamed(published, stored) == ["grass", "houses", "River"]
+    assert renamed(published, published, stored) == ["grass", "houses", "River"]
+    assert renamed(["x", "y"], ["aGrass", "b"], stored) == ["grass", "y"]
 
 
 def test_number_signs_of_other_datasets_part_words():

@@ -9,9 +9,12 @@ import pytest
 import scipy.io
 from PIL import Image
 
+import annotate
 import prepare
-from data.names import read_names
+from data.benchmark import find_files, load_benchmark
+from data.names import find_class, read_names
 from data.unseen import draw_classes
+from helpers import FakeClip
 
 RSSCN7 = ["aGrass", "bField", "cIndustry", "dRiverLake", "eForest", "fResident", "gParking"]
 UC_MERCED = ["baseballdiamond", "chaparral", "denseresidential", "storagetanks"]
@@ -201,6 +204,37 @@ def test_given_names_are_used_and_kept_for_other_programs(tmp_path, capsys):
     stored = read_names(tmp_path / "out" / "files" / "class_names.json")
     assert list(stored) == RSSCN7 and stored["fResident"] == "houses and gardens"
     assert "aGrass" not in capsys.readouterr().out
+
+
+def test_clip_is_told_the_stored_names(tmp_path, monkeypatch):
+    spoken = []
+
+    class Listening(FakeClip):
+        def embed_words(self, words, prompts):
+            spoken.extend(words)
+            return super().embed_words(words, prompts)
+
+    folder = pictures(tmp_path / "RSSCN7", RSSCN7)
+    run(folder, tmp_path / "out", "--names", "aGrass=open grass", "gParking=parking lot")
+    monkeypatch.setattr(annotate, "Clip", Listening)
+    where = ["--root", tmp_path, "--dataset", "out", "--image_root", folder, "--image_embedding", "out"]
+    where += ["--class_embedding", "out", "--group_file", "mine", "--from", "names", "--device", "cpu"]
+    output = tmp_path / "out" / "files" / "mine_splits.mat"
+    annotate.main([str(word) for word in [*where, "--output", output]])
+    assert {"open grass", "parking lot", "field"} <= set(spoken)
+
+    # who edits the file later is heard, too
+    (tmp_path / "out" / "files" / "class_names.json").write_text('{"gParking": "car park"}')
+    spoken.clear()
+    output.unlink()
+    annotate.main([str(word) for word in [*where, "--output", output]])
+    assert "car park" in spoken and "parking lot" not in spoken
+    assert "car park" in names(scipy.io.loadmat(output))
+    data = load_benchmark(
+        find_files(str(tmp_path), "out", "out", "mine", "mine", str(folder), 0),
+    )
+    assert data.class_names[6] == "car park"
+    assert find_class("gparking", data.class_names, data.folder_names) == 6
 
 
 @pytest.mark.parametrize(
