@@ -18,7 +18,7 @@ from typing import Any, Dict, List, Optional, Sequence, Set
 
 import numpy as np
 
-from clip.words import whole_words
+from data.clip_words import whole_words
 from data.divisions import divide, validation
 from data.folders import check_counts, check_images, find_images
 from data.image_lists import lines_by_image, may_be_tested

@@ -27,6 +27,8 @@ def is_known(word: str, words: Collection[str]) -> bool:
     """Is it one of these words, or the plural of one?"""
     if word in words:
         return True
+    if word.endswith("ss"):  # grass is no plural
+        return False
     plurals = (("ies", "y"), ("es", ""), ("s", ""))
     return any(word.endswith(ending) and word[: -len(ending)] + one in words for ending, one in plurals)
 

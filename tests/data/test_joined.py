@@ -57,6 +57,11 @@ def test_other_names_and_more_words_make_parts():
     assert split_names(["quokkapen", "river"], ["quokka", "pen", "quokkapen"]) == ["quokkapen", "river"]
 
 
+def test_what_ends_like_a_plural_and_is_none():
+    assert split_names(["albatross"], ["alba", "tros"]) == ["albatross"]
+    assert split_names(["albatanks"], ["alba", "tank"]) == ["alba tanks"]
+
+
 def test_a_joined_name_in_another_name_does_not_keep_it_joined():
     assert split_names(["golfcourse", "empty golfcourse"]) == ["golf course", "empty golf course"]
 
