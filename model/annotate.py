@@ -43,7 +43,7 @@ from clip.attributes import (
 from clip.description import Annotation, agreement, closest_pairs, cosines, draw_similarity, read_annotation
 from clip.embed import Clip
 from clip.embeddings import Embeddings, Kept
-from data.benchmark import read_class_names, readable
+from data.benchmark import CLASS_FOLDERS, class_folders, read_class_names, readable
 from data.describing import SOURCES, ClassImages, images_to_describe
 from data.matlab import cell_array, read_mat, strings
 from runs.settings import benchmark_files, embedding_folder
@@ -100,6 +100,7 @@ def annotate(opt: argparse.Namespace):
     table = {key: value for key, value in source.items() if re.fullmatch(OF_A_DIVISION, key)}
     table["att"] = unit_norm(scores).T
     table["allclasses_names"] = cell_array(classes)
+    table[CLASS_FOLDERS] = cell_array(class_folders(source))
     table["attribute_names"] = cell_array(attributes)
     table["similarity_names"] = by_name.T
     table["similarity_images"] = by_image.T
@@ -199,7 +200,8 @@ def read_source(splits_mat: Path) -> Dict[str, np.ndarray]:
     """Of a splits file the classes' names, all divisions and, if there, the attributes' names and truth."""
     read_mat(splits_mat, ["allclasses_names"])  # or an error that says what is wrong with the file
     divided = [name for name, _, _ in scipy.io.whosmat(splits_mat) if re.fullmatch(OF_A_DIVISION, name)]
-    return read_mat(splits_mat, ["allclasses_names", *divided], ["attribute_names", "att_true"])
+    optional = [CLASS_FOLDERS, "attribute_names", "att_true"]
+    return read_mat(splits_mat, ["allclasses_names", *divided], optional)
 
 
 def true_attributes(source: Dict[str, np.ndarray], names: List[str]) -> Optional[np.ndarray]:

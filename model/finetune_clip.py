@@ -344,10 +344,15 @@ def read_teachers(opt: argparse.Namespace, captions: CaptionsByImage) -> tuple:
 def load_test(opt, model: CLIPModel, captions: CaptionsByImage, tokenizer, like, device) -> tuple:
     """Images, captions and class names, as `evaluate` takes them."""
     context = model.config.text_config.max_position_embeddings
+    names = None
+    if opt.class_names:
+        folder = Path(opt.images)
+        places = [folder, folder / "files"]
+        names = class_name_prompts(list(captions), opt.templates, tokenizer, context, places)
     return (
         load_images(opt, captions, like.size, like, device),
         Captions(list(captions.values()), tokenizer, context),
-        class_name_prompts(list(captions), opt.templates, tokenizer, context) if opt.class_names else None,
+        names,
     )
 
 

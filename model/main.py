@@ -27,6 +27,7 @@ import numpy as np
 import torch
 from torch.utils.data import BatchSampler
 
+from data.benchmark import images_help
 from data.cache import open_cache
 from data.checks import check_images_are_there
 from data.pipeline import DeviceLoader, Images, dsva_preprocessing, image_loader
@@ -322,8 +323,9 @@ def test(model, data, testing, windows):
 def evaluate_saved(opt, device):
     """--eval: print the scores of a saved model."""
     saved = checkpoint_metadata(opt.resume)
-    data = build_data(benchmark_files(opt), opt.only_groups, device, needs_images=False)
-    check_images_are_there([data.image_paths[i] for i in data.test_images(opt.gzsl)])
+    files = benchmark_files(opt)
+    data = build_data(files, opt.only_groups, device, needs_images=False)
+    check_images_are_there([data.image_paths[i] for i in data.test_images(opt.gzsl)], images_help(files))
     console.print_changed(changed_descriptions(saved["files"], benchmark_files(opt)))
     model = build_network(network_settings(opt), data, device, opt.resume)
     images = open_images(opt, data, model, device)

@@ -27,9 +27,11 @@ from clip.kinds import kind_of
 from clip.processor import read_preprocessing
 from clip.teachers import read_image_vectors
 from data import rasters
+from data.image_lists import lines_by_image
 from data.images import read_image
 from data.pipeline import Images, Normalize, Preprocessing, dsva_preprocessing, load_image
 from fuzzing import (
+    CLASS_NAMES,
     COMMON,
     QUICK,
     any_picture,
@@ -48,7 +50,6 @@ from helpers import NAMES, VOCABULARY
 from inference import scenes
 from inference.new_columns import columns_by_hand
 from inference.saved import load_saved
-from prepare import lines_by_image
 
 pytestmark = pytest.mark.usefixtures("quick")
 CPU = torch.device("cpu")
@@ -570,6 +571,11 @@ def test_class_folders(place, pictures, data):
                 "0",
                 "RSSDIVCS",
                 "\udcff",
+                "files",
+                "cache",
+                "train",
+                "test",
+                *CLASS_NAMES,
             ]
         )
         for name in data.draw(st.lists(names, max_size=4, unique=True)):

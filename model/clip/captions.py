@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from data.archives import check_unpacked
 from data.images import is_below
 from support.errors import InputError
 from support.untrusted import are_words, parse_json
@@ -112,6 +113,7 @@ def check_entry(where: str, image, captions, images: Path):
 
 def check_images_exist(path: Path, images: Path, names: List[str]):
     """Raise InputError if some image that the captions file `path` names is missing."""
+    check_unpacked(Path(images))
     # Path.is_file would raise on names that are too long
     missing = [name for name in names if not os.path.isfile(Path(images) / name)]  # noqa: PTH113
     if missing:

@@ -12,7 +12,7 @@ from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.stats import spearmanr
 
 from clip.attributes import unit_norm
-from data.benchmark import ATTRIBUTE_NAMES, read_class_names, readable
+from data.benchmark import ATTRIBUTE_NAMES, CLASS_FOLDERS, read_class_names, readable
 from data.checks import attribute_matrix
 from data.matlab import read_mat, strings
 from support.errors import InputError
@@ -29,7 +29,7 @@ class Annotation:
 
 def read_annotation(splits_mat: Path) -> Annotation:
     """Of a splits file that names its attributes, such as annotate.py writes."""
-    table = read_mat(splits_mat, ["att", "allclasses_names"], ATTRIBUTE_NAMES)
+    table = read_mat(splits_mat, ["att", "allclasses_names"], [CLASS_FOLDERS, *ATTRIBUTE_NAMES])
     classes = [readable(name) for name in read_class_names(table, splits_mat)]
     attributes = None
     for key in ATTRIBUTE_NAMES:

@@ -19,7 +19,8 @@ from transformers import CLIPModel
 from clip.captions import Captions
 from clip.contrastive import embed_images, embed_texts, mixed_precision
 from clip.picture_batches import PictureBatches
-from data.benchmark import readable
+from data.names import readable
+from data.naming import words_of_folders
 from support.errors import InputError
 from support.processes import gather_batches, shard
 
@@ -37,17 +38,23 @@ class ClassNames:
 
 
 def class_name_prompts(
-    image_files: Sequence[str], templates: Sequence[str], tokenizer, context: int
+    image_files: Sequence[str],
+    templates: Sequence[str],
+    tokenizer,
+    context: int,
+    places: Sequence[Path] = (),
 ) -> Optional[ClassNames]:
     """An image's class is the name of the folder that it lies in. None if some image lies in no folder.
 
     templates: T sentences, in which {} stands for the name;  context: most tokens of a sentence
+    places:    where a class_names.json may say what the folders are called
     """
     folders = [Path(file).parent.name for file in image_files]
     if not all(folders):
         return None
     classes = sorted(set(folders))
-    sentences = [template.replace("{}", readable(name)) for name in classes for template in templates]
+    names = [readable(name) for name in words_of_folders(classes, *places)]
+    sentences = [template.replace("{}", name) for name in names for template in templates]
     tokens = tokenizer(sentences, padding=True, truncation=True, max_length=context)["input_ids"]
     prompts = torch.tensor(tokens).unflatten(0, (len(classes), -1))  # [C * T, L] -> [C, T, L]
     labels = torch.tensor([classes.index(name) for name in folders])

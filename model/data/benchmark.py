@@ -7,6 +7,7 @@ from typing import Dict, List, Optional, Sequence
 
 import numpy as np
 
+from data.archives import check_unpacked
 from data.checks import (
     attribute_matrix,
     check_attributes,
@@ -22,12 +23,13 @@ from data.checks import (
 )
 from data.classes import SIMILARITIES, Classes, read_similarities
 from data.joined import split_names, told
-from data.matlab import from_matlab, read_mat, strings
+from data.matlab import DATA_HELP, data_help, from_matlab, read_mat, strings
 from data.names import NAMES_FILE, readable, renamed, stored_names
 from data.notes import note_scale, print_once
 from support.errors import InputError
 
 SPLITS = ("train_zsl_loc", "train_gzsl_loc", "test_seen_loc", "test_unseen_loc")
+CLASS_FOLDERS = "class_folders"  # of prepare.py, not in the published files
 ATTRIBUTE_NAMES = ("attribute_names", "attri_names")  # not in the published files
 
 
@@ -46,11 +48,11 @@ class BenchmarkFiles:
 class Benchmark(Classes):
     """`n` images, `C` classes, `A` attributes and one random division into seen and unseen classes.
 
-    image_paths: [n]
-    labels:      [n] class of each image
-    splits:      {name in SPLITS: image indices}
-    folder_names: {folder, or name of a published file: class name}, of files/class_names.json; it helps
-                  `data.names.find_class` to know what a user means
+    image_paths:  [n]
+    labels:       [n] class of each image
+    splits:       {name in SPLITS: image indices}
+    folder_names: {folder, or name as published: class name}; it helps `data.names.find_class` to know what a
+                  user means
     """
 
     image_paths: List[Path]
@@ -89,7 +91,7 @@ def load_benchmark(files: BenchmarkFiles, needs_images: bool = True, described: 
     table = read_mat(
         files.splits_mat,
         [*description, "allclasses_names", *columns],
-        optional=[*ATTRIBUTE_NAMES, *SIMILARITIES, "provenance"] if described else [],
+        optional=[CLASS_FOLDERS, *([*ATTRIBUTE_NAMES, *SIMILARITIES, "provenance"] if described else [])],
     )
     image_files = strings(images["image_files"])
     class_names = read_class_names(table, files.splits_mat, files.images_mat)
@@ -111,11 +113,11 @@ def load_benchmark(files: BenchmarkFiles, needs_images: bool = True, described: 
         provenance=read_provenance(table, files.splits_mat),
         similarities=read_similarities(table, files.splits_mat),
         splits=splits,
-        folder_names=stored_names(files.splits_mat.parent, files.images_mat.parent),
+        folder_names=dict(zip(class_folders(table), class_names)),
     )
     check_benchmark(benchmark, files)
     if needs_images:
-        check_images_are_there(benchmark.image_paths)
+        check_images_are_there(benchmark.image_paths, images_help(files))
     if described:
         note_scale(benchmark.class_attributes.numpy(), files.splits_mat)
     return benchmark
@@ -131,7 +133,7 @@ def read_class_names(
     """
     places = [file.parent for file in (splits_mat, images_mat) if file]
     stored = stored_names(*places)
-    names = renamed(strings(table["allclasses_names"]), stored)
+    names = renamed(strings(table["allclasses_names"]), class_folders(table), stored)
     words = [readable(name) for name in names]
     joined = {}
     for name, former, new in zip(names, words, split_names(words)):
@@ -145,6 +147,13 @@ def read_class_names(
     names = [joined.get(name, name) for name in names]
     check_class_names(names, splits_mat)
     return names
+
+
+def class_folders(table: Dict[str, np.ndarray]) -> List[str]:
+    """[C] what the classes' folders are called, as prepare.py tells, or else their published names."""
+    names = strings(table["allclasses_names"])
+    folders = strings(table.get(CLASS_FOLDERS, np.array([])))
+    return folders if len(folders) == len(names) else names
 
 
 def attribute_names(table: Dict[str, np.ndarray]) -> List[str]:
@@ -173,6 +182,14 @@ def check_benchmark(benchmark: Benchmark, files: BenchmarkFiles):
         files.random_id,
         files.splits_mat,
     )
+
+
+def images_help(files: BenchmarkFiles) -> str:
+    """What to do if images are missing."""
+    help_of_dataset = data_help(files.images_mat)
+    if help_of_dataset == DATA_HELP:
+        return help_of_dataset
+    return f"They are expected below {files.image_root}: main.py --image_root names another folder"
 
 
 def keep_groups(benchmark: Benchmark, chosen: Sequence[str]) -> Benchmark:
@@ -216,6 +233,8 @@ def find_files(
     <root>/<dataset>.
     """
     folder = Path(root) / dataset
+    for place in (Path(root), folder, Path(image_root or folder)):
+        check_unpacked(place)
     described = class_embedding or f"ann_attr_finetune_{image_embedding}"
     images_mat = find(folder, image_embedding, "_images.mat")
     return BenchmarkFiles(

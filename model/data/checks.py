@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from data.images import is_below
-from data.matlab import DATA_HELP, strings
+from data.matlab import data_help, strings
 from data.names import readable
 from support.errors import InputError
 from support.untrusted import are_words, parse_json
@@ -51,7 +51,7 @@ def attribute_matrix(att: np.ndarray, classes: int, where: Path) -> Tensor:
 def read_groups(path: Path) -> Dict[str, List[int]]:
     """{"functions": [0, 1, ...], "materials": [...], ...}: 0-based attribute indices."""
     if not os.path.isfile(path):
-        raise InputError(f"no such file: {path}. {DATA_HELP}")
+        raise InputError(f"no such file: {path}. {data_help(path)}")
     try:
         groups = parse_json(Path(path).read_text())
     except (OSError, ValueError):
@@ -193,7 +193,7 @@ def check_seen_and_unseen(
             )
 
 
-def check_images_are_there(paths: Sequence[Path], advice: str = DATA_HELP):
+def check_images_are_there(paths: Sequence[Path], advice: str):
     """All image files exist.  advice: what to do if some do not"""
     missing = [path for path in paths if not os.path.isfile(path)]
     if missing:

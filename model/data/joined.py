@@ -6,7 +6,7 @@ the same in two words each.
 
 from functools import cache
 from pathlib import Path
-from typing import Collection, Dict, FrozenSet, List, Mapping, Optional, Sequence, Set
+from typing import Collection, FrozenSet, List, Mapping, Optional, Sequence, Set
 
 SHORTEST = 3  # letters of a part
 MOST_PARTS = 4
@@ -27,27 +27,29 @@ def is_known(word: str, words: Collection[str]) -> bool:
     """Is it one of these words, or the plural of one?"""
     if word in words:
         return True
+    if word.endswith("ss"):  # grass is no plural
+        return False
     plurals = (("ies", "y"), ("es", ""), ("s", ""))
     return any(word.endswith(ending) and word[: -len(ending)] + one in words for ending, one in plurals)
 
 
-def split_joined(name: str, words: Collection[str], parts: Collection[str] = ()) -> str:
+def split_joined(name: str, words: Collection[str], parts: Optional[Collection[str]] = None) -> str:
     """`dense residential`, `storagetanks` -> `dense residential`, `storage tanks`.
 
     name:  in lower-case words
-    words: known ones, which are never taken apart, and of which others are made
-    parts: more words that others are made of, such as those of the other classes' names
+    words: known ones, which are never taken apart
+    parts: words that others are made of, by default the known ones
 
-    A word that is not made of known ones stays as it is.
+    A word that is not made of such parts stays as it is.
     """
-    return " ".join(split_word(word, words, parts) for word in name.split())
+    return " ".join(split_word(word, words, words if parts is None else parts) for word in name.split())
 
 
 def split_word(word: str, words: Collection[str], parts: Collection[str]) -> str:
     """One word, taken apart if it is not known and its parts are."""
     if is_known(word, words) or not word.isalpha():
         return word
-    found = known_parts(word, {*words, *parts} - {word}, MOST_PARTS)
+    found = known_parts(word, set(parts) - {word}, MOST_PARTS)
     return " ".join(found) if found else word
 
 
@@ -73,23 +75,21 @@ def known_parts(word: str, words: Collection[str], most: int) -> Optional[List[s
 def split_names(names: Sequence[str], more: Collection[str] = ()) -> List[str]:
     """All classes' names, each taken apart by the words of scenes, the others' words and `more`.
 
-    names: in lower-case words;  more: other known words, such as those of the attributes or of CLIP's tokens
+    names: in lower-case words;  more: other known words, such as those that are tokens of a CLIP
 
-    A word that several names hold is still taken apart, if it is made of known ones.
+    Where some name has two words, who wrote the names parts them: `meadowlark` beside `horned lark` is meant
+    to be one, and the words of scenes alone take names apart.
     """
     words = scene_words().union(more)
+    are_parted = any(" " in name for name in names)
     taken_apart = []
     for number, name in enumerate(names):
-        others: Set[str] = set()
-        for other in [*names[:number], *names[number + 1 :]]:
-            others.update(word for word in other.split() if len(word) >= SHORTEST)
-        taken_apart.append(split_joined(name, words, others - set(name.split())))
+        others = [*names[:number], *names[number + 1 :]]
+        if are_parted:
+            taken_apart.append(split_joined(name, words, scene_words()))
+        else:
+            taken_apart.append(split_joined(name, words, words.union(others) - {name}))
     return taken_apart
-
-
-def changed_names(before: Sequence[str], after: Sequence[str]) -> Dict[str, str]:
-    """{former name: new one} of those that are not the same."""
-    return {former: name for former, name in zip(before, after) if former != name}
 
 
 def told(changes: Mapping[str, str], shown: int = 5) -> str:

@@ -60,7 +60,7 @@ def find_class(typed: str, names: Sequence[str], folders: Optional[Mapping[str, 
             raise InputError(f"{typed!r} may mean {both}: write it as one of them")
         if meant:
             return meant[0]
-    raise InputError(f"there is no class {typed!r}; {suggest(typed, names)}")
+    raise InputError(f"there is no class {typed}; {suggest(typed, names)}")
 
 
 # ---- a file of names -------------------------------------------------------------------------------
@@ -122,10 +122,15 @@ def stored_names(*places: Path) -> Dict[str, str]:
     return {}
 
 
-def renamed(names: Sequence[str], stored: Mapping[str, str]) -> List[str]:
+def renamed(names: Sequence[str], folders: Sequence[str], stored: Mapping[str, str]) -> List[str]:
     """The classes of a .mat file, called as class_names.json says.
 
-    stored: {folder, or name as in the .mat file: name in words}
+    names, folders: [C], as in the .mat file
+    stored:         {folder or name: name in words}
     """
     by_words = {readable(name): words for name, words in stored.items()}
-    return [stored.get(name, by_words.get(name, name)) for name in names]
+    found = []
+    for name, folder in zip(names, folders):
+        words = stored.get(folder, stored.get(name))
+        found.append(words or by_words.get(readable(name), name))
+    return found

@@ -57,5 +57,16 @@ def test_other_names_and_more_words_make_parts():
     assert split_names(["quokkapen", "river"], ["quokka", "pen", "quokkapen"]) == ["quokkapen", "river"]
 
 
+def test_what_ends_like_a_plural_and_is_none():
+    assert split_names(["albatross"], ["alba", "tros"]) == ["albatross"]
+    assert split_names(["albatanks"], ["alba", "tank"]) == ["alba tanks"]
+
+
 def test_a_joined_name_in_another_name_does_not_keep_it_joined():
     assert split_names(["golfcourse", "empty golfcourse"]) == ["golf course", "empty golf course"]
+
+
+def test_where_names_have_two_words_a_word_is_not_made_of_other_names():
+    assert split_names(["meadowlark", "horned lark"]) == ["meadowlark", "horned lark"]
+    assert split_names(["meadowlark", "lark"]) == ["meadow lark", "lark"]
+    assert split_names(["storagetanks", "horned lark"]) == ["storage tanks", "horned lark"]

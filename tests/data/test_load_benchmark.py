@@ -1,6 +1,7 @@
 """A benchmark is read from the published format, and what does not fit is named."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,7 @@ import scipy.io
 import torch
 
 from conftest import GROUPS, cell_array, write_dataset
+from data.benchmark import find_files, load_benchmark
 from data.names import find_class
 from helpers import load
 from support.errors import InputError
@@ -190,13 +192,19 @@ def test_a_class_without_a_name_is_refused(tmp_path, name):
 
 def test_class_names_json_says_what_classes_are_called(tmp_path, capsys):
     named(tmp_path, ["aGrass", "tankfarm", "River"])
-    stored = {"aGrass": "grass", "tankfarm": "tankfarm", "bank": "River"}
+    stored = {"aGrass": "grass", "tankfarm": "tankfarm"}
     (tmp_path / "RSSDIVCS" / "files" / "class_names.json").write_text(json.dumps(stored))
     data = load(tmp_path)
     assert data.class_names == ["grass", "tankfarm", "River"]
     assert find_class("agrass", data.class_names, data.folder_names) == 0
-    assert find_class("bank", data.class_names, data.folder_names) == 2
+    assert find_class("tank farm", data.class_names, data.folder_names) == 1
     assert not capsys.readouterr().out
+
+
+def test_folders_that_are_not_as_many_as_classes_do_not_count(tmp_path):
+    named(tmp_path, ["Port", "River", "Lake"])
+    damage(tmp_path, SPLITS, class_folders=cell_array(["a", "b"]))
+    assert load(tmp_path).folder_names == {"Port": "Port", "River": "River", "Lake": "Lake"}
 
 
 def test_joined_names_are_read_as_words_and_that_is_said_once(tmp_path, capsys):
@@ -237,3 +245,53 @@ def test_attributes_of_a_usual_scale_are_not_noted(tmp_path, capsys, scale):
 def test_attributes_that_are_nearly_nothing_are_noted(tmp_path, capsys):
     with_attributes(tmp_path, 1e-4 * np.random.default_rng(0).normal(size=(6, 12)))
     assert "a class's vector has the length 0.000" in capsys.readouterr().out
+
+
+# ---- what is missing -------------------------------------------------------------------------------
+
+
+def missing(tmp_path, dataset, **options):
+    """The message about the first file that is missing."""
+    chosen = dict(
+        image_embedding="mine", class_embedding="mine", group_file="mine", image_root=None, random_id=0
+    )
+    with pytest.raises(InputError) as error:
+        load_benchmark(find_files(str(tmp_path), dataset, **{**chosen, **options}))
+    return str(error.value)
+
+
+def test_only_rssdivcs_is_looked_for_in_its_authors_drive(tmp_path):
+    write_dataset(tmp_path, name="mine")
+    shutil.copytree(tmp_path / "RSSDIVCS", tmp_path / "other")
+    for dataset, has_drive in (("RSSDIVCS", True), ("other", False)):
+        for option in ("image_embedding", "class_embedding", "group_file"):
+            said = missing(
+                tmp_path, dataset, **{"class_embedding": None, "group_file": "attri_group_3", option: "x"}
+            )
+            assert ("Google Drive" in said) == has_drive, said
+            assert has_drive or "prepare.py makes NAME_images.mat" in said
+        (tmp_path / dataset / "Class0" / "image_0.png").unlink()
+        said = missing(tmp_path, dataset, class_embedding=None, group_file="attri_group_3")
+        assert "1 of 60 images are missing" in said and ("Google Drive" in said) == has_drive
+        assert has_drive or f"expected below {tmp_path / 'other'}: --image_root names another" in said
+
+
+def test_a_missing_file_of_another_dataset_is_told_with_those_that_are_there(tmp_path):
+    write_dataset(tmp_path, name="mine")
+    (tmp_path / "RSSDIVCS").rename(tmp_path / "other")
+    said = missing(tmp_path, "other", class_embedding="x")
+    assert "there are ann_attr_finetune_mine_splits.mat in that folder" in said
+
+
+@pytest.mark.parametrize("packed", ["root", "dataset", "image_root"])
+def test_an_archive_in_place_of_a_dataset_or_its_images_must_be_unpacked(tmp_path, packed):
+    write_dataset(tmp_path / "root", name="mine")
+    archive = shutil.make_archive(str(tmp_path / "x"), "zip", tmp_path / "root")
+    where = {"root": tmp_path / "root", "dataset": "RSSDIVCS", "image_root": None}
+    if packed == "dataset":
+        shutil.move(archive, tmp_path / "root" / "x.zip")
+        where["dataset"] = "x"
+    else:
+        where[packed] = archive
+    with pytest.raises(InputError, match=r"unpack it \(unzip x.zip\)"):
+        find_files(str(where["root"]), where["dataset"], "mine", None, "x", where["image_root"], 0)

@@ -50,7 +50,7 @@ def test_a_name_that_may_mean_two_classes_is_refused():
 
 @pytest.mark.parametrize("typed", ["gras", "gGrass"])
 def test_an_unknown_class_is_refused_with_the_nearest(typed):
-    with pytest.raises(InputError, match=f"there is no class '{typed}'; did you mean 'grass'"):
+    with pytest.raises(InputError, match=f"there is no class {typed}; did you mean 'grass'"):
         find_class(typed, NAMES, FOLDERS)
     with pytest.raises(InputError, match="there are grass, baseball field"):
         find_class("", NAMES, FOLDERS)
@@ -104,7 +104,8 @@ def test_names_are_stored_beside_the_mat_files(tmp_path):
     (tmp_path / "b" / "class_names.json").write_text('{"aGrass": "grass", "DenseResidential": "houses"}')
     stored = stored_names(tmp_path / "a", tmp_path / "b")
     published = ["aGrass", "dense residential", "River"]
-    assert renamed(published, stored) == ["grass", "houses", "River"]
+    assert renamed(published, published, stored) == ["grass", "houses", "River"]
+    assert renamed(["x", "y"], ["aGrass", "b"], stored) == ["grass", "y"]
 
 
 def test_number_signs_of_other_datasets_part_words():
