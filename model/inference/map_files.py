@@ -27,6 +27,8 @@ def save_map(target: Path, scene: Scene, grid: Grid, probabilities: np.ndarray, 
 
     table = target.with_name(f"{target.name}_tiles.csv")
     write_columns(table, tile_columns(grid, of_tiles, scores.argmax(axis=1), names))
+    shares = areas(classes, grid)
+    write_columns(target.with_name(f"{target.name}_areas.csv"), area_columns(shares, names))
     picture = target.with_name(f"{target.name}_classes.png")
     with atomic(picture) as temporary:
         draw_map(scene, classes, grid, names, printable(target.name)).save(temporary, format="PNG")
@@ -38,9 +40,22 @@ def save_map(target: Path, scene: Scene, grid: Grid, probabilities: np.ndarray, 
 
     size = f"{grid.width} x {grid.height} pixels"
     print(f"\n{printable(target.name)}: {size} in {len(grid.lefts)} x {len(grid.tops)} tiles")
-    for k, share in areas(classes, grid).items():
+    for k, share in shares.items():
         print(f"{share:>7.1%} {names[k]}")
     print(printable(written))
+
+
+def area_columns(shares: Dict[int, float], names: Sequence[str]) -> Dict[str, list]:
+    """The classes on the map with their shares of its area, the largest first, and their colours.
+
+    shares: class -> share
+    """
+    colours = palette(len(names)).tolist()
+    return {
+        "class": [names[k] for k in shares],
+        "share": [six_digits(share) for share in shares.values()],
+        "colour": ["#{:02x}{:02x}{:02x}".format(*colours[k]) for k in shares],
+    }
 
 
 def tile_columns(

@@ -5,10 +5,12 @@ Plain words in, HTML out: everything is escaped here, but for arguments that are
 
 import base64
 import io
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from string import Template
 from typing import Mapping, Sequence, Tuple
+from urllib.parse import quote
 
 from PIL import Image
 
@@ -128,6 +130,18 @@ def picture(image: Image.Image, words: str, quality: int = 80) -> str:
 # ---- tables ----------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Link:
+    """A cell that leads to another page.  address: relative to this page; "" for words alone"""
+
+    words: str
+    address: str
+
+
+class Numeric(str):
+    """Words that are aligned like numbers, such as 84.8 ± 1.2."""
+
+
 def table(
     title: str,
     head: Sequence[str],
@@ -149,7 +163,7 @@ def table(
     for place, (first, *rest) in enumerate(rows):
         cells = "".join(table_cell(value, digits) for value in rest)
         mark = ' class="chosen"' if place in emphasised else ""
-        body += f'<tr{mark}><th scope="row">{escape(str(first))}</th>{cells}</tr>'
+        body += f'<tr{mark}><th scope="row">{cell_text(first, digits)}</th>{cells}</tr>'
     return copyable(
         "table",
         title,
@@ -160,23 +174,28 @@ def table(
 
 def is_number(value) -> bool:
     """Is it aligned to the right?"""
-    return isinstance(value, (int, float))
+    return isinstance(value, (int, float, Numeric))
 
 
 def table_cell(value, digits: str) -> str:
-    """A <td> of a number, a word, or a dash for NaN."""
-    if value != value:  # only NaN is not itself
-        text = "–"
-    elif isinstance(value, float):
-        text = format(value, digits)
-    else:
-        text = str(value)
+    """A <td> of a number, a word, a link, or a dash for NaN."""
+    text = cell_text(value, digits)
     kind = ""
     if is_number(value):
         kind = " class=number"
-    elif len(text) > LONG:
+    elif isinstance(value, str) and len(value) > LONG:
         kind = " class=long"
-    return f"<td{kind}>{escape(text)}</td>"
+    return f"<td{kind}>{text}</td>"
+
+
+def cell_text(value, digits: str) -> str:
+    """The content of a cell, as HTML."""
+    if isinstance(value, Link):
+        words = escape(value.words)
+        return f'<a href="{escape(quote(value.address))}">{words}</a>' if value.address else words
+    if value != value:  # only NaN is not itself
+        return "–"
+    return escape(format(value, digits) if isinstance(value, float) else str(value))
 
 
 def settings(facts: Mapping) -> str:

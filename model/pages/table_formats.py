@@ -133,7 +133,7 @@ def has_other_scripts(text: str) -> bool:
 def comma_separated(table: Table) -> str:
     """The table alone: a line with a caption would be read as a row.
 
-    Cells are quoted where RFC 4180 asks for it. The csv of older Pythons leaves a lone carriage return as it is.
+    Cells are quoted where RFC 4180 asks for it. The csv of older Pythons does not quote a carriage return.
     """
     return "\n".join(",".join(map(quoted, line)) for line in table.lines())
 
