@@ -14,7 +14,7 @@ from data.benchmark import Benchmark
 from data.pipeline import load_image
 from inference.saved import SavedRun, load_saved
 from pages.heat_map import heat_map
-from pages.html import colour_scale, details, note, picture, table
+from pages.html import colour_scale, details, note, picture, scroller, table
 from pages.panels import choose_images, draw_panel, look, predicted_class
 from pages.run_scores import ordered_by_group
 from support.errors import InputError
@@ -85,7 +85,7 @@ def attention(run: SavedRun, per_class: int, most_panels: int, epoch: str) -> st
         guess = predicted_class(run, out)
         panel = draw_panel(run, pixels, out, guess, label, ATTRIBUTES_DRAWN)
         words = f"{file.name}: {names[label]}, named {names[guess]}"
-        panels.append(f'<figure class="picture">{picture(panel, words)}</figure>')
+        panels.append(scroller(f'<figure class="picture" tabindex="0">{picture(panel, words)}</figure>'))
     explanation = note(
         f"Test images of unseen classes: {epoch}. Above each image what it was named, green if right; "
         "the dashed box is the window that the maps agree on. "

@@ -1,4 +1,4 @@
-"""Values of several runs as dots on a line, with their mean and deviation, as inline SVG.
+"""Values of several runs as dots on a line, with their mean and deviation, as HTML with inline SVG.
 
 The page's CSS has the colours. x is in percent of the chart's width, y in pixels.
 """
@@ -11,9 +11,10 @@ from typing import List, Optional, Sequence, Tuple
 import numpy as np
 
 from pages.charts import round_numbers
-from pages.svg import LETTER, drawing, element, label_text, label_width, tooltip
+from pages.svg import drawing, element, tooltip
 
-ROW = 24  # pixels
+ROW = 24  # height of a line, pixels
+MIDDLE = ROW // 2
 RADIUS = 4
 
 
@@ -28,7 +29,7 @@ class Dot:
 
 @dataclass(frozen=True)
 class Strip:
-    """A line of dots, with its name. `note` is written right of it."""
+    """A line of dots, with its name. `note` is written right of it; `kind` is the CSS class of the name."""
 
     label: str
     dots: Sequence[Dot]
@@ -37,24 +38,26 @@ class Strip:
 
 
 def strip_chart(title: str, strips: Sequence[Strip], limits: Optional[Tuple[float, float]] = None) -> str:
-    """Lines of dots, one below the other, on one scale.
+    """Lines of dots, one below the other, on one scale. On a phone the label stands above its line.
 
     limits: ends of the scale, if they shall not be those of the values
     """
     values = [dot.value for strip in strips for dot in strip.dots if math.isfinite(dot.value)] or [0]
     low, high = limits or (min(values), max(values))
     scale = round_numbers(low, high, about=4)
-    height = ROW * len(strips)
+    rows = "".join(draw_strip(strip, scale) for strip in strips)
+    return (
+        f'<div class="strips" role="group" aria-label="{escape(title)}">{rows}'
+        f"<i></i>{drawing('scale', 'scale', numbers(scale), 18, '')}<i></i></div>"
+    )
+
+
+def numbers(scale: Sequence[float]) -> List[str]:
+    """The numbers of the scale."""
     parts = []
     for tick in scale:
-        x = f"{position(tick, scale)}%"
-        parts.append(element("line", kind="tick", x1=x, x2=x, y2=height))
-        parts.append(element("text", f"{tick:g}", kind="scale", x=x, y=height + 16, text_anchor="middle"))
-    for place, strip in enumerate(strips):
-        parts.append(draw_strip(strip, ROW * place + ROW // 2, scale))
-    left = label_width([strip.label for strip in strips])
-    right = 22 + LETTER * max(len(strip.note) for strip in strips)
-    return drawing("strips", title, parts, height + 24, f"padding: 0 {right:.0f}px 24px {left}px")
+        parts.append(element("text", f"{tick:g}", x=f"{position(tick, scale)}%", y=13, text_anchor="middle"))
+    return parts
 
 
 def position(value: float, scale: Sequence[float]) -> float:
@@ -62,20 +65,23 @@ def position(value: float, scale: Sequence[float]) -> float:
     return round(100 * (value - scale[0]) / (scale[-1] - scale[0]), 2)
 
 
-def draw_strip(strip: Strip, y: int, scale: Sequence[float]) -> str:
-    """y: middle of its row"""
-    content = element("line", kind="row", x2="100%", y1=y, y2=y)
-    content += element("text", label_text(strip.label), x=-12, y=y + 4, text_anchor="end")
-    content += spread(strip, y, scale)
+def draw_strip(strip: Strip, scale: Sequence[float]) -> str:
+    """Label, line and note."""
+    parts = []
+    for tick in scale:
+        x = f"{position(tick, scale)}%"
+        parts.append(element("line", kind="tick", x1=x, x2=x, y2=ROW))
+    parts.append(element("line", kind="row", x2="100%", y1=MIDDLE, y2=MIDDLE))
+    parts.append(spread(strip, scale))
     for dot in strip.dots:
         if math.isfinite(dot.value):
             x = f"{position(dot.value, scale)}%"
-            content += element("circle", tooltip(dot.tip), kind=dot.kind, cx=x, cy=y, r=RADIUS)
-    content += element("text", escape(strip.note), kind="value", x="100%", dx=14, y=y + 4)
-    return element("g", content, kind=f"strip {strip.kind}")
+            parts.append(element("circle", tooltip(dot.tip), kind=dot.kind, cx=x, cy=MIDDLE, r=RADIUS))
+    field = drawing("strip", f"{strip.label}: {strip.note}", parts, ROW, "")
+    return f'<b class="{strip.kind}">{escape(strip.label)}</b>{field}<span>{escape(strip.note)}</span>'
 
 
-def spread(strip: Strip, y: int, scale: Sequence[float]) -> str:
+def spread(strip: Strip, scale: Sequence[float]) -> str:
     """A bar from the mean less the deviation to the mean and the deviation, with a mark at the mean.
 
     Nothing if there are two kinds of dots, whose common mean would mean nothing.
@@ -86,9 +92,10 @@ def spread(strip: Strip, y: int, scale: Sequence[float]) -> str:
     mean, deviation = mean_and_deviation(values)
     begin = max(position(mean - deviation, scale), 0)
     end = min(position(mean + deviation, scale), 100)
-    bar = element("rect", kind="spread", x=f"{begin}%", width=f"{end - begin:.2f}%", y=y - 7, height=14, rx=3)
+    width = f"{end - begin:.2f}%"
+    bar = element("rect", kind="spread", x=f"{begin}%", width=width, y=MIDDLE - 7, height=14, rx=3)
     x = f"{position(mean, scale)}%"
-    return bar + element("line", kind="mean", x1=x, x2=x, y1=y - 9, y2=y + 9)
+    return bar + element("line", kind="mean", x1=x, x2=x, y1=MIDDLE - 9, y2=MIDDLE + 9)
 
 
 def mean_and_deviation(values: Sequence[float]) -> Tuple[float, float]:

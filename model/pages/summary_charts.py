@@ -50,8 +50,10 @@ MEANINGS = {
 
 
 def strip_of(row: Row, key: str) -> Strip:
-    """The values of a score."""
-    kind = SCORE_KINDS.get(key, "chosen") if row.counts else "other"
+    """The values of a score; grey if the branch does not count."""
+    kind = "other"
+    if row.counts:
+        kind = SCORE_KINDS[key] if key in ("U", "S") else "chosen"
     values = row.values[key]
     dots = [Dot(value, kind, f"{run}\n{key} {value:.1f}") for run, value in zip(row.runs, values)]
     return Strip(method_name(row), dots, in_words(values), "chosen" if row.counts else "other")
@@ -67,7 +69,7 @@ def mean_table(rows: Sequence[Row], keys: Sequence[str]) -> str:
     emphasised = [place for place, row in enumerate(rows) if row.counts and row.epoch != UNTRAINED]
     remark = note("Mean and standard deviation over the runs. The branch that counts is in bold.")
     head = ["branch", "epoch", "runs", *keys, "how it was chosen"]
-    return remark + table("Mean and deviation", head, lines, emphasised=emphasised)
+    return remark + table("Mean and deviation", head, lines, emphasised=emphasised, stacked=True)
 
 
 # ---- curves ----------------------------------------------------------------------------------------

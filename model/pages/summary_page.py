@@ -104,9 +104,13 @@ def cards(rows: Sequence[Row], epoch: str) -> List[str]:
                 part, _ = mean_and_deviation(row.values[score])
                 parts += coloured(SCORE_KINDS[score], f"{score} {part:.1f}")
         unit = f"± {deviation:.1f} %" if deviation == deviation else "%"
-        above = method_name(row) if len(groups) > 1 else f"{key}, {row.epoch} epoch"
-        below = describe_epoch(row)
-        shown.append(card(above, f"{mean:.1f}", f"{key}; {below}" if len(groups) > 1 else below, parts, unit))
+        title = f"{key}, {row.epoch} epoch" if row.epoch else key
+        if len(groups) > 1:
+            shown.append(
+                card(method_name(row), f"{mean:.1f}", f"{title}: {describe_epoch(row)}", parts, unit)
+            )
+        else:
+            shown.append(card(title, f"{mean:.1f}", describe_epoch(row), parts, unit))
     return shown
 
 
@@ -130,7 +134,7 @@ def run_section(members: Sequence[Member], left_out: Dict[str, str], epoch: str,
         f"The numbers of each run: of the branch that counts, in the {epoch} epoch, in percent. "
         "A run is a link if it has a page of its own: python model/report.py FOLDER writes it."
     )
-    body += table("Runs", head, rows)
+    body += table("Runs", head, rows, stacked=True)
     body += details("Every epoch that counts", [epoch_table(members)])
     if left_out:
         body += table("Left out", ["folder", "why"], list(left_out.items()))

@@ -90,19 +90,20 @@ def natural_order(path: Path) -> list:
 def read_members(folder: Path, left_out: Dict[str, str]) -> Iterator[Member]:
     """Every run below a folder that can be read.  left_out: filled with names of others, and why"""
     for place in find_runs(folder):
-        name = place.relative_to(folder).as_posix() if place != folder else place.name
+        parts = place.relative_to(folder).parts
+        group = "/".join(part for part in parts if not PART.fullmatch(part))
+        name = "/".join(parts) or folder.name
         try:
-            yield read_member(place, name)
+            yield read_member(place, name, group)
         except InputError as error:
             left_out[name] = str(error)
 
 
-def read_member(folder: Path, name: str) -> Member:
+def read_member(folder: Path, name: str, group: str) -> Member:
     """One run, of main.py or zero_shot_clip.py."""
     scores = None
     if is_finished(folder):
         scores = scores_of_results(folder, read_results(folder / "results.json"))
     is_training = (folder / "log.jsonl").is_file() or (scores is not None and bool(scores.counting))
     record = read_run(folder) if is_training else None
-    parts = [part for part in name.split("/") if not PART.fullmatch(part)]
-    return Member(folder, name, "/".join(parts), record, scores)
+    return Member(folder, name, group, record, scores)
