@@ -9,7 +9,7 @@ from typing import Dict, List, Sequence, Tuple
 import numpy as np
 
 from data.images import read_image
-from pages.html import card, details, figure, missing, note, page_head, picture, render, settings, table
+from pages.html import card, details, figure, grid, missing, note, page_head, picture, render, settings, table
 from runs.prediction_records import MapRecord, map_names, read_map
 from runs.records import read_facts
 from support.errors import InputError
@@ -17,7 +17,12 @@ from support.processes import progress
 
 LONGEST = 1600  # pixels of the longer side of a picture on the page
 TILES_LISTED = 1000  # of a scene
-TITLES = {"classes": "Classes", "overlay": "Classes over the scene", "confidence": "Confidence"}
+TITLES = {
+    "classes": "Classes",
+    "overlay": "Classes over the scene",
+    "confidence": "Confidence: the brighter, the more probable its class",
+    "raster": "The class of every pixel",
+}
 TILE_COLUMNS = ("x", "y", "width", "height", "class", "probability")
 
 
@@ -58,13 +63,16 @@ def cards(maps: Sequence[MapRecord]) -> List[str]:
 
 def scene(record: MapRecord, facts: dict) -> str:
     """Pictures and areas of a scene."""
-    drawn = "".join(map_picture(record, ending) for ending in in_order(record.pictures))
+    endings = in_order(record.pictures)
+    sheet = note(f"Left out: there is no {record.name}_classes.png in the folder.")
+    if endings and endings[0] == "classes":
+        sheet = map_picture(record, endings.pop(0))
     shares, what = class_shares(record)
-    body = drawn or note(f"Left out: there is no {record.name}_classes.png in the folder.")
     areas = figure(what, "", area_list(shares))
+    others = grid([map_picture(record, ending) for ending in endings]) if endings else ""
     return (
         f'<article class="scene"><h3>{escape(record.name)}</h3>{note(describe(record, facts))}'
-        f"{body}{areas}</article>"
+        f"{sheet}{areas}{others}</article>"
     )
 
 
