@@ -54,6 +54,8 @@ def save_map(
     best = scores.argmax(axis=1)
     calibrated = scores if candidates.is_calibrated else None
     write_columns(table, tile_columns(grid, of_tiles, best, names, calibrated))
+    shares = areas(classes, grid)
+    write_columns(beside(target, "areas.csv"), area_columns(shares, names, colours))
     sheet, overlay = beside(target, "classes.png"), beside(target, "overlay.png")
     write_png(sheet, draw_map(scene, classes, grid, names, printable(target.name), colours))
     write_png(overlay, paint_over(scene, classes, grid, colours))
@@ -68,7 +70,7 @@ def save_map(
 
     size = f"{grid.width} x {grid.height} pixels"
     print(f"\n{printable(target.name)}: {size} in {len(grid.lefts)} x {len(grid.tops)} tiles")
-    for k, share in areas(classes, grid).items():
+    for k, share in shares.items():
         print(f"{share:>7.1%} {names[k]}")
     print("wrote   " + "\n        ".join(printable(str(file)) for file in written))
 
@@ -108,6 +110,19 @@ def write_png(file: Path, picture: Image.Image, **options):
     """options: of Pillow"""
     with atomic(file) as temporary:
         picture.save(temporary, format="PNG", **options)
+
+
+def area_columns(shares: Dict[int, float], names: Sequence[str], colours: np.ndarray) -> Dict[str, list]:
+    """The classes on the map with their shares of its area, the largest first, and their colours.
+
+    shares: class -> share;  colours: uint8 [K, 3]
+    """
+    rows = colours.tolist()
+    return {
+        "class": [names[k] for k in shares],
+        "share": [six_digits(share) for share in shares.values()],
+        "colour": ["#{:02x}{:02x}{:02x}".format(*rows[k]) for k in shares],
+    }
 
 
 def tile_columns(

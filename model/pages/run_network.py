@@ -16,7 +16,7 @@ from data.pipeline import load_image
 from inference.candidates import choose_candidates
 from inference.saved import SavedRun, load_saved
 from pages.heat_map import heat_map
-from pages.html import colour_scale, details, note, picture, table
+from pages.html import colour_scale, details, note, picture, scroller, table
 from pages.panels import choose_images, draw_panel, look, named_class
 from pages.run_scores import ordered_by_group
 from support.errors import InputError
@@ -88,7 +88,7 @@ def attention(run: SavedRun, per_class: int, most_panels: int, epoch: str) -> st
         out = look(run, candidates, pixels)
         panel = draw_panel(run, candidates, pixels, out, names[label], file, ATTRIBUTES_DRAWN)
         words = f"{file.name}: {names[label]}, named {named_class(run, candidates, out).name}"
-        panels.append(f'<figure class="picture">{picture(panel, words)}</figure>')
+        panels.append(scroller(f'<figure class="picture" tabindex="0">{picture(panel, words)}</figure>'))
     explanation = note(
         f"Test images of unseen classes: {epoch}. "
         "Above each image what it was named, with its probability, green if right; "

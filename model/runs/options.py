@@ -24,7 +24,7 @@ RECIPES = {
 
 # Weight of each term of the loss (see dsva/losses.py): its default, and what it weighs.
 LOSS_WEIGHTS = {
-    "xe": (1.0, "cross entropy of the final probabilities"),
+    "xe": (1.0, "cross entropy, projection branch, with windows where they are on"),
     "attri": (1e-2, "attribute regression, projection branch"),
     "regular": (0.0, "norm of the linear layer; try 5e-6. Without --use_group only beside --l_regular"),
     "l_xe": (1.0, "cross entropy of the attention branch"),
@@ -178,7 +178,10 @@ def add_network_options(parser: argparse.ArgumentParser):
         help="the window holds what gets more than this times the mean attention; 0.5 to 2",
     )
     net.add_argument(
-        "--pro_weight", type=WEIGHT, default=1.0, help="weight of the window's class scores in the final ones"
+        "--pro_weight",
+        type=WEIGHT,
+        default=1.0,
+        help="weight of the window's class scores in projection+window",
     )
     net.add_argument(
         "--pro_start_epoch",

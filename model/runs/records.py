@@ -175,12 +175,13 @@ def read_confusion(file: Path) -> tuple:
     return (classes, np.array(list(columns.values())).T) if classes else ()
 
 
-def read_columns(file: Path, number: type) -> Dict[str, list]:
+def read_columns(file: Path, number: type, writer: str = "main.py") -> Dict[str, list]:
     """A table of `write_columns`; {} without the file.
 
     number: type of the cells, but for the columns of words and counts
+    writer: the program, for the message
     """
-    kinds = {"class": str, "subset": str, "images": int}
+    kinds = {"class": str, "subset": str, "colour": str, "images": int}
     if not file.is_file():
         return {}
     try:
@@ -194,7 +195,16 @@ def read_columns(file: Path, number: type) -> Dict[str, list]:
             columns[name] = [kind(cell) for cell in cells]
         return columns
     except (ValueError, csv.Error) as error:
-        raise InputError(f"{file} is no table of main.py: {error}; {DO_WITHOUT}") from error
+        raise InputError(f"{file} is no table of {writer}: {error}; {DO_WITHOUT}") from error
+
+
+def what_is_wrong(error: Exception) -> str:
+    """In words, why a value of a JSON file is not of the form that a program writes."""
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
+    if isinstance(error, ValueError) and str(error):
+        return str(error)
+    return "its values are of another kind"
 
 
 # ---- a run -----------------------------------------------------------------------------------------
@@ -244,7 +254,8 @@ def read_run(folder: Path) -> RunRecord:
         chance = float(results.get("chance", math.nan))
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise InputError(
-            f"{folder} does not hold what main.py writes ({error!r}): run it again, or name another folder"
+            f"{folder} does not hold what main.py writes ({what_is_wrong(error)}): "
+            "run it again, or name another folder"
         ) from error
     return RunRecord(
         facts=facts,
