@@ -20,7 +20,7 @@ from data.folders import check_images, class_names, find_images
 from data.matlab import cell_array, split_columns, to_matlab
 from support.cli import WORKERS, Parser, number, path
 from support.errors import InputError, exits_cleanly
-from support.files import atomic, write_text
+from support.files import atomic, read_text, write_text
 from support.untrusted import parse_json
 
 
@@ -235,8 +235,8 @@ def lines_by_image(file: str, known: Set[str]) -> Dict[str, List[str]]:
     known: all images that there are; others are an InputError
     """
     try:
-        lines = Path(file).read_text().split("\n")
-    except (OSError, UnicodeDecodeError) as error:
+        lines = read_text(file).split("\n")
+    except (OSError, ValueError) as error:
         raise InputError(f"cannot read {file}: {error}") from error
     found: Dict[str, List[str]] = {}
     for place, text in enumerate(lines, start=1):

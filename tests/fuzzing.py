@@ -463,9 +463,9 @@ def is_whole(file: Path) -> bool:
         return True
     try:
         if file.suffix == ".json":
-            json.loads(file.read_text())
+            json.loads(file.read_text(encoding="utf-8"))
         elif file.suffix == ".jsonl":
-            [json.loads(line) for line in file.read_text().splitlines()]
+            [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
         elif file.suffix == ".mat":
             scipy.io.whosmat(file)
         elif file.suffix == ".safetensors":

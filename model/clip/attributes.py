@@ -11,6 +11,7 @@ from torch import Tensor
 
 from clip.embed import Clip
 from support.errors import InputError
+from support.files import read_text
 from support.untrusted import are_words, parse_json
 
 ATTRIBUTE_PROMPTS = (
@@ -36,7 +37,7 @@ def load_vocabulary(path: Path) -> Dict[str, List[str]]:
     An attribute's index is its place when the groups are read one after another.
     """
     try:
-        groups = parse_json(Path(path).read_text(), object_pairs_hook=dict_of_different_keys)
+        groups = parse_json(read_text(path), object_pairs_hook=dict_of_different_keys)
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path} is not a readable vocabulary, a JSON object of group name -> list of attribute names: "

@@ -14,6 +14,7 @@ from torch import Tensor
 from data.images import is_below
 from data.matlab import DATA_HELP, strings
 from support.errors import InputError
+from support.files import read_text
 from support.untrusted import are_words, parse_json
 
 LARGEST_VALUE = 1e9  # of an attribute's values: products of larger ones leave the range of float32
@@ -51,7 +52,7 @@ def read_groups(path: Path) -> Dict[str, List[int]]:
     if not os.path.isfile(path):
         raise InputError(f"no such file: {path}. {DATA_HELP}")
     try:
-        groups = parse_json(Path(path).read_text())
+        groups = parse_json(read_text(path))
     except (OSError, ValueError):
         groups = None
     if not are_groups(groups):

@@ -217,7 +217,7 @@ class Predictions:
     def write(self, lines: Iterable[dict]):
         """Add the lines of a batch."""
         try:
-            with self.lines.open("a") as file:
+            with self.lines.open("a", encoding="utf-8") as file:
                 file.write("".join(json.dumps(line) + "\n" for line in lines))
         except OSError as error:
             raise InputError(f"cannot write {self.lines}: {error}") from error
@@ -227,7 +227,11 @@ class Predictions:
         summary = Summary()
         how: Dict[str, Any] = {"newline": "", "encoding": "utf-8"}
         how["errors"] = "surrogateescape"  # a file may have any bytes for a name
-        with atomic(self.table) as temporary, self.lines.open() as lines, temporary.open("w", **how) as file:
+        with (
+            atomic(self.table) as temporary,
+            temporary.open("w", **how) as file,
+            self.lines.open(encoding="utf-8") as lines,
+        ):
             table = csv.DictWriter(file, columns, extrasaction="ignore")
             table.writeheader()
             for text in lines:

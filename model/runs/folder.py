@@ -112,7 +112,7 @@ class Run:
         if not log.is_file():
             return []
         try:
-            texts = log.read_text(encoding="utf-8").splitlines(keepends=True)
+            texts = log.read_text(encoding="utf-8-sig").splitlines(keepends=True)
             lines = [parse_json(text) for text in texts if text.endswith("\n")]
         except ValueError as error:  # no JSON, or no text at all
             raise InputError(f"{log} is not what main.py writes: {error}; {HELP}") from error

@@ -131,7 +131,7 @@ def read_log(file: Path) -> List[Any]:
 
 def read_lines(file: Path) -> List[Any]:
     """JSON, a line each. A last line without its end is still being written, and does not count."""
-    text = file.read_text(errors="replace")
+    text = file.read_text(encoding="utf-8-sig", errors="replace")
     lines = text.rstrip("\n").split("\n")
     if not text.endswith(("\n", "}")):
         lines.pop()
@@ -184,7 +184,7 @@ def read_columns(file: Path, number: type) -> Dict[str, list]:
     if not file.is_file():
         return {}
     try:
-        with file.open(newline="") as lines:
+        with file.open(newline="", encoding="utf-8-sig") as lines:
             names, *rows = csv.reader(lines)
         if not rows or any(len(row) != len(names) for row in rows):
             raise ValueError("its lines are not of one length")

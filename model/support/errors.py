@@ -110,7 +110,7 @@ def exits_cleanly(program):
         if hasattr(sys.stdout, "reconfigure"):  # names may hold what the terminal cannot show
             sys.stdout.reconfigure(errors="backslashreplace")
         if is_distributed() and os.environ["RANK"] != "0":
-            sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115, it is open until the process ends
+            sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115, it is open until the process ends
         with sigterm_interrupts() as received:
             try:
                 return program(*args, **kwargs)

@@ -1,5 +1,6 @@
 """Files that are written completely or not at all, and folders that one process at a time writes into."""
 
+import codecs
 import csv
 import errno
 import hashlib
@@ -32,7 +33,7 @@ def hold(folder: Path, wait: bool = False) -> IO:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / ".lock").open("a")
+        file = (folder / ".lock").open("ab")
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error}") from error
     if not fcntl:
@@ -91,7 +92,20 @@ def flush(path: Path):
 def write_text(path: Path, text: str):
     """Write a text file, completely or not at all."""
     with atomic(path) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
+
+
+def read_text(path: Union[str, Path]) -> str:
+    """A text file in UTF-8, whatever the locale is. Editors of Windows write UTF-16, or a BOM in front.
+
+    Raises OSError, or ValueError that says what to do if it is neither.
+    """
+    with Path(path).open("rb") as file:
+        is_utf16 = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    try:
+        return Path(path).read_text(encoding="utf-16" if is_utf16 else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is not UTF-8 text ({error}): save it in UTF-8") from error
 
 
 def write_json(path: Path, value):
@@ -102,14 +116,14 @@ def write_json(path: Path, value):
 def read_json(path: Path):
     """The value in a JSON file. Raises InputError if there is none, or it is not JSON."""
     try:
-        return parse_json(path.read_text())
+        return parse_json(read_text(path))
     except (OSError, ValueError) as error:
         raise InputError(f"{path} is not readable JSON: {error}") from error
 
 
 def write_columns(path: Path, columns: Mapping[str, Sequence]):
     """Write a table, {heading: column}, as CSV, completely or not at all."""
-    with atomic(path) as temporary, temporary.open("w", newline="") as file:
+    with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(columns)
         table.writerows(zip(*columns.values()))

@@ -225,7 +225,7 @@ def test_images_keep_the_order_of_their_names_with_any_number_of_workers(place, 
 
 
 def test_the_table_holds_what_the_lines_hold(finished):
-    with open(finished / "predictions.csv", newline="") as file:
+    with open(finished / "predictions.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     for row, line in zip(rows, lines(finished)):
         assert row["image"] == line["image"] and row["error"] == line.get("error", "")
