@@ -32,6 +32,7 @@ from support.errors import InputError, exits_cleanly
 from support.files import read_json, write_json
 from support.machine import circumstances, pick_device
 from support.processes import init_processes, rank_zero
+from support.streams import go_on_unread
 
 CROP_MARGIN = 256 / 224  # training pictures are so much larger than what the tower sees: room for crops
 SHORTEST_CONTEXT = 3  # start, a word and end
@@ -54,6 +55,7 @@ SIZE_HELP = {
 
 @exits_cleanly
 def main(arguments=None):
+    go_on_unread()
     opt = get_options(arguments)
     silence_transformers()
     device = init_processes(pick_device(opt.device))

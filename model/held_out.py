@@ -15,7 +15,7 @@ from typing import Dict, List, Optional, Sequence
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import Subset
 
 from data.benchmark import Benchmark, readable
 from data.matlab import read_mat
@@ -27,6 +27,7 @@ from inference.saved import SavedRun, load_saved
 from support.cli import WORKERS, Parser, number, path
 from support.errors import InputError, exits_cleanly
 from support.files import write_json
+from support.loader import Loader
 from support.machine import circumstances, pick_device
 from support.processes import progress
 
@@ -92,7 +93,7 @@ def get_options(arguments=None) -> argparse.Namespace:
 def evidence_of(run: SavedRun, images: np.ndarray, batch_size: int, workers: int) -> np.ndarray:
     """[n, A] of the images with these numbers: class scores are these @ class vectors."""
     pictures = Subset(Images(run.data.image_paths, run.preprocessing), images.tolist())
-    loader = DataLoader(pictures, batch_size, num_workers=workers)
+    loader = Loader(pictures, batch_size, workers=workers)
     evidence = []
     for pixels, _ in progress(loader, "images"):
         out = run.look(pixels, run.data.class_attributes)

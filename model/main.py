@@ -61,6 +61,7 @@ from support.cli import REPOSITORY
 from support.errors import exits_cleanly
 from support.machine import circumstances, device_name, pick_device
 from support.processes import ShardedSampler, init_processes, progress, rank, rank_zero, shard, world_size
+from support.streams import go_on_unread
 
 START_IMAGES = 512  # training images, at most, that the heads look at to start from words
 
@@ -73,6 +74,7 @@ def main(arguments=None):
         evaluate_saved(opt, device)
         return
 
+    go_on_unread()
     name = opt.name or f"{opt.dataset}_{Path(opt.image_embedding).stem}_{'gzsl' if opt.gzsl else 'zsl'}"
     several = divisions_and_seeds(opt)  # {} if there is but one
     if opt.repeat:

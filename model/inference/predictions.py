@@ -20,6 +20,7 @@ from data.images import printable
 from data.pipeline import Preprocessing, load_image
 from support.errors import InputError
 from support.files import atomic, read_json, write_json
+from support.loader import Loader
 from support.machine import circumstances
 from support.processes import rank, world_size
 from support.resumable import what_differs
@@ -55,11 +56,11 @@ def decoded_batches(
     Of several processes each has every world_size-th batch.
     """
     batches = islice(in_batches(files, batch_size), rank(), None, world_size())
-    return DataLoader(
+    return Loader(
         ImageBatches(how),
         batch_size=None,
         sampler=batches,
-        num_workers=workers,
+        workers=workers,
         pin_memory=pin_memory,
     )
 

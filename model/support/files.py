@@ -20,6 +20,9 @@ try:
 except ImportError:  # Windows has none: nothing is locked there
     fcntl = None  # type: ignore[assignment]
 
+UMASK = os.umask(0)  # which can only be read by setting it
+os.umask(UMASK)
+
 BLOCK = 2**20  # bytes that are read at once
 
 
@@ -60,6 +63,7 @@ def atomic(path: Path):
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
+        follow_umask(temporary)
         flush(temporary)
         os.replace(temporary, path)  # noqa: PTH105, the tests put an os.replace of their own here
         with suppress(OSError):  # the file is there; not every file system can flush a folder
@@ -69,6 +73,12 @@ def atomic(path: Path):
     finally:
         if temporary.exists():  # a read-only file system would refuse to remove a file that is not there
             temporary.unlink()
+
+
+def follow_umask(path: Path):
+    """Give a new file the rights that the umask leaves. Of safetensors' files only the owner has any."""
+    with suppress(OSError):  # a file system without such rights
+        path.chmod(0o666 & ~UMASK)
 
 
 def remove_leftovers(folder: Path):
