@@ -30,8 +30,6 @@ import numpy as np
 import scipy.io
 
 from clip.attributes import (
-    ATTRIBUTE_PROMPTS,
-    CLASS_PROMPTS,
     flat,
     group_indices,
     load_vocabulary,
@@ -45,11 +43,12 @@ from clip.embed import Clip
 from data.benchmark import BenchmarkFiles, readable
 from data.checks import image_path
 from data.matlab import cell_array, divisions_of, from_matlab, read_mat, strings
+from data.prompts import ATTRIBUTE_PROMPTS, CLASS_PROMPTS
 from runs.settings import benchmark_files
-from support.cli import Parser, add_clip_options, add_data_options, number, path
+from support.cli import REPOSITORY, Parser, add_clip_options, add_data_options, number, path
 from support.errors import InputError, exits_cleanly
 from support.files import atomic, read_json, sha256, write_json
-from support.machine import REPOSITORY, pick_device
+from support.machine import pick_device
 from support.processes import init_processes, progress, rank_zero
 
 SHOWN_CLASSES, SHOWN_ATTRIBUTES = 10, 5  # after an annotation

@@ -7,14 +7,13 @@ The output folder is a Hugging Face checkpoint: CLIPModel and CLIPProcessor load
 """
 
 import argparse
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 import torch
 from transformers import CLIPModel, CLIPTokenizerFast
 
-from clip.attributes import CLASS_PROMPTS
 from clip.augmentation import Augmentation
 from clip.captions import Captions, CaptionsByImage, read_captions
 from clip.checkpoint import silence_transformers, use_eager_attention
@@ -27,6 +26,7 @@ from clip.state import load_state, refuse_other_options, remove_state, save_stat
 from clip.teachers import make_teachers, read_image_vectors, read_teacher
 from clip.tokenizer import SMALLEST_VOCABULARY
 from clip.training_log import count_captions, count_parameters, print_start, shown_epoch
+from data.prompts import CLASS_PROMPTS
 from support.cli import WORKERS, Help, Parser, number, path
 from support.errors import InputError, exits_cleanly
 from support.files import read_json, write_json
@@ -38,18 +38,19 @@ CROP_MARGIN = 256 / 224  # training pictures are so much larger than what the to
 SHORTEST_CONTEXT = 3  # start, a word and end
 CHANGE_NO_WEIGHT = {"output", "device", "workers", "cache_gb", "test_every"}  # such options may change
 
-SIZE_HELP = {
-    "image_size": "pixels a side; of --init, if not its own, its position embeddings are stretched",
-    "patch_size": "pixels a side of a patch; divides image_size",
-    "width": "of the vision tower",
-    "layers": "of the vision tower",
-    "heads": "of the vision tower; divides width",
-    "text_width": "of the text tower",
-    "text_layers": "of the text tower",
-    "text_heads": "of the text tower; divides text_width",
-    "projection": "width of the common space",
-    "vocab_size": "most tokens; 512 are letters",
-    "context": "most tokens of a caption",
+# Of a new CLIP: its default, and what it is. This one trains in 1 to 2 minutes for 8,000 images on 2 cores.
+SIZES = {
+    "image_size": (112, "pixels a side; of --init, if not its own, its position embeddings are stretched"),
+    "patch_size": (16, "pixels a side of a patch; divides image_size"),
+    "width": (192, "of the vision tower"),
+    "layers": (6, "of the vision tower"),
+    "heads": (3, "of the vision tower; divides width"),
+    "text_width": (128, "of the text tower"),
+    "text_layers": (3, "of the text tower"),
+    "text_heads": (2, "of the text tower; divides text_width"),
+    "projection": (128, "width of the common space"),
+    "vocab_size": (2048, "most tokens; 512 are letters"),
+    "context": (48, "most tokens of a caption"),
 }
 
 
@@ -121,14 +122,15 @@ def get_options(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     add_augmentation(parser.add_argument_group("augmentation"))
     opt = parser.parse_args(arguments)
 
-    sizes = {name: size for name, size in vars(opt).items() if name in SIZE_HELP}
+    sizes = {name: size for name, size in vars(opt).items() if name in SIZES}
     if opt.init:
         of_its_own = sizes.keys() - {"image_size"}
         if of_its_own:
             parser.error(f"--init brings its own sizes: leave out --{min(of_its_own)}")
         opt.image_size = sizes.get("image_size")
     else:
-        vars(opt).update({**asdict(Sizes()), **sizes})
+        defaults = {name: size for name, (size, _) in SIZES.items()}
+        vars(opt).update({**defaults, **sizes})
         check_sizes(opt)
     opt.lr = opt.lr or (1e-5 if opt.init else 1e-3)
     return opt
@@ -208,8 +210,8 @@ def add_network(group):
         metavar="FOLDER",
         help="a Hugging Face CLIP checkpoint to start from; it brings its tokenizer and its sizes",
     )
-    for name, size in asdict(Sizes()).items():
-        text = f"{SIZE_HELP[name]} (default: {size})"
+    for name, (size, meaning) in SIZES.items():
+        text = f"{meaning} (default: {size})"
         group.add_argument(f"--{name}", type=number(int, 1), default=argparse.SUPPRESS, help=text)
 
 

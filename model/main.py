@@ -15,7 +15,7 @@ from runs.command_line import get_options
 from runs.options import get_parser
 
 if __name__ == "__main__":
-    get_parser().answer_help()
+    get_parser().start()
 
 import sys
 import time

@@ -24,6 +24,7 @@ import numpy as np
 from runs.records import read_log, read_results, selected_branch
 from support.cli import REPOSITORY, Parser, path, pattern
 from support.errors import InputError, exits_cleanly
+from support.utf8 import use_utf8
 
 # How rows are called: an epoch of results.json, a branch, a baseline of zero_shot_clip.py.
 PROTOCOLS = {"best": "paper protocol", "clean": "clean protocol", "last": "last epoch"}
@@ -393,4 +394,5 @@ FORMATS = {"markdown": markdown, "csv": comma_separated, "latex": latex}
 
 
 if __name__ == "__main__":
+    use_utf8()
     main()

@@ -10,23 +10,11 @@ import numpy as np
 from torch import Tensor
 
 from clip.embed import Clip
+from data.prompts import ATTRIBUTE_PROMPTS as ATTRIBUTE_PROMPTS  # for those who import them from here
+from data.prompts import CLASS_PROMPTS as CLASS_PROMPTS
 from support.errors import InputError
 from support.files import read_text
 from support.untrusted import are_words, parse_json
-
-ATTRIBUTE_PROMPTS = (
-    "an aerial photograph with {}.",
-    "a satellite image with {}.",
-    "an overhead view of {}.",
-    "{} seen from above.",
-)
-CLASS_PROMPTS = (
-    "a satellite image of a {}.",
-    "an aerial photograph of a {}.",
-    "an overhead view of {}.",
-    "{} seen from above.",
-)
-
 
 # ---- vocabulary ------------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ May import: support.
     images.py      picture files of any kind: read as RGB, or refused
     samplers.py    which training images, in which order
 
+    prompts.py     the sentences in which CLIP reads a name
     matlab.py      reading and writing .mat files; their 1-based indices
     checks.py      what the parts of a benchmark must be
     divisions.py   random divisions into seen and unseen classes
