@@ -24,7 +24,10 @@ def use_utf8():
 
 
 def in_utf8(word: str) -> bytes:
-    """A word of the command line: the bytes that were typed, if they are UTF-8, or else the same letters."""
+    """A word of the command line: the bytes that were typed, if they are UTF-8, or else the same letters.
+
+    A name may be typed, in the locale's encoding, or be that of a file. Few words can be read either way.
+    """
     typed = os.fsencode(word)
     try:
         typed.decode("utf-8")
