@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch.utils.data import Dataset
 
+from helpers import needs_mount, run_with_shared_memory
 from support.errors import InputError, exits_cleanly
 from support.loader import InSharedMemory, Loader, share
 from support.workers import start_failure, worker_failure
@@ -72,21 +73,7 @@ main()
 
 
 def with_shared_memory(size: str, how: str) -> subprocess.CompletedProcess:
-    """The program in a mount namespace of its own, as a container has one."""
-    shell = f'mount -t tmpfs -o size={size} tmpfs /dev/shm && exec "$@"'
-    command = ["unshare", "-m", "bash", "-c", shell, "_", sys.executable, "-c", PROGRAM, how]
-    return subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120)
-
-
-def may_mount() -> bool:
-    probe = ["unshare", "-m", "mount", "-t", "tmpfs", "tmpfs", "/dev/shm"]
-    try:
-        return subprocess.run(probe, capture_output=True).returncode == 0
-    except OSError:
-        return False
-
-
-needs_mount = pytest.mark.skipif(not may_mount(), reason="no rights to make /dev/shm small here")
+    return run_with_shared_memory(size, sys.executable, "-c", PROGRAM, how)
 
 
 @needs_mount
