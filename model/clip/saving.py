@@ -6,22 +6,21 @@ from typing import Any, Dict, Sequence
 
 from transformers import CLIPModel
 
-from clip.checkpoint import weight_files
+from clip.checkpoint import load_processor, silence_transformers, weight_files
 from clip.tokenizer import train_tokenizer
 from data.pipeline import NORMALIZATIONS
 from support.errors import InputError
 from support.files import atomic, follow_umask, read_json, write_json
 
-PROCESSOR_FILES = (
+TOKENIZER_FILES = (
     "vocab.json",
     "merges.txt",
     "tokenizer.json",
     "tokenizer_config.json",
     "special_tokens_map.json",
     "added_tokens.json",
-    "preprocessor_config.json",
-    "processor_config.json",
 )
+PROCESSOR_FILES = (*TOKENIZER_FILES, "preprocessor_config.json", "processor_config.json")
 
 
 # ---- the processor ---------------------------------------------------------------------------------
@@ -36,6 +35,22 @@ def write_new_processor(folder: Path, texts: Sequence[str], vocab_size: int, con
         return
     train_tokenizer(texts, vocab_size, context, folder)
     write_json(folder / "preprocessor_config.json", image_processor_config(image_size))
+
+
+def copy_tokenizer(source: Path, folder: Path, tokens: int):
+    """The tokenizer of another CLIP.  tokens: how many the text tower knows
+
+    Raises InputError if it has another number of them, as one of another family has.
+    """
+    tokenizer = load_processor(source).tokenizer
+    if len(tokenizer) != tokens:
+        raise InputError(
+            f"the tokenizer in {source} has {len(tokenizer)} tokens, but the text tower knows {tokens}: "
+            "give the folder of a CLIP of the same family"
+        )
+    for file in source.iterdir():
+        if file.name in TOKENIZER_FILES:
+            shutil.copyfile(file, folder / file.name)
 
 
 def copy_processor(source: Path, folder: Path):
@@ -93,6 +108,7 @@ def save_clip(folder: Path, model: CLIPModel, half: bool):
 
     half: weights in float16; the config says float32 in any case, so that they load as that
     """
+    silence_transformers()
     weights = {name: value.half() if half else value for name, value in model.state_dict().items()}
     try:
         model.save_pretrained(folder, state_dict=weights, safe_serialization=True)

@@ -31,6 +31,35 @@ def train_tokenizer(captions: Sequence[str], vocab_size: int, context: int, fold
     merges = learn_merges(captions, vocab_size)
     joined = [left + right for left, right in merges]
     tokens = dict.fromkeys([*LETTERS, *joined, START, END])  # two merges may make the same token
+    write_tokenizer(folder, list(tokens), merges, context)
+
+
+def write_openai_tokenizer(folder: Path, vocab_size: int, context: int) -> bool:
+    """The vocabulary that OpenAI's CLIPs and open_clip's share, if open_clip_torch is installed.
+
+    Returns whether it was written: not without the package, nor for a text tower of another vocabulary.
+    """
+    try:
+        from open_clip.tokenizer import SimpleTokenizer
+    except ImportError:
+        return False
+    tokenizer = SimpleTokenizer()
+    if len(tokenizer.encoder) != vocab_size:
+        return False
+    words = sorted(tokenizer.encoder, key=tokenizer.encoder.get)
+    tokens = [*words[:-2], START, END]  # the last two have other names there
+    merges = sorted(tokenizer.bpe_ranks, key=tokenizer.bpe_ranks.get)
+    write_tokenizer(folder, tokens, merges, context)
+    return True
+
+
+def write_tokenizer(folder: Path, tokens: Sequence[str], merges: Sequence[Sequence[str]], context: int):
+    """The files of a CLIPTokenizer.
+
+    tokens:  in the order of their numbers
+    merges:  pairs of tokens to join, the most frequent first
+    context: most tokens of a text
+    """
     write_json(folder / "vocab.json", {token: number for number, token in enumerate(tokens)})
     lines = "".join(f"{left} {right}\n" for left, right in merges)
     write_text(folder / "merges.txt", "#version: 0.2\n" + lines)

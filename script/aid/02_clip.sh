@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # Captions to CLIP, from scratch.
 # `02_clip.sh` makes clip-rsicd-tiny from all training captions.
-# `02_clip.sh 0` (or 1, 2) makes a clean CLIP from the captions of the 15 classes that are seen in division 6
-# (7, 8). It has met no image and no caption of the others.
+# `02_clip.sh 0` (or 1, 2) makes a seen-only CLIP from the captions of the 15 classes that are seen in
+# division 6 (7, 8). It has met no image and no caption of the others.
 source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 
 case ${1:-} in
   [012])
     captions=$DATA/aid/files/aid_captions_$(($1 + 6)).jsonl
-    output=$DATA/clip-clean-$1
+    output=$DATA/clip-seen-only-$1
     epochs=24 last_epochs=3
     shift
     ;;

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Which attributes does CLIP see in each class? By clip-rsicd-tiny and by the three clean checkpoints, from
-# the images that no division tests. SOURCE=seen (unseen classes by name), names or images instead, for one
+# Which attributes does CLIP see in each class? By clip-rsicd-tiny and by the three seen-only CLIPs, from the
+# images that no division tests. SOURCE=seen (unseen classes by name), names or images instead, for one
 # division: DIVISIONS="0".
 source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 
 SOURCE=${SOURCE:-untested}
 for division in ${DIVISIONS:-0 1 2}; do
-  for clip in ${CLIPS:-tiny clean}; do
+  for clip in ${CLIPS:-tiny seen-only}; do
     output=$DATA/aid/files/$(attributes_of $clip $division $SOURCE)_splits.mat
     [ -f "$output" ] && continue
     echo "=== $(basename "$output")"

@@ -2,7 +2,7 @@
 # What each CLIP gives without training, by class name and by attributes alone, on every division.
 source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 
-for clip in ${CLIPS:-tiny clean}; do
+for clip in ${CLIPS:-tiny seen-only}; do
   for division in ${DIVISIONS:-0 1 2 3 4 5 6 7 8}; do
     echo "=== $clip, division $division"
     run_model zero_shot_clip "${where[@]}" --random_id $division \

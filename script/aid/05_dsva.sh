@@ -22,7 +22,7 @@ case $RECIPE in                                 # chosen on validation classes
   windows) options+=(--pretrain_lr 5e-4 --normalize clip --sel_res main --pro_start_epoch -1) ;;
   words) options+=(--recipe words --nepoch 2) ;;  # heads alone learn
 esac
-for clip in ${CLIPS:-tiny clean}; do
+for clip in ${CLIPS:-tiny seen-only}; do
   for division in ${DIVISIONS:-0 1 2 3 4 5 6 7 8}; do
     run_model main "${where[@]}" --random_id $division \
       --clip "$(clip_of $clip $division)" \

@@ -3,7 +3,7 @@
 # for each branch.
 source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 
-CLIP=${CLIP:-clean}                             # tiny or clean
+CLIP=${CLIP:-seen-only}                         # tiny or seen-only
 OUTPUT=${OUTPUT:-$RUNS/ablation/$CLIP}
 base=(
   --gzsl --sel_res layer --manualSeed 1

@@ -9,7 +9,7 @@ for source in images seen names; do
 done
 run_model annotate --show "$files/ann_tiny_untested_splits.mat" --picture "$RUNS/attributes/similarity.png"
 
-for clip in ${CLIPS:-tiny clean}; do
+for clip in ${CLIPS:-tiny seen-only}; do
   for source in untested images seen names; do
     echo; echo "=== $clip, division $division: $source"
     name=$(attributes_of $clip $division $source)

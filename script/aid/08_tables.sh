@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The README's tables of AID, from what 04 and 05 have left in RUNS.
+# The tables of this folder's README, from what 04 and 05 have left in RUNS.
 source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 
 columns() {  # columns CLIP RECIPE: the three kinds of divisions, as far as they were run
@@ -9,12 +9,12 @@ columns() {  # columns CLIP RECIPE: the three kinds of divisions, as far as they
     echo --column "${kind%:*}" "$RUNS/baselines/$1/$divisions" "$RUNS/$2/$1/$divisions"
   done
 }
-for clip in ${CLIPS:-tiny clean}; do
+for clip in ${CLIPS:-tiny seen-only}; do
   for recipe in published windows words; do
     compgen -G "$RUNS/$recipe/$clip/division-*" > /dev/null || continue
-    for scores in "ZSL" "U S H" "AUSUC"; do
-      echo; echo "=== $clip, $recipe: $scores"
-      run_model tables $(columns $clip $recipe) --scores $scores
+    for score in ZSL U S H AUSUC; do
+      echo; echo "=== $clip, $recipe: $score"
+      run_model tables $(columns $clip $recipe) --scores $score
     done
   done
 done

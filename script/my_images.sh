@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Your own images, a folder for each class: divisions into seen and unseen classes, attributes, baselines, our
+# recipe under the clean protocol over all divisions, one table, one page.
+#   ./script/my_images.sh FOLDER [--names FILE] [other options of prepare.py]
+# An interrupted run goes on with the same command. Change a setting, and the trainings begin anew; delete
+# DATA/NAME to divide and describe anew.
+if [ $# = 0 ] || [ "${1#-}" != "$1" ]; then
+  sed -n '2,6s/^# //p' "$0"
+  exit 2
+fi
+"$(dirname "${BASH_SOURCE[0]}")/setup.sh" || exit
+source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
+[ -d "$1" ] || { echo "error: no such folder: $1; give one that has a folder for each class" >&2; exit 2; }
+
+FOLDER=$(cd "$1" && pwd)
+NAME=${NAME:-$(basename "$FOLDER")}               # of the dataset: its files go to DATA/NAME
+DATA=${DATA:-$ROOT/data}                          # divisions, attributes, CLIP's embeddings
+RUNS=${RUNS:-$ROOT/runs/$NAME}                    # results
+CLIP=${CLIP:-$ROOT/flax-community/clip-rsicd-tiny}  # any CLIP in Hugging Face's format
+UNSEEN=${UNSEEN:-$("$PYTHON" -c 'import sys; print(max(2, int(sys.argv[1]) // 5))' \
+  "$(find -L "$FOLDER" -mindepth 1 -maxdepth 1 -type d -not -name '.*' | wc -l)")}  # classes: a fifth of all
+DIVISIONS=${DIVISIONS:-3}                         # random divisions into seen and unseen classes
+SEEDS=${SEEDS:-1}                                 # trainings of each
+
+dividing=(
+  --unseen "$UNSEEN" --divisions "$DIVISIONS"
+  --described 0.2                                 # of an unseen class's images: they describe it, untested
+)
+where=(
+  --root "$DATA" --dataset "$NAME" --image_root "$FOLDER"
+  --image_embedding "$NAME" --clip "$CLIP"
+)
+training=(
+  --recipe words                                  # heads that start from CLIP's sentences
+  --protocol clean                                # nothing is chosen on test images
+  --gzsl                                          # seen and unseen classes compete
+  --nepoch 2 --n_batch 40                         # epochs, and episodes of one
+  --ways 8 --shots 3                              # classes and images of an episode
+  --use_group --manualSeed 1 --seeds "$SEEDS"
+  --cache disk                                    # each image is decoded once
+)
+all=(--class_embedding "ann_{}" --random_id all)  # what 2 writes; {} stands for the division
+
+echo "1  divide the classes: $UNSEEN unseen, $DIVISIONS times"
+[ -f "$DATA/$NAME/files/${NAME}_splits.mat" ] ||
+  run_model prepare "$FOLDER" --output "$DATA/$NAME" "${dividing[@]}" "${@:2}"
+echo "2  describe each class: which attributes does CLIP see?"
+for ((division = 0; division < DIVISIONS; division++)); do
+  attributes=$DATA/$NAME/files/ann_${division}_splits.mat
+  [ -f "$attributes" ] || run_model annotate "${where[@]}" --class_embedding "$NAME" \
+    --random_id "$division" --from untested --output "$attributes"
+done
+echo "3  without training"
+run_model zero_shot_clip "${where[@]}" "${all[@]}" --attributes --gzsl --output "$RUNS/baselines"
+echo "4  DSVA by our own recipe"
+run_model main "${where[@]}" "${all[@]}" "${training[@]}" --output "$RUNS/dsva"
+echo "5  results: mean and deviation over divisions and seeds, in percent"
+run_model tables --column "$NAME" "$RUNS/baselines" "$RUNS/dsva" --scores ZSL U S H AUSUC \
+  --kinds "CLIP by|attributes alone|clean protocol"
+echo "6  where the model looks, in images of classes that it has never seen"
+run_model visualize --resume "$RUNS/dsva/division-0_seed-1" --per_class 2 --output "$RUNS/attention"
+echo "7  all of it on a page"
+run_model report "$RUNS/dsva"
