@@ -30,8 +30,6 @@ import numpy as np
 import scipy.io
 
 from clip.attributes import (
-    ATTRIBUTE_PROMPTS,
-    CLASS_PROMPTS,
     flat,
     group_indices,
     load_vocabulary,
@@ -46,11 +44,12 @@ from clip.embeddings import Embeddings, Kept
 from data.benchmark import CLASS_FOLDERS, class_folders, read_class_names, readable
 from data.describing import SOURCES, ClassImages, images_to_describe
 from data.matlab import cell_array, read_mat, strings
+from data.prompts import ATTRIBUTE_PROMPTS, CLASS_PROMPTS
 from runs.settings import benchmark_files, embedding_folder
-from support.cli import Help, Parser, add_clip_options, add_data_options, number, path
+from support.cli import REPOSITORY, Help, Parser, add_clip_options, add_data_options, number, path
 from support.errors import InputError, exits_cleanly
 from support.files import atomic, read_json, sha256, write_json
-from support.machine import REPOSITORY, pick_device
+from support.machine import pick_device
 from support.processes import init_processes, rank_zero
 
 SHOWN_CLASSES, SHOWN_ATTRIBUTES = 10, 5  # after an annotation

@@ -54,7 +54,7 @@ def get_parser() -> Parser:
 
 
 if __name__ == "__main__":
-    get_parser().answer_help()
+    get_parser().start()
 
 from clip.convert import clip_config, convert, is_half, is_openais, read_state_dict  # noqa: E402
 from clip.saving import copy_tokenizer, image_processor_config, save_clip  # noqa: E402

@@ -15,7 +15,7 @@ from typing import Dict, List, Optional, Sequence
 
 import numpy as np
 import torch
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import Subset
 
 from data.benchmark import ATTRIBUTE_NAMES, Benchmark, attribute_names, readable
 from data.checks import check_images_are_there
@@ -29,6 +29,7 @@ from runs.chosen import chosen_checkpoint
 from support.cli import WORKERS, Parser, add_embedding_options, number, path
 from support.errors import InputError, exits_cleanly
 from support.files import write_json
+from support.loader import Loader
 from support.machine import circumstances, pick_device
 from support.processes import progress
 
@@ -116,7 +117,7 @@ def evidence_of(
 ) -> np.ndarray:
     """[n, A] of the images with these numbers: class scores are these @ class vectors."""
     pictures = Subset(Images(data.image_paths, run.preprocessing), images.tolist())
-    loader = DataLoader(pictures, batch_size, num_workers=workers)
+    loader = Loader(pictures, batch_size, workers=workers)
     evidence = []
     for pixels, _ in progress(loader, "images"):
         out = run.look(pixels, data.class_attributes)

@@ -15,7 +15,7 @@ from runs.command_line import get_options
 from runs.options import get_parser
 
 if __name__ == "__main__":
-    get_parser().answer_help()
+    get_parser().start()
 
 import sys
 import time
@@ -67,6 +67,7 @@ from support.cli import REPOSITORY
 from support.errors import exits_cleanly
 from support.machine import circumstances, device_name, pick_device
 from support.processes import ShardedSampler, init_processes, progress, rank, rank_zero, shard, world_size
+from support.streams import go_on_unread
 
 START_IMAGES = 512  # training images, at most, that the heads look at to start from words
 
@@ -79,6 +80,7 @@ def main(arguments=None):
         evaluate_saved(opt, device)
         return
 
+    go_on_unread()
     name = opt.name or f"{opt.dataset}_{Path(opt.image_embedding).stem}_{'gzsl' if opt.gzsl else 'zsl'}"
     several = divisions_and_seeds(opt)  # {} if there is but one
     parts = fit_all(several or {"": opt}, device)  # or an error, before the first has trained for hours

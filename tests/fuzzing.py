@@ -6,6 +6,7 @@ generates more and others, which --hypothesis-seed chooses.
 """
 
 import atexit
+import builtins
 import io
 import json
 import math
@@ -21,6 +22,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pytest
 import scipy.io
 import scipy.sparse
 from hypothesis import HealthCheck, Phase, given, settings
@@ -51,6 +53,8 @@ WORDS = [
     " ",
     "é",
     "漢 Ω",
+    "مرفأ",
+    "ป่า e\u0301 \U0001f6f0",
     "two\nlines",
     "\r",
     "\t",
@@ -116,6 +120,7 @@ CLASS_NAMES = [  # that a class may have, in any script
     "#1",
     "x" * 90,
 ]
+LOCALES = ["utf-8", "ascii", "gbk", "latin-1", "cp1252"]  # each case has the next one
 MAT_WORDS = [word for word in WORDS if word != "\ud800"]  # which savemat cannot write
 ODD = st.sampled_from(
     [None, True, False, [], {}, [[]], [None], {"": None}, {"x": {"y": []}}, HUGE, DEEP, *NUMBERS, *WORDS]
@@ -537,13 +542,14 @@ def ends_well(program, *arguments, place: Path, output: Path = None):
     """Run a program, or a function: it succeeds, or says in one line what is wrong, which names an option
     or something in `place`.
     Either way nothing in `output` is half-written. Returns whether it succeeded."""
+    encoding = LOCALES[OUTCOMES["generated"] % len(LOCALES)]
     said, printed = (
         io.StringIO(),
-        io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True),
+        io.TextIOWrapper(io.BytesIO(), encoding=encoding, write_through=True),
     )  # strict, as a terminal is
     code = 0
     OUTCOMES["generated"] += 1
-    with redirect_stdout(printed), redirect_stderr(said), shown_warnings():
+    with redirect_stdout(printed), redirect_stderr(said), shown_warnings(), text_in(encoding):
         try:
             exits_cleanly(program)(*arguments)
         except SystemExit as stop:
@@ -561,6 +567,23 @@ def ends_well(program, *arguments, place: Path, output: Path = None):
         assert is_whole(file), f"{file} is left behind, half-written"
     OUTCOMES["refused" if code else "succeeded"] += 1
     return not code
+
+
+@contextmanager
+def text_in(encoding: str):
+    """As in a locale of this encoding: whatever is opened without one has it."""
+    original = io.open
+
+    def open_in_locale(file, mode="r", buffering=-1, named=None, *more, **how):
+        named = how.pop("encoding", named)
+        if "b" not in mode and named in (None, "locale"):
+            named = encoding
+        return original(file, mode, buffering, named, *more, **how)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(builtins, "open", open_in_locale)
+        patch.setattr(io, "open", open_in_locale)
+        yield
 
 
 def names_something(line: str, place: Path) -> bool:
@@ -585,9 +608,9 @@ def is_whole(file: Path) -> bool:
         return True
     try:
         if file.suffix == ".json":
-            json.loads(file.read_text())
+            json.loads(file.read_text(encoding="utf-8"))
         elif file.suffix == ".jsonl":
-            [json.loads(line) for line in file.read_text().splitlines()]
+            [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
         elif file.suffix == ".mat":
             scipy.io.whosmat(file)
         elif file.suffix == ".safetensors":

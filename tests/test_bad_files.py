@@ -61,7 +61,7 @@ def place() -> Path:
 
 
 def lines(file: Path) -> list:
-    return [json.loads(line) for line in file.read_text().splitlines()]
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
 # ---- JSON ------------------------------------------------------------------------------------------

@@ -10,22 +10,11 @@ import numpy as np
 from torch import Tensor
 
 from clip.embed import Clip
+from data.prompts import ATTRIBUTE_PROMPTS as ATTRIBUTE_PROMPTS  # for those who import them from here
+from data.prompts import CLASS_PROMPTS as CLASS_PROMPTS
 from support.errors import InputError
+from support.files import read_text
 from support.untrusted import are_words, parse_json
-
-ATTRIBUTE_PROMPTS = (
-    "an aerial photograph with {}.",
-    "a satellite image with {}.",
-    "an overhead view of {}.",
-    "{} seen from above.",
-)
-CLASS_PROMPTS = (
-    "a satellite image of a {}.",
-    "an aerial photograph of a {}.",
-    "an overhead view of {}.",
-    "{} seen from above.",
-)
-
 
 # ---- vocabulary ------------------------------------------------------------------------------------
 
@@ -36,7 +25,7 @@ def load_vocabulary(path: Path) -> Dict[str, List[str]]:
     An attribute's index is its place when the groups are read one after another.
     """
     try:
-        groups = parse_json(Path(path).read_text(), object_pairs_hook=dict_of_different_keys)
+        groups = parse_json(read_text(path), object_pairs_hook=dict_of_different_keys)
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path} is not a readable vocabulary, a JSON object of group name -> list of attribute names: "

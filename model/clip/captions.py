@@ -16,6 +16,7 @@ from torch.nn.utils.rnn import pad_sequence
 from data.archives import check_unpacked
 from data.images import is_below
 from support.errors import InputError
+from support.files import read_text
 from support.untrusted import are_words, parse_json
 
 CaptionsByImage = Dict[str, List[str]]  # of the image's file, relative to the folder of all images
@@ -41,8 +42,8 @@ def read_captions(path: Path, images: Path, split: str) -> CaptionsByImage:
     Raises InputError that names a line that is wrong, or an image that is missing.
     """
     try:
-        text = Path(path).read_text()
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(path)
+    except (OSError, ValueError) as error:
         raise InputError(f"cannot read the captions file {path}: {error}") from error
     found: CaptionsByImage = {}
     for where, image, captions in read_rsicd(text, path, split) or read_caption_lines(text, path):

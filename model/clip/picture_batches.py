@@ -8,10 +8,10 @@ from typing import Iterator, Optional, Sequence
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from data.bands import Bands
 from data.pipeline import Images, Normalize, Preprocessing
+from support.loader import Loader
 from support.processes import all_reduce, progress, shard
 
 DECODED_AT_ONCE = 64
@@ -70,10 +70,10 @@ class PictureBatches:
             for numbers in progress(order, title):
                 yield self.decoded[numbers]
             return
-        loader = DataLoader(
+        loader = Loader(
             self.pictures,
             batch_sampler=[numbers.tolist() for numbers in order],
-            num_workers=self.workers,
+            workers=self.workers,
             pin_memory=self.device.type == "cuda",
         )
         for pixels, _ in progress(loader, title):

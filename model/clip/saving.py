@@ -6,12 +6,12 @@ from typing import Any, Dict, Sequence
 
 from transformers import CLIPModel
 
-from clip.checkpoint import silence_transformers
+from clip.checkpoint import silence_transformers, weight_files
 from clip.processor import NESTED, PLAIN, load_tokenizer
 from clip.tokenizer import train_tokenizer
 from data.pipeline import NORMALIZATIONS
 from support.errors import InputError
-from support.files import atomic, read_json, write_json
+from support.files import atomic, follow_umask, read_json, write_json
 
 TOKENIZER_FILES = (
     "vocab.json",
@@ -130,5 +130,7 @@ def save_clip(folder: Path, model: CLIPModel, half: bool):
     weights = {name: value.half() if half else value for name, value in model.state_dict().items()}
     try:
         model.save_pretrained(folder, state_dict=weights, safe_serialization=True)
+        for file in weight_files(folder):
+            follow_umask(file)
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error}") from error

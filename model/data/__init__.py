@@ -10,6 +10,7 @@ May import: support.
     ranges.py      how much of their range the pictures of a dataset use
     samplers.py    which training images, in which order
 
+    prompts.py     the sentences in which CLIP reads a name
     names.py       what classes are called: readable words, class_names.json, what a user types
     naming.py      from folders to names: numbering and joined words, see joined.py and scene_words.txt
     clip_words.py  the words that a CLIP's tokenizer knows

@@ -15,6 +15,7 @@ from data.images import is_below
 from data.matlab import data_help, strings
 from data.names import readable
 from support.errors import InputError
+from support.files import read_text
 from support.untrusted import are_words, parse_json
 
 LARGEST_VALUE = 1e9  # of an attribute's values: products of larger ones leave the range of float32
@@ -53,7 +54,7 @@ def read_groups(path: Path) -> Dict[str, List[int]]:
     if not os.path.isfile(path):
         raise InputError(f"no such file: {path}. {data_help(path)}")
     try:
-        groups = parse_json(Path(path).read_text())
+        groups = parse_json(read_text(path))
     except (OSError, ValueError):
         groups = None
     if not are_groups(groups):

@@ -21,6 +21,7 @@ from torchvision.transforms import functional as TF
 from data.bands import Bands
 from data.decoded import Decoded
 from data.images import read_image
+from support.loader import Loader
 
 NORMALIZATIONS = {  # mean and standard deviation of R, G, B in [0, 1]
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
@@ -226,13 +227,13 @@ def image_loader(images: Images, batches, workers: int, device: torch.device) ->
     decoded = images.decoded
     if decoded is not None and isinstance(decoded.content, Tensor):
         return DeviceLoader(
-            DataLoader(ImagesOnDevice(images), batch_size=None, sampler=batches), images.how, device
+            Loader(ImagesOnDevice(images), workers=0, batch_size=None, sampler=batches), images.how, device
         )
     in_memory = decoded is not None and decoded.file is None
-    loader = DataLoader(
+    loader = Loader(
         images,
         batch_sampler=batches,
-        num_workers=0 if in_memory else workers,
+        workers=0 if in_memory else workers,
         pin_memory=device.type == "cuda",
     )
     return DeviceLoader(loader, images.how, device)

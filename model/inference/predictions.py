@@ -25,6 +25,7 @@ from data.images import printable, size_of_image
 from data.pipeline import Preprocessing, load_image
 from support.errors import InputError
 from support.files import atomic, read_json, write_json
+from support.loader import Loader
 from support.machine import circumstances
 from support.notes import note_once
 from support.processes import rank, world_size
@@ -74,11 +75,11 @@ def decoded_batches(
     Of several processes each has every world_size-th batch.
     """
     batches = islice(in_batches(files, batch_size), rank(), None, world_size())
-    return DataLoader(
+    return Loader(
         ImageBatches(how),
         batch_size=None,
         sampler=batches,
-        num_workers=workers,
+        workers=workers,
         pin_memory=pin_memory,
     )
 
@@ -250,7 +251,7 @@ class Predictions:
     def write(self, lines: Iterable[dict]):
         """Add the lines of a batch."""
         try:
-            with self.lines.open("a") as file:
+            with self.lines.open("a", encoding="utf-8") as file:
                 file.write("".join(json.dumps(line) + "\n" for line in lines))
         except OSError as error:
             raise InputError(f"cannot write {self.lines}: {error}") from error
@@ -260,7 +261,11 @@ class Predictions:
         summary = Summary()
         how: Dict[str, Any] = {"newline": "", "encoding": "utf-8"}
         how["errors"] = "surrogateescape"  # a file may have any bytes for a name
-        with atomic(self.table) as temporary, self.lines.open() as lines, temporary.open("w", **how) as file:
+        with (
+            atomic(self.table) as temporary,
+            temporary.open("w", **how) as file,
+            self.lines.open(encoding="utf-8") as lines,
+        ):
             table = csv.DictWriter(file, columns, extrasaction="ignore")
             table.writeheader()
             for text in lines:

@@ -4,7 +4,6 @@ A panel is a picture: the image with its window, and beside it the image again f
 matplotlib is imported when one is drawn.
 """
 
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Optional, Tuple
@@ -21,6 +20,7 @@ from dsva.metrics import contributions
 from dsva.network import Output
 from inference.candidates import Candidates
 from inference.saved import SavedRun
+from support.figures import drawing
 
 LONGEST_NAME = 30  # letters of a file's name
 INK, GRAY, RIGHT, WRONG = "#222222", "#666666", "#1b7837", "#b2182b"
@@ -86,39 +86,43 @@ def draw_panel(
     file:   whose name is written below it
     top:    attributes at most
     """
-    # not at the top: it takes a second, and most pages are made without
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     attribute_names = run.data.attribute_names
-    size = pixels.shape[-1]
     top = min(top, len(attribute_names))
     named = named_class(run, candidates, out)
     scores = out.attributes_attention[0].cpu().numpy()
     worth = candidates.attributes[:, named.number].cpu().numpy()
     share, strongest = contributions(scores, worth, top)
+    texts = [named.name, label or "", file.name, *(attribute_names[a] for a in strongest)]
+    with drawing(texts):
+        figure, axes = picture_row(pixels, 1 + top)
+        name_classes(axes[0], named, label)
+        name_file(axes[0], file)
+        add_window(axes[0], run.model.find_windows(out)[0])
+        overlay = None  # a class may have less than the mean of everything: then there is none
+        for axis, a in zip(axes[1:], strongest):
+            overlay = add_map(axis, out.maps[0, a], pixels.shape[-1])
+            add_title(axis, attribute_names[a], f"{share[a]:+.0%} of the decision")
+        if overlay is not None:
+            add_scale(figure, axes, overlay)
+        figure.canvas.draw()
+        return Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
 
-    figure = Figure(figsize=(2.1 * (1 + top) + 0.45, 2.6), dpi=110, layout="constrained")
-    canvas = FigureCanvasAgg(figure)  # draws into memory, and needs no screen
+
+def picture_row(pixels: Tensor, count: int):
+    """A figure, and its axes: one picture so many times, side by side.  pixels: [3, S, S] uint8"""
+    # not at the top: it takes a second, and most pages are made without
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    size = pixels.shape[-1]
+    figure = Figure(figsize=(2.1 * count + 0.45, 2.6), dpi=110, layout="constrained")
+    FigureCanvasAgg(figure)  # draws into memory, and needs no screen
     figure.get_layout_engine().set(rect=(0, 0, 1, 0.97))
-    axes = figure.subplots(1, 1 + top)
+    axes = figure.subplots(1, count)
     for axis in axes:
         axis.imshow(pixels.permute(1, 2, 0).numpy(), extent=(0, size, size, 0))
         axis.set_axis_off()
-
-    name_classes(axes[0], named, label)
-    name_file(axes[0], file)
-    add_window(axes[0], run.model.find_windows(out)[0])
-    overlay = None  # a class may have less than the mean of everything: then there is none
-    for axis, a in zip(axes[1:], strongest):
-        overlay = add_map(axis, out.maps[0, a], size)
-        add_title(axis, attribute_names[a], f"{share[a]:+.0%} of the decision")
-    if overlay is not None:
-        add_scale(figure, axes, overlay)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # of letters that the font does not have
-        canvas.draw()
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+    return figure, axes
 
 
 def name_classes(axis, named: Named, label: Optional[str]):

@@ -1,6 +1,7 @@
 """A run: its options, its folder, its checkpoints, what it prints, and how it is repeated.
 
 options             every option of main.py, under its published name
+clip_options        those of finetune_clip.py
 command_line        reads them: as given, recorded in a file, or set by a recipe
 settings            from options to the plain values that the other rooms take
 build               from settings to data and network
@@ -15,6 +16,6 @@ console             what a run prints
 repeat              main.py --repeat
 
 It may import `dsva`, `clip`, `data` and `support`. Here argparse ends: no room below sees an option's name.
-Start with folder.py, whose `Run` lists the files of a run folder. `options`, `chosen` and `records`
-do without torch.
+Start with folder.py, whose `Run` lists the files of a run folder. `options`, `clip_options`, `chosen` and
+`records` do without torch.
 """

@@ -51,6 +51,21 @@ NO_EFFECT = """
 """.split()
 
 
+DESCRIPTION = """Train and evaluate DSVA: zero-shot scene classification by attributes.
+
+Five options matter; all others have defaults that work:
+  --dataset, --image_embedding  which images and classes: a folder below --root, and NAME of NAME_images.mat
+  --class_embedding             which attributes and divisions: NAME of NAME_splits.mat, as annotate.py writes
+  --clip                        folder of the CLIP that looks at the images
+  --recipe words                our own settings; published are the paper's
+  --gzsl                        seen and unseen classes compete; without, the unseen ones among themselves
+"""
+
+
+class OptionHelp(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Says the defaults, and keeps the lines of the description."""
+
+
 class NoEffect(argparse.Action):
     """Collects the options that were given and do nothing."""
 
@@ -67,9 +82,10 @@ def get_parser() -> Parser:
     """All options of main.py, in titled groups."""
     parser = Parser(
         prog="main.py",
+        usage="main.py [--help] [OPTION VALUE] ...",
         allow_abbrev=False,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        description="Train and evaluate DSVA: zero-shot scene classification by attributes.",
+        formatter_class=OptionHelp,
+        description=DESCRIPTION,
     )
     words = " ".join(f"--{name} {value}" for name, value in RECIPES["words"].items())
     parser.add_argument(

@@ -132,7 +132,7 @@ def read_log(file: Path, may_be_empty: bool = False) -> List[Any]:
 
 def read_lines(file: Path, may_be_empty: bool = False) -> List[Any]:
     """JSON, a line each. A last line without its end may still be being written: then it does not count."""
-    *lines, last = file.read_text(errors="replace").split("\n")
+    *lines, last = file.read_text(encoding="utf-8-sig", errors="replace").split("\n")
     values = []
     for place, line in enumerate(lines, 1):
         try:
@@ -185,7 +185,7 @@ def read_columns(file: Path, number: type, writer: str = "main.py") -> Dict[str,
     if not file.is_file():
         return {}
     try:
-        with file.open(newline="") as lines:
+        with file.open(newline="", encoding="utf-8-sig") as lines:
             names, *rows = csv.reader(lines)
         if not rows or any(len(row) != len(names) for row in rows):
             raise ValueError("its lines are not of one length")

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import List, Union
 
 from support.errors import may_print_error, one_line
+from support.streams import safe_streams
+from support.utf8 import use_utf8
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LARGEST_COUNT = 2**31 - 1  # of any option that counts something
@@ -27,18 +29,22 @@ WORKERS = min(8, CORES)
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are one line, printed once by all processes of torchrun together."""
 
-    def answer_help(self):
-        """Answer `--help` and exit, or do nothing. For a program, before it imports what takes seconds:
-
-        from runs.options import get_parser
+    def start(self):
+        """What a program does before it imports what takes seconds: UTF-8, and an answer to `--help`.
 
         if __name__ == "__main__":
-            get_parser().answer_help()
+            get_parser().start()
 
         import torch
         """
+        use_utf8()
+        self.answer_help()
+
+    def answer_help(self):
+        """Answer `--help` and exit, or do nothing."""
         if {"-h", "--help"} & set(sys.argv[1:]):
-            self.parse_args(["--help"])
+            with safe_streams():
+                self.parse_args(["--help"])
 
     def parse_known_args(self, args=None, namespace=None):
         """Refuse `--name=--`, which argparse would read as an option without a value."""

@@ -158,7 +158,7 @@ def test_classes_are_in_the_order_of_their_calibrated_score(place, photos, tmp_p
             assert entry["calibrated_score"] == pytest.approx(entry["probability"] - held_back, abs=2e-6)
             scores.append(entry["calibrated_score"])
         assert scores == sorted(scores, reverse=True)
-    with open(tmp_path / "predictions.csv", newline="") as file:
+    with open(tmp_path / "predictions.csv", encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             scores = [float(row[f"calibrated_score_{place}"]) for place in range(1, 6)]
             assert scores == sorted(scores, reverse=True)
@@ -339,7 +339,7 @@ def test_images_keep_the_order_of_their_names_with_any_number_of_workers(place, 
 
 
 def test_the_table_holds_what_the_lines_hold(finished):
-    with open(finished / "predictions.csv", newline="") as file:
+    with open(finished / "predictions.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     for row, line in zip(rows, lines(finished)):
         assert row["image"] == line["image"] and row["error"] == line.get("error", "")

@@ -34,7 +34,7 @@ def test_a_scene_gives_a_map_and_a_table_of_its_tiles(place, ortho, tmp_path, ca
         "ortho_raster.png",
         "ortho_tiles.csv",
     }
-    with open(tmp_path / "out" / "ortho_tiles.csv", newline="") as file:
+    with open(tmp_path / "out" / "ortho_tiles.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [tuple(int(row[key]) for key in ("x", "y", "width", "height")) for row in rows] == [
         (x, y, 32, 32) for y in (0, 16, 32, 40) for x in (0, 16, 32, 48, 64, 68)
