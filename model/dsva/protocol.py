@@ -161,7 +161,7 @@ def best_common_constant(curves: Sequence[Mapping[str, Sequence[float]]]) -> Tup
     H = np.zeros(len(between))
     for curve in curves:
         H += np.asarray(curve["H"])[np.searchsorted(curve["constants"], between)] / len(curves)
-    is_best = np.concatenate([[False], H.max() - 1e-9 < H, [False]])
+    is_best = np.concatenate([[False], np.isclose(H, H.max(), rtol=0, atol=1e-9), [False]])
     changes = np.diff(is_best.astype(int))
     begins, ends = edges[np.flatnonzero(changes == 1)], edges[np.flatnonzero(changes == -1)]
     widest = int((ends - begins).argmax())
