@@ -16,7 +16,7 @@ from data.benchmark import Benchmark, readable
 from dsva.metrics import calibrated_stacking, contributions
 from dsva.network import Output
 from inference.saved import SavedRun
-from support.figures import drawing
+from support.figures import use_letters_of
 
 INK, GRAY, RIGHT, WRONG = "#222222", "#666666", "#1b7837", "#b2182b"
 
@@ -68,42 +68,36 @@ def draw_panel(
     label:  its class, None if it is not known
     top:    attributes at most
     """
-    data = run.data
-    top = min(top, len(data.attribute_names))
-    scores = out.attributes_attention[0].cpu().numpy()
-    worth = data.class_attributes[:, guess].cpu().numpy()
-    share, strongest = contributions(scores, worth, top)
-    named = [guess] if label is None else [guess, label]
-    texts = [data.class_names[c] for c in named] + [data.attribute_names[a] for a in strongest]
-    with drawing(texts):
-        figure, axes = picture_row(pixels, 1 + top)
-        name_classes(axes[0], data, guess, label)
-        add_window(axes[0], run.model.find_windows(out)[0])
-        overlay = None  # a class may have less than the mean of everything: then there is none
-        for axis, a in zip(axes[1:], strongest):
-            overlay = add_map(axis, out.maps[0, a], pixels.shape[-1])
-            add_title(axis, data.attribute_names[a], f"{share[a]:+.0%} of the decision")
-        if overlay is not None:
-            add_scale(figure, axes, overlay)
-        figure.canvas.draw()
-        return Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
-
-
-def picture_row(pixels: Tensor, count: int):
-    """A figure, and its axes: one picture so many times, side by side.  pixels: [3, S, S] uint8"""
+    use_letters_of([*run.data.class_names, *run.data.attribute_names])
     # not at the top: it takes a second, and most pages are made without
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    data = run.data
     size = pixels.shape[-1]
-    figure = Figure(figsize=(2.1 * count + 0.45, 2.6), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)  # draws into memory, and needs no screen
+    top = min(top, len(data.attribute_names))
+    scores = out.attributes_attention[0].cpu().numpy()
+    worth = data.class_attributes[:, guess].cpu().numpy()
+    share, strongest = contributions(scores, worth, top)
+
+    figure = Figure(figsize=(2.1 * (1 + top) + 0.45, 2.6), dpi=110, layout="constrained")
+    canvas = FigureCanvasAgg(figure)  # draws into memory, and needs no screen
     figure.get_layout_engine().set(rect=(0, 0, 1, 0.97))
-    axes = figure.subplots(1, count)
+    axes = figure.subplots(1, 1 + top)
     for axis in axes:
         axis.imshow(pixels.permute(1, 2, 0).numpy(), extent=(0, size, size, 0))
         axis.set_axis_off()
-    return figure, axes
+
+    name_classes(axes[0], data, guess, label)
+    add_window(axes[0], run.model.find_windows(out)[0])
+    overlay = None  # a class may have less than the mean of everything: then there is none
+    for axis, a in zip(axes[1:], strongest):
+        overlay = add_map(axis, out.maps[0, a], size)
+        add_title(axis, data.attribute_names[a], f"{share[a]:+.0%} of the decision")
+    if overlay is not None:
+        add_scale(figure, axes, overlay)
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
 
 def name_classes(axis, data: Benchmark, guess: int, label: Optional[int]):
