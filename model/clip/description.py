@@ -16,7 +16,7 @@ from data.benchmark import ATTRIBUTE_NAMES, CLASS_FOLDERS, read_class_names, rea
 from data.checks import attribute_matrix
 from data.matlab import read_mat, strings
 from support.errors import InputError
-from support.figures import drawing
+from support.figures import use_letters_of
 
 
 @dataclass
@@ -73,22 +73,22 @@ def closest_pairs(values: np.ndarray, count: int) -> List[Tuple[int, int, float]
 
 def draw_similarity(alike: np.ndarray, classes: List[str], file: Path):
     """A PNG of [C, C] cosines, like classes beside like."""
+    use_letters_of(classes)
+    from matplotlib.backends.backend_agg import FigureCanvasAgg  # only who draws waits for it
+    from matplotlib.figure import Figure
+
     order = np.arange(len(classes))
     if len(classes) > 2:
         order = leaves_list(linkage(alike, "average", metric="cosine"))
     names = [classes[c] for c in order]
     side = 2.6 + 0.24 * len(classes)  # inches
+    figure = Figure(figsize=(side + 0.6, side), layout="constrained")
+    axis = figure.add_subplot()
+    picture = axis.imshow(alike[np.ix_(order, order)], cmap="RdBu_r", vmin=-1, vmax=1)
     how: Dict[str, Any] = {"fontsize": 8, "parse_math": False}  # a name may have two $
-    with drawing(names):
-        from matplotlib.backends.backend_agg import FigureCanvasAgg  # only who draws waits for it
-        from matplotlib.figure import Figure
-
-        figure = Figure(figsize=(side + 0.6, side), layout="constrained")
-        axis = figure.add_subplot()
-        picture = axis.imshow(alike[np.ix_(order, order)], cmap="RdBu_r", vmin=-1, vmax=1)
-        axis.set_xticks(range(len(names)), names, rotation=90, **how)
-        axis.set_yticks(range(len(names)), names, **how)
-        axis.tick_params(length=0)
-        axis.spines[:].set_visible(False)
-        figure.colorbar(picture, shrink=0.6, label="cosine of the classes' attribute vectors")
-        FigureCanvasAgg(figure).print_png(str(file))
+    axis.set_xticks(range(len(names)), names, rotation=90, **how)
+    axis.set_yticks(range(len(names)), names, **how)
+    axis.tick_params(length=0)
+    axis.spines[:].set_visible(False)
+    figure.colorbar(picture, shrink=0.6, label="cosine of the classes' attribute vectors")
+    FigureCanvasAgg(figure).print_png(str(file))

@@ -20,7 +20,7 @@ from dsva.metrics import contributions
 from dsva.network import Output
 from inference.candidates import Candidates
 from inference.saved import SavedRun
-from support.figures import drawing
+from support.figures import use_letters_of
 
 LONGEST_NAME = 30  # letters of a file's name
 INK, GRAY, RIGHT, WRONG = "#222222", "#666666", "#1b7837", "#b2182b"
@@ -86,43 +86,38 @@ def draw_panel(
     file:   whose name is written below it
     top:    attributes at most
     """
-    attribute_names = run.data.attribute_names
-    top = min(top, len(attribute_names))
-    named = named_class(run, candidates, out)
-    scores = out.attributes_attention[0].cpu().numpy()
-    worth = candidates.attributes[:, named.number].cpu().numpy()
-    share, strongest = contributions(scores, worth, top)
-    texts = [named.name, label or "", file.name, *(attribute_names[a] for a in strongest)]
-    with drawing(texts):
-        figure, axes = picture_row(pixels, 1 + top)
-        name_classes(axes[0], named, label)
-        name_file(axes[0], file)
-        add_window(axes[0], run.model.find_windows(out)[0])
-        overlay = None  # a class may have less than the mean of everything: then there is none
-        for axis, a in zip(axes[1:], strongest):
-            overlay = add_map(axis, out.maps[0, a], pixels.shape[-1])
-            add_title(axis, attribute_names[a], f"{share[a]:+.0%} of the decision")
-        if overlay is not None:
-            add_scale(figure, axes, overlay)
-        figure.canvas.draw()
-        return Image.fromarray(np.asarray(figure.canvas.buffer_rgba())).convert("RGB")
-
-
-def picture_row(pixels: Tensor, count: int):
-    """A figure, and its axes: one picture so many times, side by side.  pixels: [3, S, S] uint8"""
     # not at the top: it takes a second, and most pages are made without
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    named = named_class(run, candidates, out)
+    attribute_names = run.data.attribute_names
+    use_letters_of([*candidates.names, label or "", file.name, *attribute_names])
     size = pixels.shape[-1]
-    figure = Figure(figsize=(2.1 * count + 0.45, 2.6), dpi=110, layout="constrained")
-    FigureCanvasAgg(figure)  # draws into memory, and needs no screen
+    top = min(top, len(attribute_names))
+    scores = out.attributes_attention[0].cpu().numpy()
+    worth = candidates.attributes[:, named.number].cpu().numpy()
+    share, strongest = contributions(scores, worth, top)
+
+    figure = Figure(figsize=(2.1 * (1 + top) + 0.45, 2.6), dpi=110, layout="constrained")
+    canvas = FigureCanvasAgg(figure)  # draws into memory, and needs no screen
     figure.get_layout_engine().set(rect=(0, 0, 1, 0.97))
-    axes = figure.subplots(1, count)
+    axes = figure.subplots(1, 1 + top)
     for axis in axes:
         axis.imshow(pixels.permute(1, 2, 0).numpy(), extent=(0, size, size, 0))
         axis.set_axis_off()
-    return figure, axes
+
+    name_classes(axes[0], named, label)
+    name_file(axes[0], file)
+    add_window(axes[0], run.model.find_windows(out)[0])
+    overlay = None  # a class may have less than the mean of everything: then there is none
+    for axis, a in zip(axes[1:], strongest):
+        overlay = add_map(axis, out.maps[0, a], size)
+        add_title(axis, attribute_names[a], f"{share[a]:+.0%} of the decision")
+    if overlay is not None:
+        add_scale(figure, axes, overlay)
+    canvas.draw()
+    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
 
 def name_classes(axis, named: Named, label: Optional[str]):

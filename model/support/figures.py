@@ -6,7 +6,7 @@ is used as well; where there is none, a line says so, once.
 
 import os
 import warnings
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, FrozenSet, Iterable, List, Set, Tuple
@@ -40,14 +40,11 @@ def import_matplotlib() -> Any:
     return matplotlib
 
 
-@contextmanager
-def drawing(texts: Iterable[str]):
-    """matplotlib's figures are made and drawn inside, in fonts that have the letters of these texts."""
+def use_letters_of(texts: Iterable[str]):
+    """Before a figure is made: take fonts that have these texts' letters, and Agg, which needs no screen."""
     matplotlib = import_matplotlib()
-    families = [ORDINARY, *(font.name for font in fonts_for(texts))]
-    with matplotlib.rc_context({"font.family": families}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing from")  # it comes for every letter
-        yield
+    matplotlib.rcParams["font.family"] = [ORDINARY, *(font.name for font in fonts_for(texts))]
+    warnings.filterwarnings("ignore", "Glyph .* missing from")  # matplotlib warns of every letter
 
 
 def load_font(text: str, size: int, bold: bool = False) -> ImageFont.FreeTypeFont:

@@ -61,11 +61,11 @@ def font(tmp_path, monkeypatch) -> Path:
 
 DRAW = """
 import sys, numpy
-from support.figures import drawing, load_font
+from support.figures import load_font, use_letters_of
 load_font('x', 12)
-with drawing(['x']):
-    from matplotlib.figure import Figure
-    Figure()
+use_letters_of(['x'])
+from matplotlib.figure import Figure
+Figure()
 print('drawn')"""
 
 
