@@ -18,6 +18,8 @@ RECIPES = {
         "xe_on": "logits",
         "normalize": "clip",
         "pretrain_lr": 3e-4,
+        "nepoch": 2,
+        "n_batch": 40,
         "pro_start_epoch": 40,
     },
 }
