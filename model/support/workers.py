@@ -27,6 +27,8 @@ def worker_failure(error: BaseException) -> str:
         text = f"{error.__cause__} {text}"
     if any(words in text for words in NO_ROOM):
         return f"the processes that decode images need more shared memory: {shared_memory()}. {MORE_MEMORY}"
+    if "Too many open files" in text and "workers" in text:
+        return f"the processes that decode images need more open files: raise `ulimit -n`. {FEWER}"
     died = re.search(DIED, text)
     if died:
         return f"a process that decodes images {died[1]}, perhaps for lack of memory: {FEWER}"

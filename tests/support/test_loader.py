@@ -135,6 +135,12 @@ def test_a_worker_itself_puts_a_batch_into_shared_memory():
     share([torch.empty(0), 3, None])
 
 
+def test_too_many_open_files_are_one_line():
+    torchs = "Too many open files. Communication with the workers is no longer possible. Please increase ..."
+    line = worker_failure(RuntimeError(torchs))
+    assert "ulimit -n" in line and "--workers 0" in line
+
+
 def test_other_errors_are_not_taken_for_it():
     assert worker_failure(RuntimeError("shapes do not fit")) == ""
     assert worker_failure(ValueError("Bus error")) == ""
