@@ -8,7 +8,9 @@ folder              the run folder: a line an epoch, checkpoints, tables, result
 checkpoint          our own checkpoints, checked when they are read
 fingerprints        SHA-256 of the files that a run read
 records             what a finished or running run has written, read again
-prediction_records  the same of a folder of predictions
+results             what finished runs and baselines scored, and of which epoch each score is
+several             the runs of divisions, seeds and methods below a folder
+prediction_records  what a folder of predictions, or of maps, tells
 console             what a run prints
 repeat              main.py --repeat
 
