@@ -17,7 +17,8 @@ from tempfile import TemporaryDirectory
 from typing import List, Tuple
 
 from bench.generated import write_dataset, write_tower
-from bench.workload import ROWS, Row, Work, matmul_peak, memory, pass_flops
+from bench.rows import ROWS
+from bench.workload import Row, Work, matmul_peak, memory, pass_flops
 from runs.command_line import get_options
 from support.cli import Parser, number, path
 from support.errors import exits_cleanly

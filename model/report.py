@@ -59,7 +59,7 @@ def get_parser() -> Parser:
 
 
 if __name__ == "__main__":
-    get_parser().answer_help()
+    get_parser().start()
 
 from pages.gallery import prediction_page  # noqa: E402, since --help is answered before torch is imported
 from pages.map_page import has_maps, map_page  # noqa: E402

@@ -25,6 +25,7 @@ from runs.records import EPOCHS, read_results, selected_branch
 from runs.results import BASELINES, PROTOCOLS, UNTRAINED, RunScores, finished_results, scores_of_results
 from support.cli import REPOSITORY, Parser, path, pattern
 from support.errors import InputError, exits_cleanly
+from support.utf8 import use_utf8
 
 TABLE_SCORES = ("ZSL", "U", "S", "H", "AUSUC")
 MEAN = "Mean and standard deviation over runs, in percent."
@@ -351,4 +352,5 @@ def quickstart_rows(results: Mapping[str, dict]) -> Dict[str, Dict[str, str]]:
 
 
 if __name__ == "__main__":
+    use_utf8()
     main()

@@ -1,19 +1,34 @@
 """Picture files of any kind: found, and read as 8-bit RGB, or refused with a line that says why."""
 
+import logging
 import os
+import stat
 import struct
+import warnings
 import zlib
 from functools import cache
 from pathlib import Path, PurePosixPath, PureWindowsPath
-from typing import Iterable, Iterator
+from typing import Iterable, Iterator, Optional, Tuple
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torchvision.transforms import functional as TF
 
+from data import rasters
+from data.archives import check_unpacked
+from data.bands import Bands, choose_bands, is_transparency, say_left_out
+from data.deep import Layout, deep_values, is_deep, is_tiff, layout, layout_of_tags
+from data.ranges import USED
+from data.stretch import find_stretch, sampled
 from support.errors import InputError, first_line
 
 LONGEST_STRIP = 16  # times as long as wide: of a longer strip only the middle is kept
+READING = 2  # raised when pictures of some kind are read otherwise than before: caches keep it
+ORIENTATION = 0x0112  # the EXIF tag
+
+# Pillow has a line for each odd file; one that cannot be read is an error of ours
+warnings.filterwarnings("ignore", module=r"PIL\.")
+logging.getLogger("PIL").setLevel(logging.CRITICAL)
 
 UNREADABLE = (  # all that Pillow raises on bad files
     OSError,
@@ -32,30 +47,125 @@ UNREADABLE = (  # all that Pillow raises on bad files
 # ---- reading ---------------------------------------------------------------------------------------
 
 
-def read_image(path: Path) -> Image.Image:
+def read_image(path: Path, bands: Optional[Bands] = None) -> Image.Image:
     """A picture in 8-bit RGB, turned upright as its EXIF says. Raises InputError if it cannot be read.
 
-    What is transparent becomes black, like missing data in orthophotos.
+    What is transparent becomes black, like missing data in orthophotos. Values of more than 8 bits are
+    stretched: see stretch.py.
+
+    bands: that are red, green and blue, counted from 1; by default the first three
     """
     try:
-        with Image.open(path) as image:
-            upright = ImageOps.exif_transpose(image)
-            return middle(eight_bit_rgb(upright))
+        return middle(read_whole(path, bands))
     except Image.DecompressionBombError as error:
         raise InputError(
-            f"cannot read the image {path}: {error}; for large images there is predict.py --tile"
+            f"cannot read the image {path}: {first_line(error)}; for large images there is predict.py --tile"
         ) from error
+
+
+def read_whole(path: Path, bands: Optional[Bands] = None) -> Image.Image:
+    """The same, of any shape. Raises InputError, or DecompressionBombError if it is too large for Pillow."""
+    check_regular(path)
+    try:
+        try:
+            image = Image.open(path)
+        except UnidentifiedImageError:
+            if not is_tiff(path):
+                raise
+            return read_by_rasterio(path, layout(path), bands)
+        with image:
+            tags = layout_of_tags(image.tag_v2) if hasattr(image, "tag_v2") else None
+            if tags and is_beyond_pillow(tags, image, bands):
+                return read_by_rasterio(path, tags, bands)
+            if bands is None and tags and tags.bands == 4 and image.mode == "RGB":
+                say_left_out(path.name)
+            if bands or is_deep(image):
+                return stretched(path, image, bands)
+            return eight_bit_rgb(ImageOps.exif_transpose(image), path.name)
+    except InputError:
+        raise
     except UNREADABLE as error:
         raise InputError(f"cannot read the image {path}: {first_line(error)}") from error
 
 
-def eight_bit_rgb(image: Image.Image) -> Image.Image:
-    """Any picture in 8-bit RGB. Raises ValueError if it has 32-bit values of unknown range."""
-    if has_16_bits(image):
-        # Pillow's own conversion would cut off all above 255
-        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
-    if image.mode in ("I", "F"):
-        raise ValueError("the range of its 32-bit values is not known; save it with 8 or 16 bits")
+def size_of_image(path: Path) -> Tuple[int, int]:
+    """Width and height, as its head says; 0 and 0 if Pillow cannot tell."""
+    try:
+        with Image.open(path) as image:
+            return image.size
+    except (*UNREADABLE, Image.DecompressionBombError):
+        return 0, 0
+
+
+def check_regular(path: Path):
+    """Raise InputError for what is no file: a pipe would be waited for, for ever."""
+    try:
+        is_regular = stat.S_ISREG(path.stat().st_mode)
+    except (OSError, ValueError) as error:
+        raise InputError(f"cannot read the image {path}: {first_line(error)}") from error
+    if not is_regular:
+        raise InputError(
+            f"cannot read the image {path}: it is a folder, a pipe or a device; expected a regular file"
+        )
+
+
+def is_beyond_pillow(tags: Layout, image: Image.Image, bands: Optional[Bands]) -> bool:
+    """Would Pillow read a TIFF wrongly, or are there bands that it does not read?"""
+    if tags.is_planar and tags.type not in ("uint8", "uint1"):
+        return True
+    return bands is not None and tags.bands != len(image.getbands()) and image.mode != "P"
+
+
+def read_by_rasterio(path: Path, tags: Layout, bands: Optional[Bands]) -> Image.Image:
+    """All of a TIFF of a kind that Pillow does not read."""
+    choose_bands(tags.bands, bands)
+    if rasters.rasterio is None:
+        raise ValueError(
+            f"it has {tags}: install rasterio to read it (pip install rasterio), "
+            "or save red, green and blue with 8 bits"
+        )
+    raster = rasters.Raster(str(path), bands)
+    width, height = raster.size
+    if width * height > 2 * (Image.MAX_IMAGE_PIXELS or width * height):
+        raise Image.DecompressionBombError(f"it has {width} x {height} pixels")
+    picture = raster.read((0, 0, width, height))
+    picture.info[USED] = raster.stretch.used
+    return picture
+
+
+def stretched(path: Path, image: Image.Image, bands: Optional[Bands]) -> Image.Image:
+    """Of more than 8 bits, or of chosen bands."""
+    if is_deep(image):
+        values, valid, is_marked = deep_values(path, image)
+    else:
+        colours = image if image.mode in ("L", "LA", "RGB", "RGBA") else eight_bit_rgb(image, path.name)
+        values = np.atleast_3d(np.asarray(colours))
+        valid = np.ones(values.shape[:2], bool)
+        is_marked = colours.mode in ("LA", "RGBA")
+    count = values.shape[2]
+    if is_marked:
+        alpha = values[..., -1]
+        if is_transparency(alpha, (values[..., :-1] == 0).all(axis=2)):
+            valid &= alpha > 0
+            count -= 1 if bands is None else 0
+        elif bands is None:
+            say_left_out(path.name, count)
+    values = values[..., [band - 1 for band in choose_bands(count, bands)]]
+    stretch = find_stretch(sampled(values), sampled(valid))
+    pixels = stretch.apply(values, valid)
+    picture = Image.fromarray(np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels)
+    picture.info[USED] = stretch.used
+    picture.getexif()[ORIENTATION] = image.getexif().get(ORIENTATION, 1)
+    return ImageOps.exif_transpose(picture)
+
+
+def eight_bit_rgb(image: Image.Image, name: str) -> Image.Image:
+    """A picture of 8 bits in RGB.  name: of its file"""
+    if image.mode in ("RGBA", "LA"):
+        values = np.asarray(image)
+        if not is_transparency(values[..., -1], (values[..., :-1] == 0).all(axis=2)):
+            say_left_out(name, values.shape[2])
+            return image.convert("RGBA").convert("RGB")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = image.convert("RGBA")
         black = Image.new("RGB", image.size)
@@ -63,14 +173,17 @@ def eight_bit_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def has_16_bits(image: Image.Image) -> bool:
-    """Has it values of 16 bits? Pillow also reads some of these files as mode "I", with 32 bits."""
-    if image.mode.startswith("I;16"):
-        return True
-    if image.mode != "I":
+def is_read_otherwise(path: Path) -> bool:
+    """Did READING 1 make other pixels of this file? It kept the upper byte of 16 bits, and took a fourth
+    band for transparency. JPEG has neither.
+    """
+    if path.suffix.lower() in (".jpg", ".jpeg"):
         return False
-    low, high = image.getextrema()
-    return 0 <= low <= high < 2**16
+    try:
+        with Image.open(path) as image:
+            return is_deep(image) or image.mode in ("RGBA", "LA")
+    except UNREADABLE:
+        return True
 
 
 def middle(image: Image.Image) -> Image.Image:
@@ -101,11 +214,14 @@ def walk(places: Iterable[str]) -> Iterator[str]:
     """Images: files as they are given, folders with all images below them in the order of their names.
 
     Of a folder, only its own entries are in memory. Links to folders are not followed, and hidden
-    entries are passed over.
+    entries are passed over. An archive in place of a folder is an InputError.
     """
     for place in places:
         if os.path.isdir(place):
             yield from walk_folder(place)
+        elif Path(place).suffix.lower() not in readable_endings():
+            check_unpacked(Path(place))
+            yield str(place)
         else:
             yield str(place)
 

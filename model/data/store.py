@@ -2,9 +2,10 @@
 
     256.pixels          uint8 [3, H, W] of one picture after another, their shorter sides 256
     256.jsonl           which versions decoded them; then a line for each picture: [file, its size, its time,
-                        where its pixels begin, H, W, their checksum]
+                        where its pixels begin, H, W, their checksum, the READING]
     256-bicubic.pixels  the same of pictures that are resized bicubically, as CLIP wants them
     256-bicubic.jsonl
+    256-bands-4-3-2.pixels  ... whose bands 4, 3 and 2 are red, green and blue
 
 Both files grow at their ends only, the pixels first: whatever a killed process leaves can be continued.
 """
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Dict, Mapping, NamedTuple, Sequence, Tuple
 
 from data.decoding import ADVICE, DecodedBatch, check_room, decode_all
+from data.images import READING, is_read_otherwise
 from data.pipeline import Preprocessing
 from support.errors import InputError
 from support.files import write_text
@@ -35,6 +37,7 @@ class StoreEntry(NamedTuple):
     height: int  # 0 if the file is no readable picture
     width: int
     checksum: int
+    reading: int = 1  # by which rules: the READING of data/images.py; lines of its first have no number
 
     @property
     def end(self) -> int:
@@ -53,6 +56,10 @@ class Store:
         self.folder = folder
         self.how = how
         name = f"{how.shorter_side}-bicubic" if how.bicubic else str(how.shorter_side)
+        if how.shape:
+            name = f"{how.shape[0]}x{how.shape[1]}-{name}"
+        if how.bands:
+            name += "-bands-" + "-".join(map(str, how.bands))
         self.pixels = folder / f"{name}.pixels"
         self.index = folder / f"{name}.jsonl"
         self.made_by = {  # other versions may decode otherwise
@@ -75,11 +82,11 @@ class Store:
         self.entries = entries if is_sound else {}
 
     def missing(self, paths: Sequence[Path], stamps: Sequence[Stamp]) -> Dict[Path, Stamp]:
-        """Pictures that are not there, or have changed since."""
+        """Pictures that are not there, have changed since, or would be read otherwise today."""
         missing = {}
         for path, stamp in zip(paths, stamps):
             entry = self.entries.get(str(path))
-            if entry is None or (entry.size, entry.time) != stamp:
+            if entry is None or (entry.size, entry.time) != stamp or is_outdated(entry, path):
                 missing[path] = stamp
         return missing
 
@@ -107,7 +114,7 @@ class Store:
         pixels.flush()
         os.fsync(pixels.fileno())
         for file, (height, width), checksum in zip(batch.files, batch.shapes, batch.checksums):
-            entry = StoreEntry(*stamps[file], first, height, width, checksum)
+            entry = StoreEntry(*stamps[file], first, height, width, checksum, READING)
             self.entries[str(file)] = entry
             index.write(json.dumps([str(file), *entry]).encode() + b"\n")
             first = entry.end
@@ -124,12 +131,17 @@ class Store:
 
 
 def read_entry(numbers: Sequence[Any]) -> StoreEntry:
-    """Raises TypeError or ValueError if they are not six whole numbers from 0 on that fit 64 bits."""
+    """Raises TypeError or ValueError if they are not six or seven whole numbers, from 0 on, of 64 bits."""
     entry = StoreEntry(*numbers)
     for number in entry:
         if type(number) is not int or not 0 <= number < 2**63:
             raise ValueError(f"expected a whole number, found {number!r}")
     return entry
+
+
+def is_outdated(entry: StoreEntry, path: Path) -> bool:
+    """Was this picture read by rules that have changed for its kind?"""
+    return entry.reading != READING and (not entry.height or is_read_otherwise(path))
 
 
 def end(entries: Mapping[str, StoreEntry]) -> int:

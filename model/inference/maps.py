@@ -1,18 +1,17 @@
 """A map of classes as a picture: the scene, its map, and a legend.
 
-Colours are chosen here, as no colour table of matplotlib has so many that differ: its largest ones, tab20,
-tab20b and tab20c together, have 60, some of which look alike, and a run may have more classes. The legend is
-drawn here, as it has to fit any number of classes, and a $ in a class's name begins no formula.
+`palette` has more colours than any table of matplotlib: its largest ones, tab20, tab20b and tab20c together,
+have 60, some of which look alike, and a run may have more classes. colours.py gives them to classes. The
+legend is drawn here, as it has to fit any number of classes, and a $ in a class's name begins no formula.
 """
 
-from pathlib import Path
-from typing import Dict, List, Sequence
+from typing import Dict, List, Optional, Sequence
 
-import matplotlib
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from inference.tiles import NO_DATA, Grid, Scene, areas
+from support.figures import load_font
 
 # Paul Tol's "muted" colours and his blue, which colour-blind readers tell apart, too
 FIRST_COLOURS = (
@@ -27,6 +26,8 @@ FIRST_COLOURS = (
     "#AA4499",
     "#332288",
 )
+OVERLAY_LONGEST = 4096  # pixels
+OVERLAY_OPACITY = 0.45
 INK = "#222222"
 GREY = "#666666"
 
@@ -38,11 +39,7 @@ def palette(count: int) -> np.ndarray:
 
     A class keeps its colour in every map that has the same candidates.
     """
-    levels = np.arange(20, 256, 20)
-    others = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(-1, 3)  # [n, 3] sRGB
-    lightness, *hue = oklab(others).T
-    is_moderate = (lightness > 0.35) & (lightness < 0.88) & (np.hypot(*hue) < 0.17)
-    others = others[is_moderate]  # neither black nor white nor glaring
+    others = moderate_colours()
     others_seen = oklab(others)
 
     chosen: List[np.ndarray] = []
@@ -56,6 +53,15 @@ def palette(count: int) -> np.ndarray:
         distance = np.linalg.norm(others_seen - oklab(colour), axis=1)
         nearest = np.minimum(nearest, distance)
     return np.array(chosen, np.uint8)
+
+
+def moderate_colours() -> np.ndarray:
+    """[n, 3] sRGB of all hues, neither black nor white nor glaring."""
+    levels = np.arange(20, 256, 20)
+    colours = np.stack(np.meshgrid(levels, levels, levels), -1).reshape(-1, 3)
+    lightness, *hue = oklab(colours).T
+    is_moderate = (lightness > 0.35) & (lightness < 0.88) & (np.hypot(*hue) < 0.17)
+    return colours[is_moderate]
 
 
 def from_hex(colour: str) -> np.ndarray:
@@ -77,10 +83,17 @@ def oklab(rgb: np.ndarray) -> np.ndarray:
 # ---- the picture -----------------------------------------------------------------------------------
 
 
-def draw_map(scene: Scene, classes: np.ndarray, grid: Grid, names: Sequence[str], title: str) -> Image.Image:
+def draw_map(
+    scene: Scene,
+    classes: np.ndarray,
+    grid: Grid,
+    names: Sequence[str],
+    title: str,
+    colours: Optional[np.ndarray] = None,
+) -> Image.Image:
     """The scene, its map in the same size, and a legend with each class's share of the area.
 
-    classes: [R, L]
+    classes: [R, L];  colours: [K, 3] uint8, by default those of `palette`
     """
     scale = min(max(grid.width, grid.height, 800), 2048) / max(grid.width, grid.height)
     width = max(1, round(scale * grid.width))
@@ -88,7 +101,8 @@ def draw_map(scene: Scene, classes: np.ndarray, grid: Grid, names: Sequence[str]
     longest = max(width, height)
     is_beside = width < 1.6 * height  # the map is beside the scene, or else below it
     shares = areas(classes, grid)
-    colours = palette(len(names))
+    if colours is None:
+        colours = palette(len(names))
 
     available = height if is_beside else 2 * height
     unit = min(longest // 44, int(available / legend_height(shares)))
@@ -112,9 +126,28 @@ def paint(classes: np.ndarray, grid: Grid, colours: np.ndarray, width: int, heig
     """
     table = np.full((NO_DATA + 1, 3), 255, np.uint8)
     table[: len(colours)] = colours
+    return Image.fromarray(table[spread(classes, grid, width, height)])
+
+
+def paint_over(scene: Scene, classes: np.ndarray, grid: Grid, colours: np.ndarray) -> Image.Image:
+    """The scene with the colours of its classes over it; bare where there is no data.
+
+    It is as large as the scene, or OVERLAY_LONGEST pixels long.
+    """
+    scale = min(1, OVERLAY_LONGEST / max(grid.width, grid.height))
+    width = max(1, round(scale * grid.width))
+    height = max(1, round(scale * grid.height))
+    shown = scene.overview(max(width, height)).resize((width, height))
+    painted = Image.blend(shown, paint(classes, grid, colours, width, height), OVERLAY_OPACITY)
+    has_data = np.where(spread(classes, grid, width, height) == NO_DATA, 0, 255).astype(np.uint8)
+    return Image.composite(painted, shown, Image.fromarray(has_data))
+
+
+def spread(cells: np.ndarray, grid: Grid, width: int, height: int) -> np.ndarray:
+    """[R, L] of cells -> [height, width] of pixels, each as the cell that it lies in."""
     rows = cell_of_pixel(height, grid.height, grid.cell)
     columns = cell_of_pixel(width, grid.width, grid.cell)
-    return Image.fromarray(table[classes[rows][:, columns]])
+    return cells[rows][:, columns]
 
 
 def cell_of_pixel(shown: int, length: int, cell: int) -> np.ndarray:
@@ -134,10 +167,11 @@ def draw_legend(
 
     unit: height of the letters, in pixels
     """
-    plain = load_font("DejaVuSans", unit)
-    bold = load_font("DejaVuSans-Bold", unit)
+    plain = load_font("", unit)
+    bold = load_font(title, unit, bold=True)
+    fonts = {k: load_font(names[k], unit) for k in shares}  # which may need other letters
     facts = [f"{grid.width} x {grid.height} pixels", f"tiles of {grid.tile}, every {grid.stride}"]
-    entries = [plain.getlength(f"{names[k]}   100.0 %") + 2.4 * unit for k in shares]
+    entries = [fonts[k].getlength(f"{names[k]}   100.0 %") + 2.4 * unit for k in shares]
     width = round(max(bold.getlength(title), *map(plain.getlength, facts), *entries))
     legend = Image.new("RGB", (width, round(legend_height(shares) * unit)), "white")
     pen = ImageDraw.Draw(legend)
@@ -149,7 +183,7 @@ def draw_legend(
         y = (6.2 + 1.8 * line) * unit
         swatch = (0, y - 0.65 * unit, 1.6 * unit, y + 0.65 * unit)
         pen.rounded_rectangle(swatch, unit / 4, tuple(colours[k].tolist()))
-        pen.text((2.4 * unit, y), names[k], INK, plain, anchor="lm")
+        pen.text((2.4 * unit, y), names[k], INK, fonts[k], anchor="lm")
         percent = f"{100 * share:.1f} %" if share >= 0.001 else "< 0.1 %"
         pen.text((width, y), percent, GREY, plain, anchor="rm")
     return legend
@@ -158,8 +192,3 @@ def draw_legend(
 def legend_height(shares: Dict[int, float]) -> float:
     """In heights of its letters."""
     return 6 + 1.8 * len(shares)
-
-
-def load_font(name: str, size: int) -> ImageFont.FreeTypeFont:
-    """A font that comes with matplotlib.  size: in pixels"""
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", f"{name}.ttf")), size)

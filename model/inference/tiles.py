@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import BatchSampler, DataLoader, Dataset
+from torch.utils.data import BatchSampler, Dataset
 
 from data.pipeline import Preprocessing, squeeze
+from support.loader import Loader
 from support.processes import gather_batches, progress, raise_together, shard
 
 Box = Tuple[int, int, int, int]  # left, top, right, bottom, as Pillow has it
@@ -114,6 +115,22 @@ def blend(scores: np.ndarray, grid: Grid) -> np.ndarray:
     return np.stack(best).astype(np.uint8)
 
 
+def confidence(probabilities: np.ndarray, classes: np.ndarray, grid: Grid) -> np.ndarray:
+    """[R, L] float32: the probability, blended as in `blend`, of the class that each cell is given.
+
+    probabilities: [J, I, K] of the tiles;  classes: [R, L].  0 where there is no data
+    """
+    rows = blending(grid.height, grid.tile, grid.tops, grid.cell)  # [R, J]
+    columns = blending(grid.width, grid.tile, grid.lefts, grid.cell)  # [L, I]
+    found = []
+    for row, given in zip(rows, classes):
+        of_this_row = columns @ np.tensordot(row, probabilities, 1)  # [L, K]
+        is_given = given != NO_DATA
+        places = np.where(is_given, given, 0)
+        found.append(np.where(is_given, of_this_row[np.arange(len(given)), places], 0))
+    return np.stack(found).astype(np.float32)
+
+
 def areas(classes: np.ndarray, grid: Grid) -> Dict[int, float]:
     """Share of the scene that each class has, the largest first.  classes: [R, L]
 
@@ -157,7 +174,7 @@ def classify_tiles(
     """
     tiles = Tiles(scene, grid, how)
     batches = shard(BatchSampler(range(len(tiles)), batch_size, drop_last=False))
-    loader = DataLoader(tiles, batch_sampler=batches, num_workers=workers)
+    loader = Loader(tiles, batch_sampler=batches, workers=workers)
 
     def classify_shard() -> List[Dict[str, Tensor]]:
         return [{"tiles": torch.from_numpy(classify(images))} for images in progress(loader, title)]

@@ -3,7 +3,7 @@
 from collections import Counter
 from html import escape
 from pathlib import Path
-from typing import Dict, Iterable, List, Mapping, Sequence
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence
 
 import numpy as np
 
@@ -34,7 +34,7 @@ def prediction_page(folder: Path, most: int) -> str:
     if named:
         counts = Counter(given_class(prediction) for prediction in named)
         shown = evenly(named, most)
-        sections["Pictures"] = gallery(shown, len(named), kinds)
+        sections["Pictures"] = gallery(shown, len(named), kinds, chosen_bands(facts))
         sections["Classes"] = class_counts(counts, kinds)
         sections["Table"] = prediction_table(shown, len(named))
     if failed:
@@ -84,11 +84,22 @@ def cards(named: Sequence[Prediction], failed: Sequence[Prediction]) -> List[str
 # ---- pictures --------------------------------------------------------------------------------------
 
 
-def gallery(predictions: Sequence[Prediction], total: int, kinds: Mapping[str, str]) -> str:
+def chosen_bands(facts: Mapping) -> Optional[List[int]]:
+    """The --bands of a prediction, if it had any."""
+    bands = facts.get("options", {}).get("bands")
+    if isinstance(bands, list) and len(bands) == 3 and all(type(band) is int and band > 0 for band in bands):
+        return bands
+    return None
+
+
+def gallery(
+    predictions: Sequence[Prediction], total: int, kinds: Mapping[str, str], bands: Optional[List[int]]
+) -> str:
     """Thumbnails with what they were named, and the filter: a button for each class, and words.
 
     total: the images of which these were taken
     kinds: class -> CSS class
+    bands: of the pictures, that are red, green and blue, if not the first three
     """
     counts = Counter(given_class(prediction) for prediction in predictions)
     most_frequent = sorted(counts, key=lambda name: (-counts[name], name))
@@ -98,7 +109,7 @@ def gallery(predictions: Sequence[Prediction], total: int, kinds: Mapping[str, s
         buttons += class_button(str(place), name, counts[name])
     items = ""
     for prediction in progress(predictions, "thumbnails"):
-        items += gallery_item(prediction, places[given_class(prediction)], kinds)
+        items += gallery_item(prediction, places[given_class(prediction)], kinds, bands)
     return (
         note(explanation(predictions, total))
         + kind_legend(places, kinds)
@@ -153,7 +164,9 @@ def class_button(value: str, name: str, images: int, pressed: bool = False) -> s
     )
 
 
-def gallery_item(prediction: Prediction, place: int, kinds: Mapping[str, str]) -> str:
+def gallery_item(
+    prediction: Prediction, place: int, kinds: Mapping[str, str], bands: Optional[List[int]]
+) -> str:
     """One picture.  place: number of its class among the buttons"""
     (name, probability), *next_best = prediction.classes
     kind = kinds.get(name, "chosen")
@@ -162,7 +175,7 @@ def gallery_item(prediction: Prediction, place: int, kinds: Mapping[str, str]) -
     strongest = prediction.attributes[:ATTRIBUTES_SHOWN]
     attributes = ", ".join(f"{attribute} {share:+.0%}" for attribute, share in strongest)
     return (
-        f'<li data-class="{place}" data-name="{path}">{thumbnail(prediction.image)}<div>'
+        f'<li data-class="{place}" data-name="{path}">{thumbnail(prediction.image, bands)}<div>'
         f'<h3 class="{kind}">{escape(name)}<span>{probability:.0%}</span></h3>'
         f'<meter value="{probability:.3f}" aria-label="probability">{probability:.0%}</meter>'
         f'<p>{escape(others)}</p><p class="attributes">{escape(attributes)}</p>'
@@ -170,10 +183,10 @@ def gallery_item(prediction: Prediction, place: int, kinds: Mapping[str, str]) -
     )
 
 
-def thumbnail(file: Path) -> str:
+def thumbnail(file: Path, bands: Optional[List[int]]) -> str:
     """A small picture, or words if the file is no picture any more."""
     try:
-        image = read_image(file)
+        image = read_image(file, bands)
     except InputError:
         return '<span class="gone">the picture is not there any more</span>'
     image.thumbnail((THUMBNAIL, THUMBNAIL))

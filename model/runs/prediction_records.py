@@ -12,7 +12,8 @@ from support.errors import InputError
 class Prediction:
     """What was said of an image.
 
-    classes:    name and probability, best first
+    classes:    name and probability, best first. With calibrated stacking a class may come before a more
+                probable one: they are in the order of the "calibrated_score" of predictions.jsonl
     attributes: name and contribution, strongest first
     error:      why the image could not be read; then it has neither
     """

@@ -1,5 +1,8 @@
 """Any picture file is read rightly, or refused with a clear line."""
 
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -56,7 +59,7 @@ def test_16_bits_are_scaled_and_not_cut_off(tmp_path, ending):
     "values",
     [np.full((8, 8), 0.5, np.float32), np.full((8, 8), 10**6, np.int32), np.full((8, 8), -1, np.int32)],
 )
-def test_32_bits_are_refused_since_nobody_knows_their_range(tmp_path, values):
+def test_32_bits_of_one_value_are_refused_since_nobody_knows_their_range(tmp_path, values):
     Image.fromarray(values).save(tmp_path / "x.tif")
     with pytest.raises(InputError, match="x.tif: the range of its 32-bit values is not known"):
         read(tmp_path / "x.tif")
@@ -106,3 +109,21 @@ def test_what_is_no_image_is_refused_by_name(tmp_path, kind):
     broken(tmp_path / "x.jpg", kind)
     with pytest.raises(InputError, match="cannot read the image .*x.jpg: .+"):
         read(tmp_path / "x.jpg")
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link to a pipe"])
+def test_what_is_no_regular_file_is_refused_and_not_waited_for(tmp_path, kind):
+    place = tmp_path / "x.jpg"
+    if kind == "folder":
+        place.mkdir()
+    else:
+        os.mkfifo(tmp_path / "pipe" if kind.startswith("link") else place)
+    if kind.startswith("link"):
+        place.symlink_to(tmp_path / "pipe")
+    with pytest.raises(InputError, match="cannot read the image .*x.jpg: it is a folder, a pipe or a device"):
+        read(place)
+
+
+def test_a_device_is_refused_and_not_read_for_ever():
+    with pytest.raises(InputError, match="cannot read the image /dev/zero: it is a folder, a pipe"):
+        read_image(Path("/dev/zero"))

@@ -42,6 +42,15 @@ def test_the_sheet_shows_the_scene_the_map_and_a_legend(width, height):
     ).size  # the map is as high as the scene, which is black at the left
 
 
+def test_an_overlay_leaves_the_scene_bare_where_there_is_no_data():
+    grid = Grid(64, 64, 16, 8)
+    classes = np.zeros((64, 64), np.uint8)
+    classes[:32] = NO_DATA
+    pixels = np.asarray(maps.paint_over(Scene(64, 64), classes, grid, palette(1)))
+    assert (pixels[:32, 32:] == 255).all() and not pixels[:32, :32].any()
+    assert np.abs(pixels[32:, :32] - 0.45 * palette(1)[0]).max() <= 1
+
+
 def test_cells_without_data_stay_white():
     grid = Grid(64, 64, 16, 8)
     image = np.asarray(maps.paint(np.full((64, 64), NO_DATA, np.uint8), grid, palette(2), 100, 100))

@@ -6,7 +6,7 @@ import torch
 
 from data.pipeline import dsva_preprocessing
 from helpers import Scene
-from inference.tiles import NO_DATA, Grid, areas, blend, blending, classify_tiles, starts
+from inference.tiles import NO_DATA, Grid, areas, blend, blending, classify_tiles, confidence, starts
 
 
 def bright(images: torch.Tensor) -> np.ndarray:
@@ -115,6 +115,18 @@ def test_a_scene_of_two_halves_gives_a_map_of_two_halves(workers):
     columns = (np.arange(classes.shape[1]) + 0.5) * grid.cell
     assert (classes[:, columns < 152] == 0).all() and (classes[:, columns > 168] == 1).all()
     assert areas(classes, grid)[0] == pytest.approx(0.5, abs=0.03)
+
+
+def test_the_confidence_is_the_blended_probability_of_the_given_class():
+    grid, rng = Grid(90, 70, 32, 16), np.random.default_rng(0)
+    scores = rng.dirichlet([1, 1, 1], (len(grid.tops), len(grid.lefts)))
+    classes = blend(scores, grid)
+    rows, columns = blending(70, 32, grid.tops, grid.cell), blending(90, 32, grid.lefts, grid.cell)
+    blended = np.einsum("rj,ci,jik->rck", rows, columns, scores)
+    np.testing.assert_allclose(confidence(scores, classes, grid), blended.max(axis=2), rtol=1e-6)
+    classes[3:5] = NO_DATA
+    values = confidence(scores, classes, grid)
+    assert not values[3:5].any() and values[5:].min() > 0.3 and values.dtype == np.float32
 
 
 def test_shares_are_of_pixels_even_where_cells_are_cut():

@@ -1,4 +1,4 @@
-"""Folders of several runs, and of maps, in which a file is nearly right: a page, or a line that says why."""
+"""Folders of several runs and of maps in which one file is nearly right: a page, or a reason."""
 
 import shutil
 from pathlib import Path

@@ -101,7 +101,7 @@ FRAME = """<pre></pre>
 def look(page: Path, script: str, width: int = 1280, dark: bool = False) -> dict:
     """What the script found on the page, in a frame of this width. Nothing may be written to the console."""
     tested = page.with_name("tested.html")
-    tested.write_text(page.read_text().replace("</body>", AT_LOAD % script + "</body>"))
+    tested.write_text(page.read_text(encoding="utf-8").replace("</body>", AT_LOAD % script + "</body>"))
     frame = page.with_name("frame.html")
     frame.write_text(FRAME % width)
     done = subprocess.run(

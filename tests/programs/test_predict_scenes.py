@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from deep_pictures import forget_notes
 from helpers import predict_with as run
 from inference import Classifier, scenes
 from inference.maps import palette
@@ -28,9 +29,12 @@ def test_a_scene_gives_a_map_and_a_table_of_its_tiles(place, ortho, tmp_path, ca
     assert {file.name for file in (tmp_path / "out").iterdir()} == {
         "options.json",
         "ortho_classes.png",
+        "ortho_confidence.png",
+        "ortho_overlay.png",
+        "ortho_raster.png",
         "ortho_tiles.csv",
     }
-    with open(tmp_path / "out" / "ortho_tiles.csv", newline="") as file:
+    with open(tmp_path / "out" / "ortho_tiles.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [tuple(int(row[key]) for key in ("x", "y", "width", "height")) for row in rows] == [
         (x, y, 32, 32) for y in (0, 16, 32, 40) for x in (0, 16, 32, 48, 64, 68)
@@ -42,6 +46,7 @@ def test_a_scene_gives_a_map_and_a_table_of_its_tiles(place, ortho, tmp_path, ca
         ] == float(row["probability"])
         held_back = {name: p - 0.1 * (name > "Class1") for name, p in probabilities.items()}
         assert row["class"] == max(held_back, key=held_back.get)  # by the run's calibrated stacking
+        assert float(row["calibrated_score"]) == pytest.approx(held_back[row["class"]], abs=2e-6)
     printed = capsys.readouterr().out
     assert "ortho: 100 x 72 pixels in 6 x 4 tiles" in printed
     assert sum(float(share) for share in re.findall(r"([\d.]+)% Class", printed)) == pytest.approx(
@@ -57,8 +62,63 @@ def test_a_tile_is_seen_whole(place, tmp_path, monkeypatch):
         "probabilities",
         lambda self, images: seen.append(images) or np.full((len(images), 2), 0.5),
     )
-    run(place, "--tile", 64, tmp_path / "red.png", "--output", tmp_path / "out")
+    run(place, "--tile", 64, tmp_path / "red.png", "--classes unseen --output", tmp_path / "out")
     assert seen[0].shape == (1, 3, 32, 32) and (seen[0][0, 0] == 255).all() and (seen[0][0, 1:] == 0).all()
+
+
+def halves(self, images):
+    """Left tiles are surely the second class, right ones the first with 75 %."""
+    is_bright = images.float().mean(dim=(1, 2, 3)).numpy() > 127
+    return np.where(is_bright[:, None], [0.75, 0.25], [0.0, 1.0])
+
+
+def test_a_picture_has_a_class_raster_a_confidence_and_an_overlay(place, tmp_path, monkeypatch):
+    pixels = np.zeros((60, 130, 3), np.uint8)
+    pixels[:, 64:] = 255
+    Image.fromarray(pixels).save(tmp_path / "x.png")
+    monkeypatch.setattr(Classifier, "probabilities", halves)
+    (tmp_path / "colours.json").write_text('{"Class0": "#112233"}')
+    words = ["--tile 32 --stride 32 --colours", tmp_path / "colours.json", tmp_path / "x.png"]
+    run(place, *words, "--output", tmp_path / "out")
+    raster = Image.open(tmp_path / "out" / "x_raster.png")
+    classes = np.asarray(raster)
+    assert raster.mode == "P" and raster.size == (130, 60) and raster.info["class_1"] == "Class1"
+    assert (classes[:, :60] == 1).all() and (classes[:, 68:] == 0).all()
+    assert raster.getpalette()[:3] == [0x11, 0x22, 0x33]
+    confidence = np.asarray(Image.open(tmp_path / "out" / "x_confidence.png"))
+    assert confidence.shape == (60, 130)
+    assert (confidence[:, :40] == 255).all() and (confidence[:, 90:] == round(0.75 * 255)).all()
+    overlay = np.asarray(Image.open(tmp_path / "out" / "x_overlay.png").convert("RGB")).astype(int)
+    expected = 0.55 * 255 + 0.45 * np.array([0x11, 0x22, 0x33])
+    assert overlay.shape == (60, 130, 3) and np.abs(overlay[5, -5] - expected).max() <= 1
+
+
+def test_other_colours_are_no_other_prediction(place, ortho, tmp_path, capsys):
+    (tmp_path / "colours.json").write_text('{"Class0": "#112233"}')
+    run(place, "--tile", 32, ortho, "--output", tmp_path / "out")
+    run(place, "--tile", 32, ortho, "--output", tmp_path / "out", "--colours", tmp_path / "colours.json")
+    palette_now = Image.open(tmp_path / "out" / "ortho_raster.png").getpalette()
+    assert palette_now[:3] == [0x11, 0x22, 0x33]
+    (tmp_path / "colours.json").write_text('{"Class0": "red"}')
+    with pytest.raises(SystemExit):
+        run(place, "--tile", 32, ortho, "--output", tmp_path / "new", "--colours", tmp_path / "colours.json")
+    assert "expected a colour" in capsys.readouterr().err and not (tmp_path / "new").exists()
+    with pytest.raises(SystemExit):
+        run(place, ortho, "--output", tmp_path / "new", "--colours", tmp_path / "colours.json")
+    assert "--colours needs --tile" in capsys.readouterr().err
+
+
+def test_a_large_image_without_tiles_gets_a_hint_once(place, ortho, tmp_path, capsys):
+    for name in ("a", "b"):
+        Image.new("RGB", (1600, 1700)).save(tmp_path / f"{name}.png")
+    run(place, ortho, tmp_path / "a.png", tmp_path / "b.png", "--output", tmp_path / "out")
+    said = capsys.readouterr().out
+    assert "note: a.png has 1600 x 1700 pixels and is named as one scene" in said
+    assert said.count("--tile") == 1
+    forget_notes()
+    run(place, ortho, "--output", tmp_path / "small")
+    run(place, "--tile", 800, tmp_path / "a.png", "--output", tmp_path / "map")
+    assert "--tile" not in capsys.readouterr().out
 
 
 def test_large_images_are_read_though_pillow_would_rather_not(place, tmp_path, monkeypatch):
@@ -147,7 +207,13 @@ def test_a_geotiff_gives_a_geotiff(place, ortho, tmp_path):
             255,
         )
         assert set(np.unique(classes)) <= {0, 1}
+        place_on_earth = raster.crs, raster.transform, raster.shape
         assert raster.bounds == (500000, 5300000 - 36, 500050, 5300000)
+    with rasterio.open(tmp_path / "out" / "geo_confidence.tif") as raster:
+        assert (raster.crs, raster.transform, raster.shape) == place_on_earth
+        assert raster.dtypes == ("float32",) and 0.5 <= raster.read(1).min() <= raster.read(1).max() <= 1
+    assert Image.open(tmp_path / "out" / "geo_overlay.png").size == (100, 72)
+    assert not (tmp_path / "out" / "geo_raster.png").exists()
 
 
 @needs_rasterio
@@ -187,6 +253,9 @@ def test_a_tiff_without_georeference_gives_no_geotiff(place, ortho, tmp_path):
     assert {file.name for file in (tmp_path / "out").iterdir()} == {
         "options.json",
         "plain_classes.png",
+        "plain_confidence.png",
+        "plain_overlay.png",
+        "plain_raster.png",
         "plain_tiles.csv",
     }
     assert "tile" in json.loads((tmp_path / "out" / "options.json").read_text())["options"]
