@@ -3,6 +3,7 @@
 An epoch is "best", "clean" or "last", as in `runs.records.EPOCHS`.
 """
 
+import math
 import os
 from pathlib import Path
 from typing import Dict, List, Sequence
@@ -12,6 +13,7 @@ from pages.run_scores import SCORE_KINDS
 from pages.strips import mean_and_deviation
 from pages.summary_charts import class_section, curve_section, score_section
 from pages.summary_rows import Row, describe_epoch, headline, method_name, rows_of, score_names
+from runs.results import UNTRAINED
 from runs.several import Member, read_members
 from support.errors import InputError
 
@@ -30,6 +32,11 @@ def summary_page(folder: Path, epoch: str, output: Path) -> str:
         raise InputError(nothing_here(folder, left_out))
     finished = [member for member in members if member.scores]
     rows = rows_of(finished)
+    trained = {row.epoch for row in rows} - {UNTRAINED}
+    if trained and epoch not in trained:
+        raise InputError(
+            f"--checkpoint {epoch}: no finished run in {folder} is of main.py --protocol {epoch}"
+        )
     sections = {
         "Scores": score_section(rows, epoch) if rows else note("No run is finished yet."),
         "Runs": run_section(members, left_out, epoch, output),
@@ -93,25 +100,27 @@ def cards(rows: Sequence[Row], epoch: str) -> List[str]:
     groups = {row.group for row in rows}
     counting = [row for row in rows if row.counts]
     if len(groups) > 1:
-        counting = [row for row in counting if row.epoch in (epoch, "")]
+        counting = [row for row in counting if row.epoch in (epoch, UNTRAINED)]
     shown = []
     for row in counting[:CARDS]:
         key = headline(row)
         mean, deviation = mean_and_deviation(row.values[key])
-        parts = ""
-        for score in ("U", "S", "AUSUC"):
-            if score in row.values and key == "H":
-                part, _ = mean_and_deviation(row.values[score])
-                parts += coloured(SCORE_KINDS[score], f"{score} {part:.1f}")
-        unit = f"± {deviation:.1f} %" if deviation == deviation else "%"
-        title = f"{key}, {row.epoch} epoch" if row.epoch else key
+        unit = f"± {deviation:.1f} %" if math.isfinite(deviation) else "%"
+        above, below = f"{key}, {row.epoch} epoch" if row.epoch else key, describe_epoch(row)
         if len(groups) > 1:
-            shown.append(
-                card(method_name(row), f"{mean:.1f}", f"{title}: {describe_epoch(row)}", parts, unit)
-            )
-        else:
-            shown.append(card(title, f"{mean:.1f}", describe_epoch(row), parts, unit))
+            above, below = method_name(row), f"{above}: {below}"
+        shown.append(card(above, f"{mean:.1f}", below, parts_of_mean(row, key), unit))
     return shown
+
+
+def parts_of_mean(row: Row, key: str) -> str:
+    """What H is made of, and AUSUC, as HTML.  key: the score that is shown large"""
+    parts = ""
+    for score in ("U", "S", "AUSUC"):
+        if key == "H" and score in row.values:
+            mean, _ = mean_and_deviation(row.values[score])
+            parts += coloured(SCORE_KINDS[score], f"{score} {mean:.1f}")
+    return parts
 
 
 # ---- every run -------------------------------------------------------------------------------------
@@ -127,7 +136,7 @@ def run_section(members: Sequence[Member], left_out: Dict[str, str], epoch: str,
         cells: List = [Link(member.part, address_of_page(member.folder, output))]
         if several:
             cells.append(member.group)
-        cells += [state(member), *(values.get(key, float("nan")) for key in keys)]
+        cells += [state(member), *(values.get(key, math.nan) for key in keys)]
         rows.append(cells)
     head = ["run", *(["kind"] if several else []), "state", *keys]
     body = note(
@@ -176,7 +185,7 @@ def epoch_table(members: Sequence[Member]) -> str:
             continue
         for (epoch, branch), values in member.scores.kinds.items():
             number = f"{epoch} ({member.record.epochs[epoch]['epoch']})" if member.record else "none"
-            rows.append((member.name, number, branch, *(values.get(key, float("nan")) for key in keys)))
+            rows.append((member.name, number, branch, *(values.get(key, math.nan) for key in keys)))
     return table("Every epoch", ["run", "epoch", "branch", *keys], rows)
 
 

@@ -11,7 +11,9 @@ saved_classes       the classes in a checkpoint, which need no dataset
 chosen              a run folder stands for the checkpoint that its protocol chose
 fingerprints        SHA-256 of the files that a run read
 records             what a finished or running run has written, read again
-prediction_records  the same of a folder of predictions
+results             what finished runs and baselines scored, and of which epoch each score is
+several             the runs of divisions, seeds and methods below a folder
+prediction_records  what a folder of predictions, or of maps, tells
 console             what a run prints
 repeat              main.py --repeat
 

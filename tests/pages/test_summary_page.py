@@ -172,3 +172,10 @@ def test_only_damaged_runs_are_one_line(tmp_path, capsys):
         report.main([str(tmp_path)])
     error = capsys.readouterr().err
     assert stop.value.code == 2 and "log.jsonl, line 1, is not JSON" in error and error.count("\n") == 1
+
+
+def test_an_epoch_that_no_run_has_is_refused(several, capsys):
+    with pytest.raises(SystemExit) as stop:
+        report.main([str(several), "--checkpoint", "clean"])
+    told = f"--checkpoint clean: no finished run in {several} is of main.py --protocol clean"
+    assert stop.value.code == 2 and told in capsys.readouterr().err
