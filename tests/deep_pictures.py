@@ -90,7 +90,7 @@ def write_geotiff(path: Path, values: np.ndarray, **profile) -> Path:
 
 
 def stretched(values: np.ndarray) -> np.ndarray:
-    """What is expected of [H, W, C]: percentiles 2 and 98 of each band become 0 and 255."""
+    """Expected of [H, W, C] that fills no range: percentiles 2 and 98 of each band become 0 and 255."""
     low, high = np.percentile(values.astype(float), (2, 98), axis=(0, 1))
     return ((values - low) / (high - low) * 255).clip(0, 255).round()
 

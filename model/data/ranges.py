@@ -34,7 +34,7 @@ def warn_of_narrow_ranges(files: Sequence[str], ranges: Sequence[UsedRange]):
     if is_many(stretched, files):
         print(
             f"note: {len(stretched)} of {len(files)} images use less than {LEAST:.0%} of their type's range, "
-            f"such as {stretched[0]}: in each, percentiles 2 and 98 of a band become black and white. "
+            f"such as {stretched[0]}: each is brought to 8 bits by the range that it uses. "
             "To choose otherwise, save them with 8 bits"
         )
     if is_many(dark, files):

@@ -1,15 +1,20 @@
 """Values of more than 8 bits as the 8 bits that networks see. One rule, for pictures and scenes of --tile.
 
-    whole numbers that all lie in 0..255   are 8-bit values in a larger type: they stay as they are
-    uint16 that fills its type             loses its lower byte: percentile 98 is in the upper half
-    all other values                       in each band, percentile 2 becomes 0 and percentile 98 becomes 255
+    whole numbers that all lie in 0..255  are 8-bit values in a larger type: they stay as they are
+    values that fill a range from 0 on    are divided by it: 11-bit values become value // 8, as a program
+                                          that makes 8 bits of them would have it
+    all others                            in each band, percentile 2 becomes 0 and percentile 98 becomes 255
 
-The last kind has the 11 or 12 bits of a satellite's sensor, reflectances, int16, 32 bits and floats: their
-type does not say which value is white. Percentiles are of a whole picture, or of a whole scene, shrunk to
-1024 pixels a side. NaN, infinities and what a file calls no data are left out of them, and become black.
+The range ends at the first power of two above percentile 99.9, whatever the type: satellites' sensors use 11
+or 12 bits of 16, and reflectances less than 1. It is filled if percentile 2 lies in its first quarter, and
+percentile 98 above three eighths of it. Then dark pictures of a sensor stay darker than bright ones, and
+bands keep their colour; but a few bright clouds, or haze above which little varies, make no picture black.
+
+Percentiles are of a whole picture, or of a whole scene, shrunk to 1024 pixels a side. NaN, infinities and
+what a file calls no data are left out of them, and become black.
 """
 
-from typing import NamedTuple, Sequence, Union
+from typing import NamedTuple, Optional, Sequence, Union
 
 import numpy as np
 
@@ -46,22 +51,38 @@ def find_stretch(values: np.ndarray, valid: np.ndarray) -> Stretch:
         of_band = values[..., band][valid]
         known.append(of_band[np.isfinite(of_band)])
     everything = np.concatenate(known)
-    if values.dtype == np.uint8 or not everything.size or are_8_bits(everything):
+    if values.dtype == np.uint8 or not everything.any() or are_8_bits(everything):
         return Stretch(np.zeros(count), np.full(count, 255.0))
-    if values.dtype == np.uint16 and np.percentile(everything, BRIGHTEST) >= 2**15:
-        black = np.full(count, 127.5)  # half a step, so that rounding drops the lower byte
-        return Stretch(black, black + 255 * 256)
-    bits = 8 * values.dtype.itemsize
-    if bits > 16 and everything.min() == everything.max():
+    end = end_of_range(everything)
+    if end:
+        step = end / 256
+        drops_bits = values.dtype.kind in "iu"  # rounding a value less half a step drops its lower bits
+        black = np.full(count, (step - 1) / 2 if drops_bits else 0.0)
+        return Stretch(black, black + 255 * step, share_of_type(end, values.dtype))
+    if values.dtype.itemsize > 2 and everything.min() == everything.max():
+        bits = 8 * values.dtype.itemsize
         raise ValueError(f"the range of its {bits}-bit values is not known: all are {everything[0]:g}")
     percentiles = []
     for of_band in known:
         percentiles.append(np.percentile(of_band if of_band.size else [0], (DARKEST, BRIGHTEST)))
     low, high = np.array(percentiles, float).T
-    used = 1.0
-    if values.dtype.kind in "iu":
-        used = (high.max() - low.min()) / 2.0**bits
+    used = share_of_type(high.max() - low.min(), values.dtype)
     return Stretch(low, np.where(high > low, high, low + 1), used)
+
+
+def end_of_range(values: np.ndarray) -> Optional[float]:
+    """The power of two that values from 0 on fill, in the sense of above; None if they fill none."""
+    dark, bright, brightest = np.percentile(values, (DARKEST, BRIGHTEST, 99.9))
+    if dark < 0 or brightest <= 0:
+        return None
+    _, exponent = np.frexp(brightest)
+    end = 2.0**exponent
+    return end if dark < end / 4 and bright >= end * 3 / 8 else None
+
+
+def share_of_type(width: float, dtype: np.dtype) -> float:
+    """Of the numbers that a type has, those in a range of this width; 1 for floats, which have no limits."""
+    return width / 2.0 ** (8 * dtype.itemsize) if dtype.kind in "iu" else 1.0
 
 
 def is_other(values: np.ndarray, missing: Union[float, Sequence[int]]) -> np.ndarray:

@@ -20,6 +20,7 @@ from inference.scenes import Picture, open_scene
 from support.errors import InputError
 
 ELEVEN_BITS = photograph().astype(np.uint16) << 3
+NARROW = photograph().astype(np.uint16) + 1000  # fills no range from 0 on
 
 
 @pytest.fixture(autouse=True)
@@ -34,7 +35,10 @@ def whole(scene) -> np.ndarray:
 @needs_rasterio
 @pytest.mark.parametrize("kind", ["uint8", "uint16", "int16", "float32"])
 def test_a_scene_has_the_pixels_of_the_picture(tmp_path, kind):
-    values = photograph() if kind == "uint8" else ELEVEN_BITS.astype(kind)
+    for values in (photograph().astype(kind), *([] if kind == "uint8" else [ELEVEN_BITS.astype(kind)])):
+        file = write_geotiff(tmp_path / "x.tif", values)
+        assert (whole(open_scene(str(file))) == photograph()).all()
+    values = photograph() if kind == "uint8" else NARROW.astype(kind)
     file = write_geotiff(tmp_path / "x.tif", values)
     assert (whole(open_scene(str(file))) == np.asarray(read_image(file))).all()
     assert (whole(Picture(str(file))) == whole(open_scene(str(file)))).all()
@@ -47,8 +51,8 @@ def test_8_bit_values_in_16_bits_are_not_stretched(tmp_path):
 
 
 def test_a_picture_of_16_bits_is_stretched(tmp_path):
-    file = write_png16(tmp_path / "x.png", ELEVEN_BITS)
-    assert (whole(open_scene(str(file))) == stretched(ELEVEN_BITS)).all()
+    file = write_png16(tmp_path / "x.png", NARROW)
+    assert (whole(open_scene(str(file))) == stretched(NARROW)).all()
 
 
 @needs_rasterio
@@ -86,7 +90,7 @@ def test_a_mask_is_one(tmp_path, capsys):
 
 @needs_rasterio
 def test_no_data_is_black_in_a_stretched_scene(tmp_path):
-    values = ELEVEN_BITS.copy()
+    values = NARROW.copy()
     values[:4] = 65535
     scene = open_scene(str(write_geotiff(tmp_path / "x.tif", values, nodata=65535)))
     assert not whole(scene)[:4].any() and (whole(scene)[4:] == stretched(values[4:])).all()
@@ -96,7 +100,7 @@ def test_no_data_is_black_in_a_stretched_scene(tmp_path):
 
 @needs_rasterio
 def test_more_than_four_bands_are_counted_and_chosen(tmp_path):
-    values = photograph(bands=13).astype(np.uint16) << 3
+    values = photograph(bands=13).astype(np.uint16) + 1000
     file = write_geotiff(tmp_path / "x.tif", values)
     with pytest.raises(InputError, match="x.tif: it has 13 bands: --bands says .*4 3 2"):
         open_scene(str(file))

@@ -64,7 +64,7 @@ def test_a_sensors_few_bits_are_told_of(tmp_path, capsys):
     run_prepare(write_classes(tmp_path / "photos", write))
     notes = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note")]
     assert len(notes) == 1 and "16 of 16 images use less than 6% of their type's range" in notes[0]
-    assert "percentiles 2 and 98 of a band become black and white" in notes[0] and "8 bits" in notes[0]
+    assert "each is brought to 8 bits by the range that it uses" in notes[0] and "8 bits" in notes[0]
 
 
 @pytest.mark.parametrize("wrong, told", [(16, True), (4, True), (3, False), (0, False)])
