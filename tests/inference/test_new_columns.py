@@ -100,7 +100,7 @@ def test_a_class_that_is_left_out_has_no_part_in_the_columns_of_new_ones(place):
     table["similarity_images"][:, 2] = 9
     scipy.io.savemat(file, table)
     np.testing.assert_array_equal(columns_of([new], read(place, "mine"), known=others), before)
-    with pytest.raises(InputError, match="--without: there is no class 'Clas3'; did you mean 'Class3'"):
+    with pytest.raises(InputError, match="--without: there is no class Clas3; did you mean 'Class3'"):
         known_classes(data.class_names, ["Clas3"])
 
 

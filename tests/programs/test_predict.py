@@ -519,7 +519,7 @@ def test_only_the_next_batches_are_ever_taken(photos):
         (["{photos}", "--resume", "{photos}/broken.png"], "not a readable checkpoint"),
         (["{photos}", "--resume", "nowhere.safetensors"], "not a readable checkpoint"),
         (["{photos}", "--classes", "none"], "needs --add_class or --class_values"),
-        (["{photos}", "--classes", "class 7"], "--classes: there is no class 'class 7'"),
+        (["{photos}", "--classes", "class 7"], "--classes: there is no class class 7"),
         (["{photos}", "--classes", ","], "--classes: expected unseen, all, none or names of classes"),
         (["{photos}", "--without", *CLASSES], "no candidate class is left"),
         (["{photos}", "--stride", "8"], "--stride needs --tile"),
