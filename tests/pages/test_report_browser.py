@@ -48,7 +48,8 @@ SCROLL = """
   const folded = box => box.closest("details:not([open])");
   const scrollers = [...document.querySelectorAll(".scroller")].filter(box => !folded(box));
   const state = box => [box.classList.contains("right"), box.querySelector(".hint").offsetHeight > 0];
-  const wide = scrollers.filter(box => box.lastElementChild.scrollWidth > box.clientWidth + 1);
+  const isWide = inner => inner.scrollWidth > inner.clientWidth + 1;
+  const wide = scrollers.filter(box => isWide(box.lastElementChild));
   await new Promise(go => setTimeout(go, 50));
   found.wide = wide.map(state);
   found.narrow = scrollers.filter(box => !wide.includes(box)).map(state);
