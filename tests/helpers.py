@@ -21,6 +21,7 @@ import main
 import predict
 from conftest import SMALL, write_dataset
 from data.benchmark import Benchmark, BenchmarkFiles, load_benchmark, readable
+from data.pipeline import dsva_preprocessing
 
 # ---- a training of main.py -------------------------------------------------------------------------
 
@@ -137,6 +138,7 @@ class FakeClip:
     """
 
     scale = 10.0
+    preprocessing = dsva_preprocessing(32, "clip")
 
     def __init__(self, folder=None, device=None):
         FakeClip.images = []
