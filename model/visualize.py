@@ -30,7 +30,7 @@ from data.pipeline import Preprocessing, cut, load_image
 from dsva.metrics import localization
 from inference.candidates import choose_candidates, print_candidates
 from inference.new_classes import parse
-from inference.saved import load_saved
+from inference.saved import kept_embeddings, load_saved
 from pages.panels import choose_images, draw_panel, look, stack
 from runs.chosen import chosen_checkpoint
 from support.cli import (
@@ -68,10 +68,12 @@ def main(arguments=None):
     else:
         chosen = choose_images(run.dataset.load(MOVED_OR_OWN), opt.split, opt.per_class)
         check_images_are_there([file for file, _ in chosen], MOVED_OR_OWN)
+    run.kept = kept_embeddings(run, opt.embedding_cache, opt.cache_dir)
     added = [parse(text) for text in opt.add_class]
     candidates = choose_candidates(
         run, opt.classes, opt.without, added, opt.class_values, opt.clip, opt.calibrated_stacking
     )
+    run.kept.print_summary()
     print_candidates(run, candidates, by_default=opt.classes is None)
     folder = Path(opt.output or Path(opt.resume).parent / "attention")
 

@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.utils.data import BatchSampler
 
 from clip.checkpoint import check_embeddings, load_clip, weight_files
+from data.images import READING
 from data.pipeline import DeviceLoader, Images, image_loader
 from support.files import sha256
 from support.machine import processor
@@ -109,6 +110,7 @@ class Clip:
             "config": sha256(self.folder / "config.json"),
             "dimensions": self.model.config.projection_dim,
             "preprocessing": asdict(self.preprocessing),
+            "reading": READING,
             "precision": str(self.model.dtype),
             "tf32": list(tf32) if self.device.type == "cuda" else [],
             "device": processor(self.device),

@@ -150,7 +150,9 @@ def test_pictures_from_elsewhere_are_known_by_their_whole_path(clip, tmp_path, p
     assert embed(clip, tmp_path, elsewhere)[1] == COUNT
 
 
-@pytest.mark.parametrize("part", ["weights", "config", "preprocessing", "precision", "device", "versions"])
+@pytest.mark.parametrize(
+    "part", ["weights", "config", "preprocessing", "reading", "precision", "device", "versions"]
+)
 def test_what_another_clip_or_machine_has_made_is_not_used(clip, tmp_path, paths, part, monkeypatch):
     embed(clip, tmp_path, paths)
     identity = clip.identity()

@@ -3,6 +3,7 @@
 import json
 
 import held_out
+import visualize
 from clip.embed import Clip
 from helpers import predict_with
 
@@ -50,3 +51,13 @@ def test_held_out_says_in_one_line_what_it_used_again(place, tmp_path, capsys, m
     again, said = numbers("again.json", *kept)
     assert [line.split()[1:4] for line in said] == [["2", "of", "2"]]
     assert without == first == again
+
+
+def test_visualize_uses_what_predict_has_kept(place, tmp_path, capsys, monkeypatch):
+    added = ["--add_class", f"wind farm={place / 'RSSDIVCS' / 'Class1'}", "--cache_dir", tmp_path / "kept"]
+    predict_with(place, "--output", tmp_path / "out", *added, place / "RSSDIVCS" / "Class3")
+    monkeypatch.setattr(Clip, "image_vectors", None)
+    capsys.readouterr()
+    words = ["--resume", place / "run" / "last.safetensors", "--per_class", 1, "--draw", 1, *COMMON[:2]]
+    visualize.main([str(word) for word in [*words, *added, "--output", tmp_path / "attention"]])
+    assert cache_lines(capsys.readouterr().out)[0].startswith("cache   3 of 3 embeddings")
