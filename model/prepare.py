@@ -260,8 +260,8 @@ def add_xlsa17_options(parser: argparse.ArgumentParser):
         nargs=2,
         type=path,
         metavar=("ATT_SPLITS", "RES101"),
-        help="att_splits.mat and res101.mat: their attributes and their division, --random_id 0, in our "
-        "format. Features are not read; the validation classes go to NAME_val_splits.mat",
+        help="att_splits.mat and res101.mat: their attributes and their division, main.py --random_id 0, "
+        "in our format. Features are not read; the validation classes go to NAME_val_splits.mat",
     )
     group.add_argument(
         "--image_root",

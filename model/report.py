@@ -4,7 +4,7 @@
                                               scores, curves, classes, attention, settings
     python model/report.py runs/X --checkpoint best --output page.html
     python model/report.py runs/              a summary of all runs below a folder, such as those of
-                                              --random_id all --seeds 3: mean and deviation, each run
+                                              main.py --random_id all --seeds 3: mean and deviation, each run
     python model/report.py predictions/       a gallery of what predict.py named
     python model/report.py maps/              the maps of predict.py --tile
 

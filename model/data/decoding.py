@@ -14,7 +14,7 @@ from support.loader import Loader
 from support.processes import progress
 
 AT_ONCE = 64  # images that are decoded and written together
-ADVICE = "make room, name another --cache_dir, or use --cache none"
+ADVICE = "make room, name another main.py --cache_dir, or use main.py --cache none"
 
 
 class DecodedBatch(NamedTuple):
@@ -84,7 +84,7 @@ def check_room(count: int, how: Preprocessing, where: str, free: Optional[int]):
     needed = count * 3 * how.shorter_side**2
     if free is not None and needed > free:
         raise InputError(
-            f"--cache: {count} decoded images take {needed / 1e9:.3g} GB, "
+            f"main.py --cache: {count} decoded images take {needed / 1e9:.3g} GB, "
             f"and {free / 1e9:.3g} GB are free in {where}: {ADVICE}"
         )
     print(f"cache   {count} images in {where}, about {needed / 1e9:.3g} GB", flush=True)
