@@ -19,8 +19,74 @@ the result is standardised per attribute over the classes, and has unit norm per
 `--show` prints what an annotation says: the strongest attributes of each class, how alike the classes are,
 how far two annotations agree.
 """
+# ruff: noqa: E402, since --help is answered before torch is imported
 
 import argparse
+
+from data.prompts import ATTRIBUTE_PROMPTS, CLASS_PROMPTS
+from support.cli import REPOSITORY, Help, Parser, add_clip_options, add_data_options, number, path
+
+
+def get_parser() -> Parser:
+    parser = Parser(
+        prog="annotate.py",
+        allow_abbrev=False,
+        formatter_class=Help,
+        description="Let CLIP write the class-attribute matrix: a splits file in the published format, "
+        "and its groups file.",
+    )
+    add_data_options(parser)
+    add_clip_options(parser)
+    parser.add_argument(
+        "--vocabulary",
+        type=path,
+        default=str(REPOSITORY / "RSSDIVCS" / "files" / "attributes_98.json"),
+        help='attribute names in groups, {"functions": ["runways", ...], ...}. '
+        "The default one is our own: the authors' list is not public",
+    )
+    parser.add_argument(
+        "--from",
+        dest="source",
+        choices=["untested", "images", "seen", "names"],
+        help="what stands for a class: its images outside the test sets; all its images, as published; "
+        "training images of seen classes and names of the others; names "
+        "(default: untested if each class has such images, or else images)",
+    )
+    parser.add_argument(
+        "--prompts",
+        nargs="+",
+        default=list(ATTRIBUTE_PROMPTS),
+        help="sentences about an attribute, averaged; {} is its name",
+    )
+    parser.add_argument("--output", type=path, metavar="FILE", help="the new NAME_splits.mat")
+    add_show_options(parser)
+    return parser
+
+
+def add_show_options(parser: argparse.ArgumentParser):
+    group = parser.add_argument_group("an annotation that exists")
+    group.add_argument(
+        "--show",
+        type=path,
+        metavar="FILE",
+        help="print what this NAME_splits.mat says, and do nothing else; it must name its attributes, "
+        "as those do that this program writes",
+    )
+    group.add_argument("--top", type=number(int, 1), default=5, help="attributes of a class")
+    group.add_argument(
+        "--against",
+        type=path,
+        metavar="FILE",
+        help="another annotation of the same classes with the same attributes",
+    )
+    group.add_argument(
+        "--picture", type=path, metavar="PNG", help="draw the similarity of the classes, like beside like"
+    )
+
+
+if __name__ == "__main__":
+    get_parser().start()
+
 import json
 import re
 from pathlib import Path
@@ -42,11 +108,9 @@ from clip.description import Annotation, agreement, closest_pairs, cosines, draw
 from clip.embed import Clip
 from clip.embeddings import Embeddings, Kept
 from data.benchmark import CLASS_FOLDERS, class_folders, read_class_names, readable
-from data.describing import SOURCES, ClassImages, images_to_describe
+from data.describing import ClassImages, images_to_describe
 from data.matlab import cell_array, read_mat, strings
-from data.prompts import ATTRIBUTE_PROMPTS, CLASS_PROMPTS
 from runs.settings import benchmark_files, embedding_folder
-from support.cli import REPOSITORY, Help, Parser, add_clip_options, add_data_options, number, path
 from support.errors import InputError, exits_cleanly
 from support.files import atomic, read_json, sha256, write_json
 from support.machine import pick_device
@@ -118,65 +182,13 @@ def annotate(opt: argparse.Namespace):
 
 
 def get_options(arguments=None) -> argparse.Namespace:
-    parser = Parser(
-        prog="annotate.py",
-        allow_abbrev=False,
-        formatter_class=Help,
-        description="Let CLIP write the class-attribute matrix: a splits file in the published format, "
-        "and its groups file.",
-    )
-    add_data_options(parser)
-    add_clip_options(parser)
-    parser.add_argument(
-        "--vocabulary",
-        type=path,
-        default=str(REPOSITORY / "RSSDIVCS" / "files" / "attributes_98.json"),
-        help='attribute names in groups, {"functions": ["runways", ...], ...}. '
-        "The default one is our own: the authors' list is not public",
-    )
-    parser.add_argument(
-        "--from",
-        dest="source",
-        choices=SOURCES,
-        help="what stands for a class: its images outside the test sets; all its images, as published; "
-        "training images of seen classes and names of the others; names "
-        "(default: untested if each class has such images, or else images)",
-    )
-    parser.add_argument(
-        "--prompts",
-        nargs="+",
-        default=list(ATTRIBUTE_PROMPTS),
-        help="sentences about an attribute, averaged; {} is its name",
-    )
-    parser.add_argument("--output", type=path, metavar="FILE", help="the new NAME_splits.mat")
-    add_show_options(parser)
+    parser = get_parser()
     opt = parser.parse_args(arguments)
     if not opt.show and not opt.output:
         parser.error("the following arguments are required: --output (or --show)")
     if not opt.show and (opt.against or opt.picture):
         parser.error("--against and --picture go with --show")
     return opt
-
-
-def add_show_options(parser: argparse.ArgumentParser):
-    group = parser.add_argument_group("an annotation that exists")
-    group.add_argument(
-        "--show",
-        type=path,
-        metavar="FILE",
-        help="print what this NAME_splits.mat says, and do nothing else; it must name its attributes, "
-        "as those do that this program writes",
-    )
-    group.add_argument("--top", type=number(int, 1), default=5, help="attributes of a class")
-    group.add_argument(
-        "--against",
-        type=path,
-        metavar="FILE",
-        help="another annotation of the same classes with the same attributes",
-    )
-    group.add_argument(
-        "--picture", type=path, metavar="PNG", help="draw the similarity of the classes, like beside like"
-    )
 
 
 # ---- what is read ----------------------------------------------------------------------------------

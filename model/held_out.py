@@ -8,8 +8,57 @@ pictures. Its test images are then named among the unseen classes. Printed is th
 rightly and, in brackets, the share of the other classes' images that is wrongly named so, beside what the
 run's own description of the class gives.
 """
+# ruff: noqa: E402, since --help is answered before torch is imported
 
 import argparse
+
+from support.cli import WORKERS, Parser, add_embedding_options, number, path
+
+
+def get_parser() -> Parser:
+    parser = Parser(
+        prog="held_out.py",
+        allow_abbrev=False,
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--resume",
+        type=path,
+        required=True,
+        metavar="CHECKPOINT",
+        help="a saved model: runs/X/last.safetensors, or runs/X for the one that its protocol chose",
+    )
+    parser.add_argument(
+        "--data",
+        type=path,
+        metavar="FOLDER",
+        help="the dataset's folder, if it has moved since (default: where the run was trained)",
+    )
+    parser.add_argument(
+        "--clip",
+        type=path,
+        metavar="FOLDER",
+        help="CLIP that describes the classes anew (default: the one that described the run's)",
+    )
+    parser.add_argument(
+        "--pictures", type=number(int, 1), default=5, help="that stand for a class (default: 5)"
+    )
+    parser.add_argument("--output", type=path, metavar="FILE.json", help="write the numbers there")
+    parser.add_argument(
+        "--batch_size", type=number(int, 1), default=64, help="images the network sees at once (default: 64)"
+    )
+    parser.add_argument(
+        "--workers", type=number(int, 0), default=WORKERS, help="processes that decode images"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
+    add_embedding_options(parser)
+    return parser
+
+
+if __name__ == "__main__":
+    get_parser().start()
+
 from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
@@ -26,7 +75,6 @@ from inference.new_classes import NewClass
 from inference.new_columns import class_vectors, columns_by_clip
 from inference.saved import SavedRun, kept_embeddings, load_saved
 from runs.chosen import chosen_checkpoint
-from support.cli import WORKERS, Parser, add_embedding_options, number, path
 from support.errors import InputError, exits_cleanly
 from support.files import write_json
 from support.loader import Loader
@@ -66,44 +114,7 @@ def main(arguments=None):
 
 def get_options(arguments=None) -> argparse.Namespace:
     """The options."""
-    parser = Parser(
-        prog="held_out.py",
-        allow_abbrev=False,
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument(
-        "--resume",
-        type=path,
-        required=True,
-        metavar="CHECKPOINT",
-        help="a saved model: runs/X/last.safetensors, or runs/X for the one that its protocol chose",
-    )
-    parser.add_argument(
-        "--data",
-        type=path,
-        metavar="FOLDER",
-        help="the dataset's folder, if it has moved since (default: where the run was trained)",
-    )
-    parser.add_argument(
-        "--clip",
-        type=path,
-        metavar="FOLDER",
-        help="CLIP that describes the classes anew (default: the one that described the run's)",
-    )
-    parser.add_argument(
-        "--pictures", type=number(int, 1), default=5, help="that stand for a class (default: 5)"
-    )
-    parser.add_argument("--output", type=path, metavar="FILE.json", help="write the numbers there")
-    parser.add_argument(
-        "--batch_size", type=number(int, 1), default=64, help="images the network sees at once (default: 64)"
-    )
-    parser.add_argument(
-        "--workers", type=number(int, 0), default=WORKERS, help="processes that decode images"
-    )
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
-    add_embedding_options(parser)
-    opt = parser.parse_args(arguments)
+    opt = get_parser().parse_args(arguments)
     opt.resume = chosen_checkpoint(opt.resume)
     return opt
 

@@ -19,39 +19,10 @@ With --tile, each image gets NAME_classes.png and NAME_overlay.png to look at, N
 with NAME_raster.png and NAME_confidence.png; or, if it is a GeoTIFF and rasterio is installed,
 NAME_classes.tif and NAME_confidence.tif.
 """
+# ruff: noqa: E402, since --help is answered before torch is imported
 
 import argparse
-import os
-from collections import Counter
-from itertools import islice
-from pathlib import Path
-from typing import Iterator, List
 
-import numpy as np
-
-from data.images import printable, walk
-from inference.candidates import (
-    Candidates,
-    choose_candidates,
-    default_classes,
-    fingerprint,
-    print_candidates,
-)
-from inference.classifier import Classifier
-from inference.colours import read_colours
-from inference.map_files import save_map
-from inference.new_classes import parse
-from inference.predictions import (
-    Predictions,
-    Summary,
-    decoded_batches,
-    print_prediction_summary,
-    table_columns,
-)
-from inference.saved import kept_embeddings, load_saved
-from inference.scenes import open_scene
-from inference.tiles import NO_DATA, Grid, classify_tiles
-from runs.chosen import chosen_checkpoint
 from support.cli import (
     WORKERS,
     Parser,
@@ -61,55 +32,9 @@ from support.cli import (
     number,
     path,
 )
-from support.errors import InputError, exits_cleanly
-from support.machine import pick_device
-from support.processes import gather_stream, init_processes, progress, rank, rank_zero
-
-# Options without influence on what an image is called.
-NO_INFLUENCE = (
-    *("paths", "output", "device", "workers", "batch_size", "strict", "colours"),
-    *("embedding_cache", "cache_dir"),
-)
 
 
-@exits_cleanly
-def main(arguments=None):
-    opt = get_options(arguments)
-    device = init_processes(pick_device(opt.device))
-    images = count_images(opt.paths)
-    added = [parse(text) for text in opt.add_class]
-    run = load_saved(opt.resume, device)
-    run.kept = kept_embeddings(run, opt.embedding_cache, opt.cache_dir)
-    by_default = opt.classes is None
-    opt.classes = opt.classes or default_classes(run)
-    if opt.bands is None and run.preprocessing.bands:
-        opt.bands = list(run.preprocessing.bands)
-    run.preprocessing = run.preprocessing.of_bands(opt.bands)
-    candidates = choose_candidates(
-        run, opt.classes, opt.without, added, opt.class_values, opt.clip, opt.calibrated_stacking
-    )
-    run.kept.print_summary()
-    classifier = Classifier(run, candidates)
-    predictions = rank_zero(open_predictions, opt, candidates)
-    if opt.tile:
-        check_maps(opt.paths, candidates)
-        colours = read_colours(opt.colours, candidates.names)
-    print_candidates(run, candidates, by_default)
-    rank_zero(predictions.start)
-    if opt.tile:
-        unreadable = map_scenes(opt, predictions.folder, classifier, colours)
-    else:
-        unreadable = name_images(opt, predictions, classifier, images)
-    if unreadable and (opt.strict or unreadable == images):
-        reason = " (--strict)" if opt.strict else ""
-        raise InputError(
-            f"{unreadable} of {images} images could not be read{reason}: "
-            "replace those that are listed above, or take them away"
-        )
-
-
-def get_options(arguments=None) -> argparse.Namespace:
-    """The options, checked."""
+def get_parser() -> Parser:
     parser = Parser(
         prog="predict.py",
         allow_abbrev=False,
@@ -176,6 +101,93 @@ def get_options(arguments=None) -> argparse.Namespace:
         "--workers", type=number(int, 0), default=WORKERS, help="processes that decode images"
     )
     machine.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
+    return parser
+
+
+if __name__ == "__main__":
+    get_parser().start()
+
+import os
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+from typing import Iterator, List
+
+import numpy as np
+
+from data.images import printable, walk
+from inference.candidates import (
+    Candidates,
+    choose_candidates,
+    default_classes,
+    fingerprint,
+    print_candidates,
+)
+from inference.classifier import Classifier
+from inference.colours import read_colours
+from inference.map_files import save_map
+from inference.new_classes import parse
+from inference.predictions import (
+    Predictions,
+    Summary,
+    decoded_batches,
+    print_prediction_summary,
+    table_columns,
+)
+from inference.saved import kept_embeddings, load_saved
+from inference.scenes import open_scene
+from inference.tiles import NO_DATA, Grid, classify_tiles
+from runs.chosen import chosen_checkpoint
+from support.errors import InputError, exits_cleanly
+from support.machine import pick_device
+from support.processes import gather_stream, init_processes, progress, rank, rank_zero
+
+# Options without influence on what an image is called.
+NO_INFLUENCE = (
+    *("paths", "output", "device", "workers", "batch_size", "strict", "colours"),
+    *("embedding_cache", "cache_dir"),
+)
+
+
+@exits_cleanly
+def main(arguments=None):
+    opt = get_options(arguments)
+    device = init_processes(pick_device(opt.device))
+    images = count_images(opt.paths)
+    added = [parse(text) for text in opt.add_class]
+    run = load_saved(opt.resume, device)
+    run.kept = kept_embeddings(run, opt.embedding_cache, opt.cache_dir)
+    by_default = opt.classes is None
+    opt.classes = opt.classes or default_classes(run)
+    if opt.bands is None and run.preprocessing.bands:
+        opt.bands = list(run.preprocessing.bands)
+    run.preprocessing = run.preprocessing.of_bands(opt.bands)
+    candidates = choose_candidates(
+        run, opt.classes, opt.without, added, opt.class_values, opt.clip, opt.calibrated_stacking
+    )
+    run.kept.print_summary()
+    classifier = Classifier(run, candidates)
+    predictions = rank_zero(open_predictions, opt, candidates)
+    if opt.tile:
+        check_maps(opt.paths, candidates)
+        colours = read_colours(opt.colours, candidates.names)
+    print_candidates(run, candidates, by_default)
+    rank_zero(predictions.start)
+    if opt.tile:
+        unreadable = map_scenes(opt, predictions.folder, classifier, colours)
+    else:
+        unreadable = name_images(opt, predictions, classifier, images)
+    if unreadable and (opt.strict or unreadable == images):
+        reason = " (--strict)" if opt.strict else ""
+        raise InputError(
+            f"{unreadable} of {images} images could not be read{reason}: "
+            "replace those that are listed above, or take them away"
+        )
+
+
+def get_options(arguments=None) -> argparse.Namespace:
+    """The options, checked."""
+    parser = get_parser()
     opt = parser.parse_intermixed_args(arguments)
     for name in ("stride", "colours"):
         if getattr(opt, name) and not opt.tile:

@@ -10,8 +10,145 @@ writes data/ucm/files/ucm_images.mat and ucm_splits.mat, which annotate.py compl
 class_names.json, what each folder is called. Images stay where they are: the files hold paths relative to
 the folder, which main.py, annotate.py and zero_shot_clip.py take as --image_root.
 """
+# ruff: noqa: E402, since --help is answered before torch is imported
 
 import argparse
+
+from support.cli import WORKERS, Parser, add_bands_option, number, path
+
+
+def get_parser() -> Parser:
+    parser = Parser(
+        prog="prepare.py",
+        allow_abbrev=False,
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("folder", nargs="?", type=path, help="a folder for each class, with its images")
+    parser.add_argument(
+        "--output",
+        type=path,
+        required=True,
+        metavar="FOLDER",
+        help="the dataset's folder: its name is that of the dataset, its files go to files/",
+    )
+    parser.add_argument(
+        "--unseen",
+        type=number(int, 1),
+        nargs="+",
+        help="unseen classes, drawn by chance (default: 5, or a third of fewer than 15 classes). Of several "
+        "numbers, each has its --divisions; the smaller are parts of the larger",
+    )
+    parser.add_argument("--unseen_classes", nargs="+", metavar="CLASS", help="or these, in all divisions")
+    parser.add_argument(
+        "--divisions",
+        type=number(int, 1),
+        help="how many divisions of each number into seen and unseen classes, all different: "
+        "main.py --random_id 0, 1, ... (default: 3, or as many as there are; 1 with --unseen_classes)",
+    )
+    parser.add_argument(
+        "--train_share",
+        type=number(float, 0, 0.999, above=True),
+        default=0.8,
+        help="of each seen class's images; the rest are seen test images (default: 0.8)",
+    )
+    parser.add_argument(
+        "--described",
+        type=number(float, 0, 0.999),
+        default=0.0,
+        help="share of each unseen class's images that is kept out of the test, "
+        "for `annotate.py --from untested` (default: 0)",
+    )
+    parser.add_argument(
+        "--test_images",
+        nargs="+",
+        type=path,
+        metavar="FILE",
+        help="the images that may be tested, as captions files or lists of paths; all others of seen classes "
+        "train, of unseen ones describe. Instead of --train_share and --described",
+    )
+    parser.add_argument(
+        "--captions",
+        type=path,
+        metavar="FILE",
+        help="also write NAME_captions_0.jsonl, ...: the lines about the training images of each division, "
+        "to train a CLIP that knows no unseen class",
+    )
+    parser.add_argument(
+        "--validation",
+        type=number(int, 0),
+        default=0,
+        metavar="CLASSES",
+        help="also write NAME_val_splits.mat, in which so many seen classes play the unseen ones: "
+        "choose hyperparameters there (default: 0, none)",
+    )
+    parser.add_argument(
+        "--seed", type=number(int, 0, 2**32 - 1), default=0, help="of the divisions (default: 0)"
+    )
+    parser.add_argument(
+        "--skip_bad", action="store_true", help="leave unreadable images out, instead of stopping at them"
+    )
+    add_bands_option(parser)
+    parser.add_argument(
+        "--workers", type=number(int, 1), default=WORKERS, help="threads that look at the images"
+    )
+    add_name_options(parser)
+    add_xlsa17_options(parser)
+    return parser
+
+
+def add_name_options(parser: argparse.ArgumentParser):
+    group = parser.add_argument_group("what classes are called")
+    group.add_argument(
+        "--names",
+        nargs="+",
+        default=[],
+        metavar="NAME",
+        help="aGrass=grass bField=field, or a file with such a line for each folder, or JSON: what CLIP is "
+        "told. Others are called by their folders, in words",
+    )
+    group.add_argument(
+        "--clip",
+        type=path,
+        metavar="FOLDER",
+        help="a CLIP checkpoint whose words joined names are parted by, too: storagetanks is storage tanks "
+        "(default: a list of words for scenes alone)",
+    )
+    group.add_argument(
+        "--subfolders",
+        action="store_true",
+        help="the folders are classes, though they hold nothing but folders",
+    )
+
+
+def add_xlsa17_options(parser: argparse.ArgumentParser):
+    group = parser.add_argument_group("CUB, AWA2 and SUN as xlsa17 has them, instead of a folder")
+    group.add_argument(
+        "--from_xlsa17",
+        nargs=2,
+        type=path,
+        metavar=("ATT_SPLITS", "RES101"),
+        help="att_splits.mat and res101.mat: their attributes and their division, main.py --random_id 0, "
+        "in our format. Features are not read; the validation classes go to NAME_val_splits.mat",
+    )
+    group.add_argument(
+        "--image_root",
+        type=path,
+        metavar="FOLDER",
+        help="where the images are: the ends of the authors' paths are looked for in it",
+    )
+    group.add_argument(
+        "--attribute_names",
+        type=path,
+        metavar="FILE",
+        help="a line for each attribute, such as CUB's attributes.txt or AWA2's predicates.txt "
+        "(default: they have no names). What stands before :: names the group",
+    )
+
+
+if __name__ == "__main__":
+    get_parser().start()
+
 import os
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence, Set
@@ -34,7 +171,6 @@ from data.published import (
 )
 from data.unseen import check_different, check_seen_classes, classes_by_name, draw_classes, usual_counts
 from data.xlsa17 import attribute_groups, find_tails, read_attribute_names, read_xlsa17
-from support.cli import WORKERS, Parser, add_bands_option, number, path
 from support.errors import InputError, exits_cleanly
 from support.files import write_json
 
@@ -148,134 +284,10 @@ def convert(opt: argparse.Namespace):
 
 
 def get_options(arguments=None) -> argparse.Namespace:
-    parser = Parser(
-        prog="prepare.py",
-        allow_abbrev=False,
-        description=__doc__,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    parser.add_argument("folder", nargs="?", type=path, help="a folder for each class, with its images")
-    parser.add_argument(
-        "--output",
-        type=path,
-        required=True,
-        metavar="FOLDER",
-        help="the dataset's folder: its name is that of the dataset, its files go to files/",
-    )
-    parser.add_argument(
-        "--unseen",
-        type=number(int, 1),
-        nargs="+",
-        help="unseen classes, drawn by chance (default: 5, or a third of fewer than 15 classes). Of several "
-        "numbers, each has its --divisions; the smaller are parts of the larger",
-    )
-    parser.add_argument("--unseen_classes", nargs="+", metavar="CLASS", help="or these, in all divisions")
-    parser.add_argument(
-        "--divisions",
-        type=number(int, 1),
-        help="how many divisions of each number into seen and unseen classes, all different: "
-        "main.py --random_id 0, 1, ... (default: 3, or as many as there are; 1 with --unseen_classes)",
-    )
-    parser.add_argument(
-        "--train_share",
-        type=number(float, 0, 0.999, above=True),
-        default=0.8,
-        help="of each seen class's images; the rest are seen test images (default: 0.8)",
-    )
-    parser.add_argument(
-        "--described",
-        type=number(float, 0, 0.999),
-        default=0.0,
-        help="share of each unseen class's images that is kept out of the test, "
-        "for `annotate.py --from untested` (default: 0)",
-    )
-    parser.add_argument(
-        "--test_images",
-        nargs="+",
-        type=path,
-        metavar="FILE",
-        help="the images that may be tested, as captions files or lists of paths; all others of seen classes "
-        "train, of unseen ones describe. Instead of --train_share and --described",
-    )
-    parser.add_argument(
-        "--captions",
-        type=path,
-        metavar="FILE",
-        help="also write NAME_captions_0.jsonl, ...: the lines about the training images of each division, "
-        "to train a CLIP that knows no unseen class",
-    )
-    parser.add_argument(
-        "--validation",
-        type=number(int, 0),
-        default=0,
-        metavar="CLASSES",
-        help="also write NAME_val_splits.mat, in which so many seen classes play the unseen ones: "
-        "choose hyperparameters there (default: 0, none)",
-    )
-    parser.add_argument(
-        "--seed", type=number(int, 0, 2**32 - 1), default=0, help="of the divisions (default: 0)"
-    )
-    parser.add_argument(
-        "--skip_bad", action="store_true", help="leave unreadable images out, instead of stopping at them"
-    )
-    add_bands_option(parser)
-    parser.add_argument(
-        "--workers", type=number(int, 1), default=WORKERS, help="threads that look at the images"
-    )
-    add_name_options(parser)
-    add_xlsa17_options(parser)
+    parser = get_parser()
     opt = parser.parse_args(arguments)
     check_options(parser, opt)
     return opt
-
-
-def add_name_options(parser: argparse.ArgumentParser):
-    group = parser.add_argument_group("what classes are called")
-    group.add_argument(
-        "--names",
-        nargs="+",
-        default=[],
-        metavar="NAME",
-        help="aGrass=grass bField=field, or a file with such a line for each folder, or JSON: what CLIP is "
-        "told. Others are called by their folders, in words",
-    )
-    group.add_argument(
-        "--clip",
-        type=path,
-        metavar="FOLDER",
-        help="a CLIP checkpoint whose words joined names are parted by, too: storagetanks is storage tanks "
-        "(default: a list of words for scenes alone)",
-    )
-    group.add_argument(
-        "--subfolders",
-        action="store_true",
-        help="the folders are classes, though they hold nothing but folders",
-    )
-
-
-def add_xlsa17_options(parser: argparse.ArgumentParser):
-    group = parser.add_argument_group("CUB, AWA2 and SUN as xlsa17 has them, instead of a folder")
-    group.add_argument(
-        "--from_xlsa17",
-        nargs=2,
-        type=path,
-        metavar=("ATT_SPLITS", "RES101"),
-        help="att_splits.mat and res101.mat: their attributes and their division, main.py --random_id 0, "
-        "in our format. Features are not read; the validation classes go to NAME_val_splits.mat",
-    )
-    group.add_argument(
-        "--image_root",
-        type=path,
-        metavar="FOLDER",
-        help="where the images are: the ends of the authors' paths are looked for in it",
-    )
-    group.add_argument(
-        "--attribute_names",
-        type=path,
-        metavar="FILE",
-        help="a line for each attribute, such as CUB's attributes.txt or AWA2's predicates.txt "
-        "(default: they have no names). What stands before :: names the group",
-    )
 
 
 def check_options(parser: argparse.ArgumentParser, opt: argparse.Namespace):

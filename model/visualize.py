@@ -12,27 +12,10 @@ that are added, as in predict.py.
 With masks (where each attribute really is, as the demo knows), it is printed how often the peak of an
 attention map falls on its attribute (the pointing game), and how far both overlap (IoU).
 """
+# ruff: noqa: E402, since --help is answered before torch is imported
 
 import argparse
-import sys
-from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Set, Tuple
 
-import numpy as np
-import torch
-from PIL import Image
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms import functional as TF
-
-from data.checks import check_images_are_there
-from data.images import walk
-from data.pipeline import Preprocessing, cut, load_image
-from dsva.metrics import localization
-from inference.candidates import choose_candidates, print_candidates
-from inference.new_classes import parse
-from inference.saved import kept_embeddings, load_saved
-from pages.panels import choose_images, draw_panel, look, stack
-from runs.chosen import chosen_checkpoint
 from support.cli import (
     REPOSITORY,
     Parser,
@@ -42,63 +25,9 @@ from support.cli import (
     number,
     path,
 )
-from support.errors import InputError, exits_cleanly, first_line
-from support.files import atomic, write_json
-from support.machine import pick_device
-from support.processes import progress
-from support.untrusted import check_archive
-
-sys.path.append(str(REPOSITORY / "RSSDIVCS"))  # for `demo.attributes`
-
-MOVED = "Name the folder of the dataset, where it lies now, with --data"
-MOVED_OR_OWN = f"{MOVED}, or images of your own with --images"
-SHEET = "contact_sheet.png"
-MEASURES = ("hit", "area", "iou", "iou_chance")  # of `localization`
 
 
-@exits_cleanly
-def main(arguments=None):
-    opt = get_options(arguments)
-    run = load_saved(opt.resume, pick_device(opt.device), opt.data, MOVED)
-    if opt.bands:
-        run.preprocessing = run.preprocessing.of_bands(opt.bands)
-    chosen: Sequence[Tuple[Path, Optional[int]]]
-    if opt.images:
-        chosen = own_images(opt.images)
-    else:
-        chosen = choose_images(run.dataset.load(MOVED_OR_OWN), opt.split, opt.per_class)
-        check_images_are_there([file for file, _ in chosen], MOVED_OR_OWN)
-    run.kept = kept_embeddings(run, opt.embedding_cache, opt.cache_dir)
-    added = [parse(text) for text in opt.add_class]
-    candidates = choose_candidates(
-        run, opt.classes, opt.without, added, opt.class_values, opt.clip, opt.calibrated_stacking
-    )
-    run.kept.print_summary()
-    print_candidates(run, candidates, by_default=opt.classes is None)
-    folder = Path(opt.output or Path(opt.resume).parent / "attention")
-
-    panels: List[Image.Image] = []
-    taken = {SHEET}
-    measured = []
-    for file, label in progress(chosen, "attention"):
-        pixels = load_image(file, run.preprocessing)
-        out = look(run, candidates, pixels)
-        if opt.masks and label is not None:
-            masks = load_masks(Path(opt.masks), file, run.preprocessing)
-            measured.append(localization(out.maps[0].cpu().numpy(), masks))
-        if len(panels) < opt.draw:
-            class_name = None if label is None else run.data.class_names[label]
-            panel = draw_panel(run, candidates, pixels, out, class_name, file, opt.top)
-            save_picture(panel, folder / panel_name(file, class_name, taken))
-            panels.append(panel)
-
-    save_picture(stack(panels, opt.columns), folder / SHEET)
-    print(f"{len(panels)} images and {SHEET} in {folder}")
-    if measured:
-        report_localization(measured, run.data.attribute_names, folder)
-
-
-def get_options(arguments=None) -> argparse.Namespace:
+def get_parser() -> Parser:
     parser = Parser(
         prog="visualize.py",
         allow_abbrev=False,
@@ -168,6 +97,89 @@ def get_options(arguments=None) -> argparse.Namespace:
     add_bands_option(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
     add_candidate_options(parser)
+    return parser
+
+
+if __name__ == "__main__":
+    get_parser().start()
+
+import sys
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence, Set, Tuple
+
+import numpy as np
+import torch
+from PIL import Image
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms import functional as TF
+
+from data.checks import check_images_are_there
+from data.images import walk
+from data.pipeline import Preprocessing, cut, load_image
+from dsva.metrics import localization
+from inference.candidates import choose_candidates, print_candidates
+from inference.new_classes import parse
+from inference.saved import kept_embeddings, load_saved
+from pages.panels import choose_images, draw_panel, look, stack
+from runs.chosen import chosen_checkpoint
+from support.errors import InputError, exits_cleanly, first_line
+from support.files import atomic, write_json
+from support.machine import pick_device
+from support.processes import progress
+from support.untrusted import check_archive
+
+sys.path.append(str(REPOSITORY / "RSSDIVCS"))  # for `demo.attributes`
+
+MOVED = "Name the folder of the dataset, where it lies now, with --data"
+MOVED_OR_OWN = f"{MOVED}, or images of your own with --images"
+SHEET = "contact_sheet.png"
+MEASURES = ("hit", "area", "iou", "iou_chance")  # of `localization`
+
+
+@exits_cleanly
+def main(arguments=None):
+    opt = get_options(arguments)
+    run = load_saved(opt.resume, pick_device(opt.device), opt.data, MOVED)
+    if opt.bands:
+        run.preprocessing = run.preprocessing.of_bands(opt.bands)
+    chosen: Sequence[Tuple[Path, Optional[int]]]
+    if opt.images:
+        chosen = own_images(opt.images)
+    else:
+        chosen = choose_images(run.dataset.load(MOVED_OR_OWN), opt.split, opt.per_class)
+        check_images_are_there([file for file, _ in chosen], MOVED_OR_OWN)
+    run.kept = kept_embeddings(run, opt.embedding_cache, opt.cache_dir)
+    added = [parse(text) for text in opt.add_class]
+    candidates = choose_candidates(
+        run, opt.classes, opt.without, added, opt.class_values, opt.clip, opt.calibrated_stacking
+    )
+    run.kept.print_summary()
+    print_candidates(run, candidates, by_default=opt.classes is None)
+    folder = Path(opt.output or Path(opt.resume).parent / "attention")
+
+    panels: List[Image.Image] = []
+    taken = {SHEET}
+    measured = []
+    for file, label in progress(chosen, "attention"):
+        pixels = load_image(file, run.preprocessing)
+        out = look(run, candidates, pixels)
+        if opt.masks and label is not None:
+            masks = load_masks(Path(opt.masks), file, run.preprocessing)
+            measured.append(localization(out.maps[0].cpu().numpy(), masks))
+        if len(panels) < opt.draw:
+            class_name = None if label is None else run.data.class_names[label]
+            panel = draw_panel(run, candidates, pixels, out, class_name, file, opt.top)
+            save_picture(panel, folder / panel_name(file, class_name, taken))
+            panels.append(panel)
+
+    save_picture(stack(panels, opt.columns), folder / SHEET)
+    print(f"{len(panels)} images and {SHEET} in {folder}")
+    if measured:
+        report_localization(measured, run.data.attribute_names, folder)
+
+
+def get_options(arguments=None) -> argparse.Namespace:
+    parser = get_parser()
     opt = parser.parse_args(arguments)
     check_candidate_options(parser, opt)
     opt.resume = chosen_checkpoint(opt.resume)

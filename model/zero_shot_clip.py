@@ -9,6 +9,41 @@ names       cosine of the image's embedding with that of the class-name sentence
 attributes  cosine of the image's similarities to the attribute sentences with the class's attribute vector:
             what `att` gives without DSVA
 """
+# ruff: noqa: E402, since --help is answered before torch is imported
+
+import math
+
+from support.cli import Help, Parser, add_clip_options, add_data_options, number, path
+
+
+def get_parser() -> Parser:
+    parser = Parser(
+        prog="zero_shot_clip.py",
+        allow_abbrev=False,
+        formatter_class=Help,
+        description="What CLIP knows without training: zero-shot classification by class name, "
+        "and by attributes alone.",
+    )
+    add_data_options(parser, several=True)
+    add_clip_options(parser)
+    parser.add_argument(
+        "--attributes",
+        action="store_true",
+        help="also by attributes alone; the splits file must name them, as those of annotate.py do",
+    )
+    parser.add_argument("--gzsl", action="store_true", help="generalised: seen and unseen classes compete")
+    parser.add_argument(
+        "--calibrated_stacking",
+        type=number(float, -math.inf),
+        default=0.0,
+        help="GZSL: taken from the probabilities of seen classes; 0 to 1",
+    )
+    parser.add_argument("--output", type=path, metavar="FOLDER", help="write results.json there")
+    return parser
+
+
+if __name__ == "__main__":
+    get_parser().start()
 
 import argparse
 from pathlib import Path
@@ -28,7 +63,6 @@ from dsva.metrics import score_all
 from runs.console import LABELS
 from runs.folder import summarise
 from runs.settings import benchmark_files, divisions_to_run, embedding_folder, with_options
-from support.cli import Help, Parser, add_clip_options, add_data_options, number, path
 from support.errors import InputError, exits_cleanly
 from support.files import write_json
 from support.machine import circumstances, pick_device
@@ -65,29 +99,7 @@ def main(arguments=None):
 
 
 def get_options(arguments=None) -> argparse.Namespace:
-    parser = Parser(
-        prog="zero_shot_clip.py",
-        allow_abbrev=False,
-        formatter_class=Help,
-        description="What CLIP knows without training: zero-shot classification by class name, "
-        "and by attributes alone.",
-    )
-    add_data_options(parser, several=True)
-    add_clip_options(parser)
-    parser.add_argument(
-        "--attributes",
-        action="store_true",
-        help="also by attributes alone; the splits file must name them, as those of annotate.py do",
-    )
-    parser.add_argument("--gzsl", action="store_true", help="generalised: seen and unseen classes compete")
-    parser.add_argument(
-        "--calibrated_stacking",
-        type=number(float, -np.inf),
-        default=0.0,
-        help="GZSL: taken from the probabilities of seen classes; 0 to 1",
-    )
-    parser.add_argument("--output", type=path, metavar="FOLDER", help="write results.json there")
-    opt = parser.parse_args(arguments)
+    opt = get_parser().parse_args(arguments)
     if opt.calibrated_stacking and not opt.gzsl:
         print("note: accepted, without effect: --calibrated_stacking (ZSL has no seen candidates)")
     return opt

@@ -15,14 +15,12 @@ from data.checks import image_path
 from data.matlab import divisions_of, from_matlab, read_mat, strings
 from support.errors import InputError
 
-SOURCES = ("untested", "images", "seen", "names")
-
 
 @dataclass(frozen=True)
 class ClassImages:
     """`n` images that stand for their classes.
 
-    source:   one of SOURCES
+    source:   "untested", "images", "seen" or "names"
     paths:    [n]
     labels:   [n] class of each image
     division: the only one that they are good for, None if they are for all
@@ -39,7 +37,7 @@ class ClassImages:
 def images_to_describe(source: Optional[str], files: BenchmarkFiles, classes: int) -> ClassImages:
     """The images that stand for their classes.
 
-    source: one of SOURCES; None for "untested" if each class has such images, and "images" if not
+    source: "untested", "images", "seen" or "names"; None for "untested" if each class has such images, and "images" if not
     """
     if source == "names":
         return ClassImages("names", [], np.array([], int), None, 0)

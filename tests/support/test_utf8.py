@@ -12,9 +12,11 @@ import sys
 from pathlib import Path
 
 import pytest
+import scipy.io
+from PIL import Image
 
 from conftest import write_clip, write_dataset
-from data.matlab import cell_array
+from data.matlab import cell_array, strings
 from helpers import QUICK, log, write_captioned_images
 from support.cli import REPOSITORY
 from support.files import read_json
@@ -102,6 +104,24 @@ def test_it_does_not_start_anew_for_ever(tmp_path):
         [sys.executable, *STAY, "echo.py"], env={**os.environ, **ASCII}, cwd=tmp_path, timeout=60
     )
     assert done.returncode == 0
+
+
+def test_a_good_name_of_a_picture_is_not_blamed(tmp_path, locale):
+    for name in ("港口", "Forêt"):
+        folder = tmp_path / "photos" / name
+        folder.mkdir(parents=True)
+        for number in range(3):
+            Image.new("RGB", (40, 40), (number * 60, len(name) * 20, 90)).save(folder / f"é{number}.png")
+    python(
+        locale,
+        MODEL / "prepare.py",
+        tmp_path / "photos",
+        *("--output", tmp_path / "set", "--unseen", "1", "--divisions", "1", "--workers", "1"),
+    )
+    splits = scipy.io.loadmat(next((tmp_path / "set" / "files").glob("*_splits.mat")))
+    images = scipy.io.loadmat(next((tmp_path / "set" / "files").glob("*_images.mat")))
+    assert sorted(name.lower() for name in strings(splits["allclasses_names"])) == ["forêt", "港口"]
+    assert any(name.endswith("港口/é0.png") for name in strings(images["image_files"]))
 
 
 # ---- text in the encoding of a locale, as on Windows -----------------------------------------------
