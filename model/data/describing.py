@@ -37,7 +37,7 @@ class ClassImages:
 def images_to_describe(source: Optional[str], files: BenchmarkFiles, classes: int) -> ClassImages:
     """The images that stand for their classes.
 
-    source: "untested", "images", "seen" or "names"; None for "untested" if each class has such images, and "images" if not
+    source: as of `ClassImages`; None for "untested" if each class has such images, and "images" if not
     """
     if source == "names":
         return ClassImages("names", [], np.array([], int), None, 0)
