@@ -10,20 +10,19 @@ if [ $# = 0 ] || [ "${1#-}" != "$1" ]; then
 fi
 "$(dirname "${BASH_SOURCE[0]}")/setup.sh" || exit
 source "$(dirname "${BASH_SOURCE[0]}")/env.sh"
-[ -d "$1" ] || { echo "error: no such folder: $1; give one that has a folder for each class" >&2; exit 2; }
+[ -d "$1" ] || { run_model prepare "$1" --output "$ROOT/data/images"; exit 2; }  # which says what it is
 
 FOLDER=$(cd "$1" && pwd)
 NAME=${NAME:-$(basename "$FOLDER")}               # of the dataset: its files go to DATA/NAME
 DATA=${DATA:-$ROOT/data}                          # divisions, attributes, CLIP's embeddings
 RUNS=${RUNS:-$ROOT/runs/$NAME}                    # results
 CLIP=${CLIP:-$ROOT/flax-community/clip-rsicd-tiny}  # any CLIP in Hugging Face's format
-UNSEEN=${UNSEEN:-$("$PYTHON" -c 'import sys; print(max(2, int(sys.argv[1]) // 5))' \
-  "$(find -L "$FOLDER" -mindepth 1 -maxdepth 1 -type d -not -name '.*' | wc -l)")}  # classes: a fifth of all
+UNSEEN=${UNSEEN:-}                                # classes; by default as prepare.py --help says
 DIVISIONS=${DIVISIONS:-3}                         # random divisions into seen and unseen classes
 SEEDS=${SEEDS:-1}                                 # trainings of each
 
 dividing=(
-  --unseen "$UNSEEN" --divisions "$DIVISIONS"
+  ${UNSEEN:+--unseen "$UNSEEN"} --divisions "$DIVISIONS"
   --described 0.2                                 # of an unseen class's images: they describe it, untested
 )
 where=(
@@ -35,13 +34,12 @@ training=(
   --protocol clean                                # nothing is chosen on test images
   --gzsl                                          # seen and unseen classes compete
   --nepoch 2 --n_batch 40                         # epochs, and episodes of one
-  --ways 8 --shots 3                              # classes and images of an episode
   --use_group --manualSeed 1 --seeds "$SEEDS"
   --cache disk                                    # each image is decoded once
 )
 all=(--class_embedding "ann_{}" --random_id all)  # what 2 writes; {} stands for the division
 
-echo "1  divide the classes: $UNSEEN unseen, $DIVISIONS times"
+echo "1  divide the classes into seen and unseen, $DIVISIONS times"
 [ -f "$DATA/$NAME/files/${NAME}_splits.mat" ] ||
   run_model prepare "$FOLDER" --output "$DATA/$NAME" "${dividing[@]}" "${@:2}"
 echo "2  describe each class: which attributes does CLIP see?"
@@ -60,4 +58,4 @@ run_model tables --column "$NAME" "$RUNS/baselines" "$RUNS/dsva" --scores ZSL U 
 echo "6  where the model looks, in images of classes that it has never seen"
 run_model visualize --resume "$RUNS/dsva/division-0_seed-1" --per_class 2 --output "$RUNS/attention"
 echo "7  all of it on a page"
-run_model report "$RUNS/dsva"
+run_model report "$RUNS"
