@@ -83,7 +83,8 @@ def annotate(opt: argparse.Namespace):
     paths, labels, division = images_to_describe(opt.source, files, len(classes))
 
     clip = Clip(opt.clip, device)
-    clip.preprocessing = clip.preprocessing.of_bands(opt.bands)
+    if opt.bands:
+        clip.preprocessing = clip.preprocessing.of_bands(opt.bands)
     by_name, by_image = similarities(
         clip,
         attributes,

@@ -42,7 +42,8 @@ def main(arguments=None):
     tested = data.test_images(opt.gzsl)
 
     clip = Clip(opt.clip, device)
-    clip.preprocessing = clip.preprocessing.of_bands(opt.bands)
+    if opt.bands:
+        clip.preprocessing = clip.preprocessing.of_bands(opt.bands)
     images = embed(clip, data, tested, opt.batch_size, opt.workers)  # [n, P]
     cosines = {"names": by_name(clip, data, images, classes)}
     if opt.attributes:
