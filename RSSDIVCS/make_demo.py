@@ -164,7 +164,7 @@ def claim(args: argparse.Namespace) -> None:
     wanted = {"version": VERSION, "seed": args.seed, "size": args.size, **what}
     manifest = args.out / "make_demo.json"
     if manifest.exists():
-        found = json.loads(manifest.read_text())
+        found = json.loads(manifest.read_text(encoding="utf-8"))
         if found != wanted and not args.overwrite:
             fail(f"{args.out} was made with {found}, not {wanted}; choose another --out, or --overwrite")
         if found != wanted:

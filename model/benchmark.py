@@ -6,58 +6,17 @@
 
 Ours, the bare tower and the published order alternate on the same tensors, so that noise strikes all alike.
 """
+# ruff: noqa: E402, since --help is answered before torch is imported
 
-import subprocess
-import sys
-import time
 from argparse import ArgumentDefaultsHelpFormatter, Namespace
-from dataclasses import asdict
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import List, Tuple
 
-from bench.generated import write_dataset, write_tower
-from bench.workload import ROWS, Row, Work, matmul_peak, memory, pass_flops
-from runs.command_line import get_options
+from bench.rows import ROWS
 from support.cli import Parser, number, path
-from support.errors import exits_cleanly
-from support.files import write_json
-from support.machine import circumstances, device_name
-from support.processes import progress
 
 SIZES = {"width": 768, "layers": 12, "heads": 12, "image_size": 224, "patch_size": 32}  # of ViT-B/32
-COLUMNS = f"{'':20}{'ms/batch':>10}{'tower':>10}{'ratio':>8}{'images/s':>10}{'TFLOP/s':>9}{'of peak':>9}"
 
 
-@exits_cleanly
-def main(arguments=None):
-    sizes, options = get_benchmark_options(arguments)
-    with TemporaryDirectory() as folder:
-        opt = generate(sizes, Path(folder) / "small", sizes.per_class, options)
-        work = Work(opt, sizes.batches, sizes.as_published)
-        facts = {
-            **circumstances(),
-            "device": device_name(work.device),
-            "pass_flops": pass_flops(work.model.tower.config),
-            "matmul_flops": matmul_peak(work.device, opt.precision, sizes.matrix),
-        }
-        print_head(facts, opt, sizes)
-        rows = []
-        for name in progress(sizes.rows, "rows"):
-            rows.append(work.measure(name, sizes.rounds))
-            print_row(rows[-1], facts)
-        facts["memory"] = memory(work.device)
-        if sizes.start_up:
-            large = generate(sizes, Path(folder) / "large", sizes.start_up // sizes.classes, options)
-            facts.update(start_up(large))
-    print_tail(facts, sizes)
-    if sizes.json:
-        record = {**facts, "sizes": vars(sizes), "options": vars(opt), "rows": [asdict(row) for row in rows]}
-        write_json(Path(sizes.json), record)
-
-
-def get_benchmark_options(arguments) -> Tuple[Namespace, List[str]]:
-    """Our own, and what is left for main.py."""
+def get_parser() -> Parser:
     parser = Parser(
         prog="benchmark.py",
         allow_abbrev=False,
@@ -96,7 +55,61 @@ def get_benchmark_options(arguments) -> Tuple[Namespace, List[str]]:
     parser.add_argument(
         "--matrix", type=count, default=4096, help="side of the matrices whose product is the peak"
     )
-    return parser.parse_known_args(arguments)
+    return parser
+
+
+if __name__ == "__main__":
+    get_parser().start()
+
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import List, Tuple
+
+from bench.generated import write_dataset, write_tower
+from bench.workload import Row, Work, matmul_peak, memory, pass_flops
+from runs.command_line import get_options
+from support.errors import exits_cleanly
+from support.files import write_json
+from support.machine import circumstances, device_name
+from support.processes import progress
+
+COLUMNS = f"{'':20}{'ms/batch':>10}{'tower':>10}{'ratio':>8}{'images/s':>10}{'TFLOP/s':>9}{'of peak':>9}"
+
+
+@exits_cleanly
+def main(arguments=None):
+    sizes, options = get_benchmark_options(arguments)
+    with TemporaryDirectory() as folder:
+        opt = generate(sizes, Path(folder) / "small", sizes.per_class, options)
+        work = Work(opt, sizes.batches, sizes.as_published)
+        facts = {
+            **circumstances(),
+            "device": device_name(work.device),
+            "pass_flops": pass_flops(work.model.tower.config),
+            "matmul_flops": matmul_peak(work.device, opt.precision, sizes.matrix),
+        }
+        print_head(facts, opt, sizes)
+        rows = []
+        for name in progress(sizes.rows, "rows"):
+            rows.append(work.measure(name, sizes.rounds))
+            print_row(rows[-1], facts)
+        facts["memory"] = memory(work.device)
+        if sizes.start_up:
+            large = generate(sizes, Path(folder) / "large", sizes.start_up // sizes.classes, options)
+            facts.update(start_up(large))
+    print_tail(facts, sizes)
+    if sizes.json:
+        record = {**facts, "sizes": vars(sizes), "options": vars(opt), "rows": [asdict(row) for row in rows]}
+        write_json(Path(sizes.json), record)
+
+
+def get_benchmark_options(arguments) -> Tuple[Namespace, List[str]]:
+    """Our own, and what is left for main.py."""
+    return get_parser().parse_known_args(arguments)
 
 
 def generate(sizes: Namespace, folder: Path, per_class: int, options: List[str]) -> Namespace:

@@ -1,4 +1,4 @@
-"""A state dict of open_clip or of OpenAI's CLIP to a folder in Hugging Face's form, for --clip.
+"""A state dict of open_clip or of OpenAI's CLIP to a folder in Hugging Face's form, for main.py --clip.
 
     python model/convert_clip.py RemoteCLIP-ViT-B-32.pt --output flax-community/remoteclip
     python model/convert_clip.py RS5M_ViT-B-32.pt --output flax-community/georsclip --activation quick_gelu
@@ -32,7 +32,7 @@ def get_parser() -> Parser:
     )
     parser.add_argument("checkpoint", type=path, help="a .pt, .pth, .bin or .safetensors file")
     parser.add_argument(
-        "--output", type=path, required=True, metavar="FOLDER", help="a new folder, for --clip"
+        "--output", type=path, required=True, metavar="FOLDER", help="a new folder, for main.py --clip"
     )
     parser.add_argument(
         "--activation",
@@ -54,7 +54,7 @@ def get_parser() -> Parser:
 
 
 if __name__ == "__main__":
-    get_parser().answer_help()
+    get_parser().start()
 
 from clip.convert import clip_config, convert, is_half, is_openais, read_state_dict  # noqa: E402
 from clip.saving import copy_tokenizer, image_processor_config, save_clip  # noqa: E402

@@ -6,54 +6,64 @@
 The output folder is a Hugging Face checkpoint: CLIPModel and CLIPProcessor load from it.
 """
 
+# ruff: noqa: E402, since --help is answered before torch is imported
+
+from runs.clip_options import SIZES, get_parser
+
+if __name__ == "__main__":
+    get_parser().start()
+
 import argparse
-from dataclasses import asdict, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 import torch
 from transformers import CLIPModel, CLIPTokenizerFast
 
-from clip.attributes import CLASS_PROMPTS
 from clip.augmentation import Augmentation
-from clip.captions import Captions, CaptionsByImage, read_captions
+from clip.captions import Captions, CaptionsByImage, read_parts
 from clip.checkpoint import silence_transformers, use_eager_attention
 from clip.contrastive import Training, make_optimizer, train_one_epoch
 from clip.evaluation import class_name_prompts, evaluate
 from clip.new import Sizes, load_for_training, new_clip
 from clip.picture_batches import PictureBatches
-from clip.saving import copy_processor, resize_processor, round_to_half, save_clip, write_new_processor
+from clip.processor import read_preprocessing
+from clip.saving import (
+    copy_processor,
+    fits_half,
+    resize_processor,
+    round_to_half,
+    save_clip,
+    write_new_processor,
+)
 from clip.state import load_state, refuse_other_options, remove_state, save_state
 from clip.teachers import make_teachers, read_image_vectors, read_teacher
 from clip.tokenizer import SMALLEST_VOCABULARY
-from clip.training_log import count_captions, count_parameters, print_start, shown_epoch
-from support.cli import WORKERS, Help, Parser, add_bands_option, number, path
+from clip.training_log import (
+    count_captions,
+    count_parameters,
+    kept_before,
+    print_start,
+    shown_before,
+    shown_change,
+    shown_epoch,
+)
+from data.pipeline import Preprocessing
 from support.errors import InputError, exits_cleanly
 from support.files import read_json, write_json
 from support.machine import circumstances, pick_device
 from support.processes import init_processes, rank_zero
+from support.streams import go_on_unread
 
 CROP_MARGIN = 256 / 224  # training pictures are so much larger than what the tower sees: room for crops
 SHORTEST_CONTEXT = 3  # start, a word and end
 CHANGE_NO_WEIGHT = {"output", "device", "workers", "cache_gb", "test_every"}  # such options may change
 
-SIZE_HELP = {
-    "image_size": "pixels a side; of --init, if not its own, its position embeddings are stretched",
-    "patch_size": "pixels a side of a patch; divides image_size",
-    "width": "of the vision tower",
-    "layers": "of the vision tower",
-    "heads": "of the vision tower; divides width",
-    "text_width": "of the text tower",
-    "text_layers": "of the text tower",
-    "text_heads": "of the text tower; divides text_width",
-    "projection": "width of the common space",
-    "vocab_size": "most tokens; 512 are letters",
-    "context": "most tokens of a caption",
-}
-
 
 @exits_cleanly
 def main(arguments=None):
+    go_on_unread()
     opt = get_options(arguments)
     silence_transformers()
     device = init_processes(pick_device(opt.device))
@@ -64,7 +74,7 @@ def main(arguments=None):
         return
 
     # read everything before anything is written
-    captions = read_all_captions(opt)
+    captions = read_parts(opt.captions, opt.test_captions, opt.images)
     image_vectors, sentences, sentence_vectors = read_teachers(opt, captions["train"])
     model = load_for_training(Path(opt.init), opt.image_size) if opt.init else None
 
@@ -83,13 +93,21 @@ def main(arguments=None):
 
     size = model.config.vision_config.image_size
     context = model.config.text_config.max_position_embeddings
-    images = load_images(opt, captions["train"], round(size * CROP_MARGIN), device)
+    like = read_preprocessing(output, size)
+    images = load_images(opt, captions["train"], round(size * CROP_MARGIN), like, device)
     texts = Captions(list(captions["train"].values()), tokenizer, context)
-    test = load_test(opt, model, captions["test"], tokenizer, device) if opt.test_captions else None
+    test = load_test(opt, model, captions["test"], tokenizer, like, device) if opt.test_captions else None
     augmentation = from_options(Augmentation, opt)
     training = from_options(Training, opt)
+    before = kept_before(history)
+    if test and not history:
+        before = {"before": evaluate(model, *test, opt.batch_size, opt.precision)}
+        before["before"].pop("test_seconds")
+        print(shown_before(before["before"]), flush=True)
     for epoch in range(len(history) + 1, opt.epochs + 1):
         line = train_one_epoch(model, teachers, optimizer, images, texts, augmentation, training, epoch)
+        if epoch == 1:
+            line.update(before)
         is_last = epoch == opt.epochs
         if is_last and opt.half:
             round_to_half(model)
@@ -99,9 +117,11 @@ def main(arguments=None):
         rank_zero(save_state, output, model, teachers, optimizer, history)
         print(f"epoch {epoch:3d}/{opt.epochs}  {shown_epoch(line)}", flush=True)
 
-    rank_zero(save_clip, output, model, opt.half)
+    rank_zero(save_clip, output, model, opt.half and fits_half(model))
     rank_zero(write_results, output, model, captions, history, vars(opt))
     rank_zero(remove_state, output)
+    if before:
+        print(shown_change(before["before"], history[-1]))
     print(f"checkpoint in {output}")
 
 
@@ -109,198 +129,21 @@ def main(arguments=None):
 
 
 def get_options(arguments: Optional[List[str]] = None) -> argparse.Namespace:
-    description = __doc__.split("\n")[0]
-    parser = Parser(
-        prog="finetune_clip.py", allow_abbrev=False, formatter_class=Help, description=description
-    )
-    add_paths(parser.add_argument_group("data"))
-    add_network(parser.add_argument_group("network"))
-    add_training(parser.add_argument_group("training"))
-    add_augmentation(parser.add_argument_group("augmentation"))
+    parser = get_parser()
     opt = parser.parse_args(arguments)
 
-    sizes = {name: size for name, size in vars(opt).items() if name in SIZE_HELP}
+    sizes = {name: size for name, size in vars(opt).items() if name in SIZES}
     if opt.init:
         of_its_own = sizes.keys() - {"image_size"}
         if of_its_own:
             parser.error(f"--init brings its own sizes: leave out --{min(of_its_own)}")
         opt.image_size = sizes.get("image_size")
     else:
-        vars(opt).update({**asdict(Sizes()), **sizes})
+        defaults = {name: size for name, (size, _) in SIZES.items()}
+        vars(opt).update({**defaults, **sizes})
         check_sizes(opt)
     opt.lr = opt.lr or (1e-5 if opt.init else 1e-3)
     return opt
-
-
-def add_paths(group):
-    add = group.add_argument
-    add(
-        "--images",
-        type=path,
-        required=True,
-        help="folder that the captions file's image names are relative to",
-    )
-    add_bands_option(group)
-    add(
-        "--captions",
-        type=path,
-        required=True,
-        help='a line {"image": ..., "captions": [...]} for each image, '
-        'or the plain RSICD JSON (its split "train")',
-    )
-    add(
-        "--test_captions",
-        type=path,
-        help="held out, to report retrieval and top-1 by class name; "
-        'of the plain RSICD JSON the split "test"',
-    )
-    add(
-        "--no_class_names",
-        dest="class_names",
-        action="store_false",
-        help="the folders of the held-out images are not named like classes: no top-1",
-    )
-    add(
-        "--templates",
-        nargs="+",
-        default=list(CLASS_PROMPTS),
-        help="sentences for a class name, averaged; from scratch, such as the captions have",
-    )
-    add(
-        "--image_teacher",
-        type=path,
-        metavar="NPZ",
-        help="`names` of the training images and `vectors` of each, by another network: "
-        "the vision tower also learns to foretell them",
-    )
-    add(
-        "--text_teacher",
-        type=path,
-        metavar="NPZ",
-        help="`names` of sentences, any that the text tower should understand, and `vectors` of each, "
-        "by a sentence encoder",
-    )
-    add(
-        "--output",
-        type=path,
-        required=True,
-        help="the checkpoint folder; if it holds an unfinished run with these options, that run goes on",
-    )
-    add(
-        "--cache_gb",
-        type=number(float, 0),
-        default=4.0,
-        help="decode all images once if they take no more memory than this, else anew every epoch",
-    )
-    add(
-        "--workers",
-        type=number(int, 0),
-        default=WORKERS,
-        help="processes that decode images; they do not change the numbers",
-    )
-
-
-def add_network(group):
-    group.add_argument(
-        "--init",
-        type=path,
-        metavar="FOLDER",
-        help="a Hugging Face CLIP checkpoint to start from; it brings its tokenizer and its sizes",
-    )
-    for name, size in asdict(Sizes()).items():
-        text = f"{SIZE_HELP[name]} (default: {size})"
-        group.add_argument(f"--{name}", type=number(int, 1), default=argparse.SUPPRESS, help=text)
-
-
-def add_training(group):
-    add = group.add_argument
-    count = number(int, 1)
-    share = number(float, 0, 1)
-    positive = number(float, 0, above=True)
-    add("--epochs", type=count, default=20, help="every image once an epoch")
-    add(
-        "--batch_size",
-        type=number(int, 2),
-        default=128,
-        help="larger batches have more negatives; 64 to 1024",
-    )
-    add(
-        "--captions_per_image",
-        type=count,
-        default=1,
-        help="captions of an image in each epoch: the image is encoded once for all of them",
-    )
-    add("--lr", type=positive, help="highest learning rate (default: 1e-3 from scratch, 1e-5 with --init)")
-    add(
-        "--weight_decay",
-        type=number(float, 0),
-        default=0.1,
-        help="of matrices; norms, biases and embeddings have none",
-    )
-    add(
-        "--warmup",
-        type=share,
-        default=0.05,
-        help="share of the steps in which the learning rate rises; then it falls as a cosine",
-    )
-    add("--clip_grad", type=positive, default=1.0, help="largest norm of the gradient")
-    add(
-        "--patch_drop",
-        type=number(float, 0, 0.9),
-        default=0.0,
-        help="share of the patches that the vision tower does not see in training: 0.5 halves its time",
-    )
-    add(
-        "--whole_epochs",
-        type=number(int, 0),
-        default=0,
-        help="in so many epochs, the last ones, no patch is dropped",
-    )
-    add(
-        "--teacher_weight",
-        type=number(float, 0),
-        default=20.0,
-        help="weight of the cosine distance to the teachers' vectors",
-    )
-    add(
-        "--precision",
-        choices=["auto", "fp32", "bf16"],
-        default="auto",
-        help="bf16: mixed precision, which auto uses on a GPU only; half again as fast on CPUs "
-        "with AVX-512 BF16 or AMX, slower on others",
-    )
-    add(
-        "--seed",
-        type=number(int, 0, 2**32 - 1),
-        default=0,
-        help="of weights, order, captions and augmentation",
-    )
-    add("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...: auto is the GPU where there is one")
-    add(
-        "--test_every",
-        type=count,
-        default=1,
-        help="epochs from one test to the next; the last epoch is tested in any case",
-    )
-    add("--half", action="store_true", help="save the weights in float16")
-
-
-def add_augmentation(group):
-    add = group.add_argument
-    add("--no_turn", dest="turn", action="store_false", help="no turns by right angles")
-    add("--no_flip", dest="flip", action="store_false", help="no mirror images")
-    add(
-        "--crop",
-        type=number(float, 0, 1, above=True),
-        default=0.5,
-        help="smallest share of the area that a random crop keeps; 1 for none",
-    )
-    add(
-        "--colour",
-        type=number(float, 0, 1),
-        default=0.3,
-        help="largest change of brightness, contrast and saturation; 0 for none",
-    )
 
 
 def check_sizes(opt: argparse.Namespace):
@@ -321,14 +164,6 @@ def from_options(kind, opt: argparse.Namespace):
 # ---- what is read ----------------------------------------------------------------------------------
 
 
-def read_all_captions(opt: argparse.Namespace) -> Dict[str, CaptionsByImage]:
-    """Of the parts "train" and, if asked for, "test"."""
-    captions = {"train": read_captions(opt.captions, opt.images, "train")}
-    if opt.test_captions:
-        captions["test"] = read_captions(opt.test_captions, opt.images, "test")
-    return captions
-
-
 def read_teachers(opt: argparse.Namespace, captions: CaptionsByImage) -> tuple:
     """Vectors of the training images, or None; sentences; vectors of these, or None."""
     image_vectors = read_image_vectors(opt.image_teacher, list(captions)) if opt.image_teacher else None
@@ -336,19 +171,27 @@ def read_teachers(opt: argparse.Namespace, captions: CaptionsByImage) -> tuple:
     return image_vectors, sentences, sentence_vectors
 
 
-def load_test(opt, model: CLIPModel, captions: CaptionsByImage, tokenizer, device: torch.device) -> tuple:
+def load_test(opt, model: CLIPModel, captions: CaptionsByImage, tokenizer, like, device) -> tuple:
     """Images, captions and class names, as `evaluate` takes them."""
     context = model.config.text_config.max_position_embeddings
+    names = None
+    if opt.class_names:
+        folder = Path(opt.images)
+        places = [folder, folder / "files"]
+        names = class_name_prompts(list(captions), opt.templates, tokenizer, context, places)
     return (
-        load_images(opt, captions, model.config.vision_config.image_size, device),
+        load_images(opt, captions, like.size, like, device),
         Captions(list(captions.values()), tokenizer, context),
-        class_name_prompts(list(captions), opt.templates, tokenizer, context) if opt.class_names else None,
+        names,
     )
 
 
-def load_images(opt, captions: CaptionsByImage, size: int, device: torch.device) -> PictureBatches:
+def load_images(
+    opt, captions: CaptionsByImage, size: int, like: Preprocessing, device: torch.device
+) -> PictureBatches:
+    """Squares of this many pixels a side, prepared otherwise as the CLIP's processor does it."""
     paths = [Path(opt.images) / image for image in captions]
-    return PictureBatches(paths, size, opt.cache_gb, opt.workers, device, opt.bands)
+    return PictureBatches(paths, size, opt.cache_gb, opt.workers, device, like, opt.bands)
 
 
 # ---- what is written -------------------------------------------------------------------------------
@@ -374,6 +217,7 @@ def write_results(
     options: Dict[str, Any],
 ):
     results = {
+        **kept_before(history),
         **history[-1],
         "data": count_captions(captions),
         "parameters": count_parameters(model),

@@ -8,56 +8,14 @@ pictures. Its test images are then named among the unseen classes. Printed is th
 rightly and, in brackets, the share of the other classes' images that is wrongly named so, beside what the
 run's own description of the class gives.
 """
+# ruff: noqa: E402, since --help is answered before torch is imported
 
 import argparse
-from pathlib import Path
-from typing import Dict, List, Optional, Sequence
 
-import numpy as np
-import torch
-from torch.utils.data import DataLoader, Subset
-
-from data.benchmark import Benchmark, readable
-from data.matlab import read_mat
-from data.pipeline import Images
-from dsva.discriminant import Discriminant
-from inference.new_classes import NewClass
-from inference.new_columns import class_vectors, columns_by_clip
-from inference.saved import SavedRun, load_saved
-from support.cli import WORKERS, Parser, number, path
-from support.errors import InputError, exits_cleanly
-from support.files import write_json
-from support.machine import circumstances, pick_device
-from support.processes import progress
-
-TYPICAL = 0.5  # an attribute is part of a description if it shows in this share of the class's images
+from support.cli import WORKERS, Parser, add_embedding_options, number, path
 
 
-@exits_cleanly
-def main(arguments=None):
-    opt = get_options(arguments)
-    run = load_saved(opt.resume, pick_device(opt.device))
-    data = run.data
-    images = data.splits["test_unseen_loc"]
-    evidence = evidence_of(run, images, opt.batch_size, opt.workers)
-    attributes_shown = attributes_that_show(run)
-    rows = []
-    for c in data.unseen:
-        pictures = stand_ins(data, c, images, opt.pictures)
-        shown = None if attributes_shown is None else attributes_shown[:, c]
-        rows.append(measure(run, c, evidence, images, pictures, shown))
-
-    ways = [key for key in rows[0] if key not in ("class", "images")]
-    mean = {way: np.mean([row[way] for row in rows], axis=0).tolist() for way in ways}
-    chance = 100 / len(data.unseen)
-    print_table(rows, mean, chance)
-    if opt.output:
-        result = {"mean": mean, "chance": chance, "classes": rows, "options": vars(opt)}
-        write_json(Path(opt.output), {**result, **circumstances()})
-
-
-def get_options(arguments=None) -> argparse.Namespace:
-    """The options."""
+def get_parser() -> Parser:
     parser = Parser(
         prog="held_out.py",
         allow_abbrev=False,
@@ -69,7 +27,19 @@ def get_options(arguments=None) -> argparse.Namespace:
         type=path,
         required=True,
         metavar="CHECKPOINT",
-        help="a saved model: runs/X/last.safetensors",
+        help="a saved model: runs/X/last.safetensors, or runs/X for the one that its protocol chose",
+    )
+    parser.add_argument(
+        "--data",
+        type=path,
+        metavar="FOLDER",
+        help="the dataset's folder, if it has moved since (default: where the run was trained)",
+    )
+    parser.add_argument(
+        "--clip",
+        type=path,
+        metavar="FOLDER",
+        help="CLIP that describes the classes anew (default: the one that described the run's)",
     )
     parser.add_argument(
         "--pictures", type=number(int, 1), default=5, help="that stand for a class (default: 5)"
@@ -82,27 +52,97 @@ def get_options(arguments=None) -> argparse.Namespace:
         "--workers", type=number(int, 0), default=WORKERS, help="processes that decode images"
     )
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
-    return parser.parse_args(arguments)
+    add_embedding_options(parser)
+    return parser
+
+
+if __name__ == "__main__":
+    get_parser().start()
+
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence
+
+import numpy as np
+import torch
+from torch.utils.data import Subset
+
+from data.benchmark import ATTRIBUTE_NAMES, Benchmark, attribute_names, readable
+from data.checks import check_images_are_there
+from data.matlab import read_mat
+from data.pipeline import Images
+from dsva.discriminant import Discriminant
+from inference.new_classes import NewClass
+from inference.new_columns import class_vectors, columns_by_clip
+from inference.saved import SavedRun, kept_embeddings, load_saved
+from runs.chosen import chosen_checkpoint
+from support.errors import InputError, exits_cleanly
+from support.files import write_json
+from support.loader import Loader
+from support.machine import circumstances, pick_device
+from support.processes import progress
+
+MOVED = "Name the folder of the dataset, where it lies now, with --data"
+TYPICAL = 0.5  # an attribute is part of a description if it shows in this share of the class's images
+
+
+@exits_cleanly
+def main(arguments=None):
+    opt = get_options(arguments)
+    run = load_saved(opt.resume, pick_device(opt.device), opt.data, MOVED)
+    run.kept = kept_embeddings(run, opt.embedding_cache, opt.cache_dir)
+    data = run.dataset.load(MOVED)
+    read = np.flatnonzero(np.isin(data.labels, data.unseen))
+    check_images_are_there([data.image_paths[i] for i in read], MOVED)
+    images = data.splits["test_unseen_loc"]
+    evidence = evidence_of(run, data, images, opt.batch_size, opt.workers)
+    attributes_shown = attributes_that_show(run, data)
+    rows = []
+    for c in data.unseen:
+        pictures = stand_ins(data, c, images, opt.pictures)
+        shown = None if attributes_shown is None else attributes_shown[:, c]
+        rows.append(measure(run, data, c, evidence, images, pictures, shown, opt.clip))
+
+    ways = [key for key in rows[0] if key not in ("class", "images")]
+    mean = {way: np.mean([row[way] for row in rows], axis=0).tolist() for way in ways}
+    chance = 100 / len(data.unseen)
+    run.kept.print_summary()
+    print_table(rows, mean, chance)
+    if opt.output:
+        result = {"mean": mean, "chance": chance, "classes": rows, "options": vars(opt)}
+        write_json(Path(opt.output), {**result, **circumstances()})
+
+
+def get_options(arguments=None) -> argparse.Namespace:
+    """The options."""
+    opt = get_parser().parse_args(arguments)
+    opt.resume = chosen_checkpoint(opt.resume)
+    return opt
 
 
 # ---- what is measured ------------------------------------------------------------------------------
 
 
 @torch.inference_mode()
-def evidence_of(run: SavedRun, images: np.ndarray, batch_size: int, workers: int) -> np.ndarray:
+def evidence_of(
+    run: SavedRun, data: Benchmark, images: np.ndarray, batch_size: int, workers: int
+) -> np.ndarray:
     """[n, A] of the images with these numbers: class scores are these @ class vectors."""
-    pictures = Subset(Images(run.data.image_paths, run.preprocessing), images.tolist())
-    loader = DataLoader(pictures, batch_size, num_workers=workers)
+    pictures = Subset(Images(data.image_paths, run.preprocessing), images.tolist())
+    loader = Loader(pictures, batch_size, workers=workers)
     evidence = []
     for pixels, _ in progress(loader, "images"):
-        out = run.look(pixels, run.data.class_attributes)
+        out = run.look(pixels, data.class_attributes)
         evidence.append(run.evidence(out))
     return torch.cat(evidence).cpu().numpy()
 
 
-def attributes_that_show(run: SavedRun) -> Optional[np.ndarray]:
+def attributes_that_show(run: SavedRun, data: Benchmark) -> Optional[np.ndarray]:
     """Share of each class's images that show an attribute, [A, C]; None if the splits file does not tell."""
-    return read_mat(run.files.splits_mat, ["att"], ["att_true"]).get("att_true")
+    table = read_mat(run.dataset.settings.files.splits_mat, ["att"], ["att_true", *ATTRIBUTE_NAMES])
+    if "att_true" not in table:
+        return None
+    every = attribute_names(table)  # main.py --only_groups leaves some out
+    return table["att_true"][[every.index(name) for name in data.attribute_names]]
 
 
 def stand_ins(data: Benchmark, c: int, images: np.ndarray, count: int) -> np.ndarray:
@@ -123,11 +163,13 @@ def stand_ins(data: Benchmark, c: int, images: np.ndarray, count: int) -> np.nda
 
 def measure(
     run: SavedRun,
+    data: Benchmark,
     c: int,
     evidence: np.ndarray,
     images: np.ndarray,
     pictures: np.ndarray,
     shown: Optional[np.ndarray],
+    clip: Optional[str],
 ) -> dict:
     """By each way to describe class c, the percentages of its test images and of others that are given it.
 
@@ -135,8 +177,8 @@ def measure(
     images:   [n], their numbers
     pictures: numbers of those that stand for the class; they are not tested
     shown:    [A], share of the class's images that show an attribute, or None
+    clip:     folder of the CLIP that describes the class, by default that which described the run's
     """
-    data = run.data
     name = data.class_names[c]
     own = images[data.labels[images] == c]
     is_tested = np.isin(images, np.setdiff1d(own, pictures))
@@ -145,9 +187,7 @@ def measure(
     files = [str(data.image_paths[i]) for i in pictures]
     new = ways_to_describe(name, files, shown, data.attribute_names)
     others = np.setdiff1d(np.arange(len(data.class_names)), c)
-    added = columns_by_clip(
-        list(new.values()), others, data, run.files.splits_mat, discriminant=run.discriminant
-    )  # [A, ways]
+    added = columns_by_clip(list(new.values()), others, data, clip, run.discriminant, run.kept)  # [A, ways]
     columns = {"run's own": data.class_attributes[:, c].cpu().numpy(), **dict(zip(new, added.T))}
 
     row = {"class": readable(name), "images": int(is_tested.sum())}

@@ -15,19 +15,21 @@ from runs.command_line import get_options
 from runs.options import get_parser
 
 if __name__ == "__main__":
-    get_parser().answer_help()
+    get_parser().start()
 
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional
+from typing import Optional, Tuple
 
 import numpy as np
 import torch
 from torch.utils.data import BatchSampler
 
+from data.benchmark import images_help
 from data.cache import open_cache
+from data.checks import check_images_are_there
 from data.pipeline import DeviceLoader, Images, dsva_preprocessing, image_loader
 from data.samplers import EpisodeSampler, ShuffledSampler
 from dsva.engine import Schedule, evaluate, make_optimizer, train_one_epoch
@@ -35,6 +37,9 @@ from dsva.losses import Criterion
 from dsva.metrics import class_tables, score_all
 from dsva.protocol import (
     choose_constant,
+    choose_over_folds,
+    count_folds,
+    h_curve,
     refuse_overlap,
     rescale_constant,
     training_part,
@@ -57,10 +62,12 @@ from runs.settings import (
     windows_after,
     with_options,
 )
+from runs.small_data import Notes, fit_to_data
 from support.cli import REPOSITORY
 from support.errors import exits_cleanly
 from support.machine import circumstances, device_name, pick_device
 from support.processes import ShardedSampler, init_processes, progress, rank, rank_zero, shard, world_size
+from support.streams import go_on_unread
 
 START_IMAGES = 512  # training images, at most, that the heads look at to start from words
 
@@ -73,26 +80,46 @@ def main(arguments=None):
         evaluate_saved(opt, device)
         return
 
+    go_on_unread()
     name = opt.name or f"{opt.dataset}_{Path(opt.image_embedding).stem}_{'gzsl' if opt.gzsl else 'zsl'}"
     several = divisions_and_seeds(opt)  # {} if there is but one
+    parts = fit_all(several or {"": opt}, device)  # or an error, before the first has trained for hours
     if opt.repeat:
         recorded = results_to_repeat(opt.repeat)
-        parts = several or {"": opt}
         now = {
             part: {"options": vars(one), **facts(one, device), **circumstances()}
             for part, one in parts.items()
         }
         print_differences(recorded, now)
-    results = run_several(opt, several, name, device) if several else run_once(opt, name, device)
+    results = run_several(opt, parts, name, device) if several else run_once(parts[""], name, device)
     if opt.repeat and not agrees(recorded, results):
         sys.exit(1)
+
+
+def fit_all(parts, device) -> dict:
+    """The options of each training, with defaults that its data allow. What is lowered is printed."""
+    fitted = {}
+    notes: Notes = {}
+    for part, opt in parts.items():
+        data = load_data(opt, device)
+        opt, lowered = fit_to_data(opt, data, part_of(opt))
+        folds = 1
+        if opt.protocol == "clean":
+            folds = count_folds(data, opt.gzsl, opt.validation_classes, opt.validation_folds)
+        fitted[part] = with_options(opt, validation_folds=folds)
+        notes.update((key, line) for key, line in lowered.items() if key not in notes)
+    print_each(notes)
+    return fitted
+
+
+def print_each(notes: Notes):
+    for line in notes.values():
+        print(line)
 
 
 def run_several(opt, several, name, device) -> dict:
     """One training after another. Returns {"runs": {part: its results}}."""
     folder = Path(opt.output or REPOSITORY / "runs" / name)
-    for one in several.values():
-        load_data(one, device)  # or an error, before the first has trained for hours
     lock = open_several(folder) if rank() == 0 else None  # noqa: F841, held until the last is finished
     results = {}
     for part, one in several.items():
@@ -107,7 +134,7 @@ def run_once(opt, name, device) -> dict:
     """One training on one division with one seed, or what is left of it. Returns its results."""
     torch.use_deterministic_algorithms(True, warn_only=True)
     data = load_data(opt, device)
-    run = rank_zero(Run, vars(opt), name, facts(opt, device))
+    run = rank_zero(Run, vars(opt), name, facts(opt, device), data)
     console.print_options(run, device)
     console.print_data(data, part_of(opt), opt.gzsl, opt.xe_pro)
 
@@ -124,26 +151,54 @@ def run_once(opt, name, device) -> dict:
 
 
 def choose(opt, data, run, device, directions) -> dict:
-    """Epoch and calibration constant, by a training on the seen classes alone, in the folder validation/."""
-    refuse_overlap(data, part_of(opt), opt.gzsl)
-    played = validation_benchmark(data, part_of(opt), opt.gzsl, opt.validation_classes, run.seed)
-    make_sampler(opt, played, run.seed)  # or an error, before anything is written
-    rank_zero(run.start)
-    options = {**vars(opt), "manualSeed": run.seed, "output": run.folder / "validation"}
-    trial = rank_zero(Run, options, "validation", run.facts)
-    console.print_choosing(played)
-    fit(opt, played, trial, device, directions, constant=None)
+    """Epoch and calibration constant, by trainings on the seen classes alone: see `dsva.protocol`.
 
-    best = rank_zero(trial.best)
-    constant = best["calibrated_stacking"]
+    They lie in the folder validation/, those of further folds in validation-2/, ...
+    """
+    part = part_of(opt)
+    refuse_overlap(data, part, opt.gzsl)
+    folds = []
+    notes: Notes = {}
+    for fold in range(opt.validation_folds):
+        played = validation_benchmark(data, part, opt.gzsl, opt.validation_classes, run.seed, fold)
+        fitted, lowered = fit_to_data(opt, played, part, played=len(played.unseen))
+        make_sampler(fitted, played, run.seed)  # or an error, before anything is written
+        folds.append((fitted, played))
+        notes.update((key, line) for key, line in lowered.items() if key not in notes)
+    rank_zero(run.start)
+    print_each(notes)
+    console.print_choosing([played for _, played in folds], opt.gzsl)
+    trials = []
+    for number, (fitted, played) in enumerate(folds, 1):
+        name = "validation" if number == 1 else f"validation-{number}"
+        options = {**vars(fitted), "manualSeed": run.seed, "output": run.folder / name}
+        trial = rank_zero(Run, options, "validation", run.facts, played)
+        console.print_fold(number, len(folds), played)
+        fit(fitted, played, trial, device, directions, constant=None)
+        trials.append(trial)
+
+    epoch, constant, score = rank_zero(best_of, trials, opt.gzsl)
+    classes = [data.class_names[c] for _, played in folds for c in played.unseen]
     chosen = {
-        "epoch": best["epoch"],
-        "calibrated_stacking": rescale_constant(constant, played, data) if opt.gzsl else constant,
-        "score": trial.score(best),
-        "classes": [played.class_names[c] for c in played.unseen],
+        "epoch": epoch,
+        "calibrated_stacking": rescale_constant(constant, folds[0][1], data) if opt.gzsl else constant,
+        "score": score,
+        "classes": list(dict.fromkeys(classes)),
     }
-    console.print_choice(chosen, trial.branch(best))
+    console.print_choice(chosen, rank_zero(branch_at, trials[0], epoch), len(folds))
     return chosen
+
+
+def best_of(trials, gzsl) -> Tuple[int, float, float]:
+    """Epoch, constant and score: the best epoch of a single training, or that of the mean over folds."""
+    if len(trials) == 1:
+        best = trials[0].best()
+        return best["epoch"], best["calibrated_stacking"], trials[0].score(best)
+    return choose_over_folds([trial.scored_epochs() for trial in trials], gzsl)
+
+
+def branch_at(trial, epoch) -> str:
+    return trial.branch(trial.line_of(epoch))
 
 
 # ---- the training ----------------------------------------------------------------------------------
@@ -156,14 +211,16 @@ class Testing:
     loader:   the test images
     gzsl:     do seen and unseen classes compete?
     sel_res:  the branch that counts, see `selected_branch`
-    constant: of calibrated stacking. None, in the validation training of `choose` alone: that of the
+    constant: of calibrated stacking. None, in the validation trainings of `choose` alone: that of the
               highest H on these images, epoch by epoch
+    curve:    is H written down for all constants? Where `choose` takes the mean over folds
     """
 
     loader: DeviceLoader
     gzsl: bool
     sel_res: str
     constant: Optional[float]
+    curve: bool = False
 
 
 def fit(opt, data, run, device, directions, constant):
@@ -190,7 +247,8 @@ def fit(opt, data, run, device, directions, constant):
     sampler = make_sampler(opt, data, run.seed)
     batches = ShardedSampler(sampler) if world_size() > 1 else sampler
     loader = image_loader(images, batches, opt.workers, device)
-    testing = Testing(test_loader(opt, data, images, device), opt.gzsl, opt.sel_res, constant)
+    curve = constant is None and opt.gzsl and opt.validation_folds > 1
+    testing = Testing(test_loader(opt, data, images, device), opt.gzsl, opt.sel_res, constant, curve)
     rank_zero(run.start)
     train(run, data, model, criterion, schedule, sampler, loader, testing)
 
@@ -216,7 +274,7 @@ def train(run, data, model, criterion, schedule, sampler, loader, testing):
             f"epoch {epoch}",
         )
         trained = time.perf_counter()
-        scores, tables, constant = test(model, data, testing, windows)
+        scores, tables, chosen = test(model, data, testing, windows)
         line = {
             "epoch": epoch,
             "stage": "full" if full else "warm-up",
@@ -225,7 +283,7 @@ def train(run, data, model, criterion, schedule, sampler, loader, testing):
             "loss": sum(losses.values()),
             "losses": losses,
             "scores": scores,
-            "calibrated_stacking": constant,
+            **chosen,
             "seconds": {"train": trained - started, "test": time.perf_counter() - trained},
         }
         rank_zero(finish_epoch, run, model, line, tables)
@@ -240,7 +298,8 @@ def test(model, data, testing, windows):
     """Score every branch on the test images.
 
     windows: are they used in this epoch? They are looked at only where the branch that counts needs them.
-    Returns {branch: {score: value}}, the tables of `class_tables`, and the constant of calibrated stacking.
+    Returns {branch: {score: value}}, the tables of `class_tables`, and for the log {"calibrated_stacking":
+    its constant}, with the "curve" of `h_curve` where it is asked for.
     """
     classes = data.candidates(testing.gzsl)
     look_again = looks_at_windows(testing.sel_res, windows)
@@ -257,13 +316,18 @@ def test(model, data, testing, windows):
     is_seen = np.isin(classes, data.seen)
     names = [data.class_names[c] for c in classes]
     tables = class_tables(counting, labels, classes, is_seen, names, constant, per_class)
-    return scores, tables, constant
+    chosen = {"calibrated_stacking": constant}
+    if testing.curve:
+        chosen["curve"] = h_curve(counting, labels, data)
+    return scores, tables, chosen
 
 
 def evaluate_saved(opt, device):
     """--eval: print the scores of a saved model."""
     saved = checkpoint_metadata(opt.resume)
-    data = load_data(opt, device)
+    files = benchmark_files(opt)
+    data = build_data(files, opt.only_groups, device, needs_images=False)
+    check_images_are_there([data.image_paths[i] for i in data.test_images(opt.gzsl)], images_help(files))
     console.print_changed(changed_descriptions(saved["files"], benchmark_files(opt)))
     model = build_network(network_settings(opt), data, device, opt.resume)
     images = open_images(opt, data, model, device)

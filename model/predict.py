@@ -10,86 +10,31 @@ has a line an image (predictions.jsonl) and the same as a table (predictions.csv
 probabilities, and the attributes that spoke most for the best one, each with its share of the decision.
 Started again, an interrupted prediction goes on.
 
+Candidates are the classes of the run's own test, and those that are added: the unseen ones of a ZSL run, all
+of a GZSL run. In GZSL calibrated stacking takes the run's constant from the probabilities of seen classes.
+Then each class has a calibrated_score beside its probability, classes are ranked by it, and the first one is
+not always the most probable.
+
 With --tile, each image gets NAME_classes.png and NAME_overlay.png to look at, NAME_tiles.csv, and to compute
 with NAME_raster.png and NAME_confidence.png; or, if it is a GeoTIFF and rasterio is installed,
 NAME_classes.tif and NAME_confidence.tif.
 """
+# ruff: noqa: E402, since --help is answered before torch is imported
 
 import argparse
-import os
-from collections import Counter
-from itertools import islice
-from pathlib import Path
-from typing import Iterator, List
 
-import numpy as np
-
-from data.images import printable, walk
-from inference.candidates import Candidates, choose_candidates, fingerprint
-from inference.classifier import Classifier
-from inference.colours import read_colours
-from inference.map_files import save_map
-from inference.new_classes import parse
-from inference.predictions import (
-    Predictions,
-    Summary,
-    decoded_batches,
-    print_prediction_summary,
-    table_columns,
+from support.cli import (
+    WORKERS,
+    Parser,
+    add_bands_option,
+    add_candidate_options,
+    check_candidate_options,
+    number,
+    path,
 )
-from inference.saved import load_saved
-from inference.scenes import open_scene
-from inference.tiles import NO_DATA, Grid, classify_tiles
-from support.cli import WORKERS, Parser, add_bands_option, number, path
-from support.errors import InputError, exits_cleanly
-from support.machine import pick_device
-from support.processes import gather_stream, init_processes, progress, rank, rank_zero
-
-NO_INFLUENCE = (
-    "paths",
-    "output",
-    "device",
-    "workers",
-    "batch_size",
-    "strict",
-    "colours",
-)  # on what an image is called
 
 
-@exits_cleanly
-def main(arguments=None):
-    opt = get_options(arguments)
-    device = init_processes(pick_device(opt.device))
-    images = count_images(opt.paths)
-    added = [parse(text) for text in opt.add_class]
-    run = load_saved(opt.resume, device)
-    if opt.bands is None and run.preprocessing.bands:
-        opt.bands = list(run.preprocessing.bands)
-    run.preprocessing = run.preprocessing.of_bands(opt.bands)
-    candidates = choose_candidates(
-        run, opt.classes, opt.without, added, opt.class_values, opt.clip, opt.calibrated_stacking
-    )
-    classifier = Classifier(run, candidates)
-    predictions = rank_zero(open_predictions, opt, candidates)
-    if opt.tile:
-        check_maps(opt.paths, candidates)
-        colours = read_colours(opt.colours, candidates.names)
-    print_candidates(classifier)
-    rank_zero(predictions.start)
-    if opt.tile:
-        unreadable = map_scenes(opt, predictions.folder, classifier, colours)
-    else:
-        unreadable = name_images(opt, predictions, classifier, images)
-    if unreadable and (opt.strict or unreadable == images):
-        reason = " (--strict)" if opt.strict else ""
-        raise InputError(
-            f"{unreadable} of {images} images could not be read{reason}: "
-            "replace those that are listed above, or take them away"
-        )
-
-
-def get_options(arguments=None) -> argparse.Namespace:
-    """The options, checked."""
+def get_parser() -> Parser:
     parser = Parser(
         prog="predict.py",
         allow_abbrev=False,
@@ -104,7 +49,7 @@ def get_options(arguments=None) -> argparse.Namespace:
         type=path,
         required=True,
         metavar="CHECKPOINT",
-        help="a saved model: runs/X/last.safetensors",
+        help="a saved model: runs/X/last.safetensors, or runs/X for the one that its protocol chose",
     )
     parser.add_argument(
         "--output",
@@ -117,49 +62,7 @@ def get_options(arguments=None) -> argparse.Namespace:
         "--strict", action="store_true", help="an unreadable image is an error, once all others are done"
     )
 
-    classes = parser.add_argument_group("candidate classes")
-    classes.add_argument(
-        "--classes",
-        choices=["unseen", "all", "none"],
-        default="unseen",
-        help="of the run, or only those added (default: unseen)",
-    )
-    classes.add_argument(
-        "--without",
-        nargs="+",
-        default=[],
-        metavar="CLASS",
-        help="classes of the run to leave out, as if it had never heard of them",
-    )
-    classes.add_argument(
-        "--add_class",
-        action="append",
-        default=[],
-        metavar="CLASS",
-        help='a class the run has never heard of, by its name, a description, or pictures: "wind farm", '
-        '"wind farm: tall turbines on grass", "wind farm=examples/*.jpg" (or a folder). '
-        "Can be given many times",
-    )
-    classes.add_argument(
-        "--class_values",
-        type=path,
-        metavar="FILE.json",
-        help='more classes, by attribute: {"wind farm": {"grass": 1, "roads": -0.5}}, '
-        "in deviations from the mean class",
-    )
-    classes.add_argument(
-        "--clip",
-        type=path,
-        metavar="FOLDER",
-        help="CLIP for the added classes (default: the one that described the run's)",
-    )
-    classes.add_argument(
-        "--calibrated_stacking",
-        type=number(float, -np.inf),
-        help="taken from the probabilities of seen classes before they compete with others "
-        "(default: the run's)",
-    )
-
+    add_candidate_options(parser)
     add_bands_option(parser)
     lines = parser.add_argument_group("what is told of an image")
     lines.add_argument("--top", type=number(int, 1), default=3, help="classes (default: 3)")
@@ -198,6 +101,93 @@ def get_options(arguments=None) -> argparse.Namespace:
         "--workers", type=number(int, 0), default=WORKERS, help="processes that decode images"
     )
     machine.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
+    return parser
+
+
+if __name__ == "__main__":
+    get_parser().start()
+
+import os
+from collections import Counter
+from itertools import islice
+from pathlib import Path
+from typing import Iterator, List
+
+import numpy as np
+
+from data.images import printable, walk
+from inference.candidates import (
+    Candidates,
+    choose_candidates,
+    default_classes,
+    fingerprint,
+    print_candidates,
+)
+from inference.classifier import Classifier
+from inference.colours import read_colours
+from inference.map_files import save_map
+from inference.new_classes import parse
+from inference.predictions import (
+    Predictions,
+    Summary,
+    decoded_batches,
+    print_prediction_summary,
+    table_columns,
+)
+from inference.saved import kept_embeddings, load_saved
+from inference.scenes import open_scene
+from inference.tiles import NO_DATA, Grid, classify_tiles
+from runs.chosen import chosen_checkpoint
+from support.errors import InputError, exits_cleanly
+from support.machine import pick_device
+from support.processes import gather_stream, init_processes, progress, rank, rank_zero
+
+# Options without influence on what an image is called.
+NO_INFLUENCE = (
+    *("paths", "output", "device", "workers", "batch_size", "strict", "colours"),
+    *("embedding_cache", "cache_dir"),
+)
+
+
+@exits_cleanly
+def main(arguments=None):
+    opt = get_options(arguments)
+    device = init_processes(pick_device(opt.device))
+    images = count_images(opt.paths)
+    added = [parse(text) for text in opt.add_class]
+    run = load_saved(opt.resume, device)
+    run.kept = kept_embeddings(run, opt.embedding_cache, opt.cache_dir)
+    by_default = opt.classes is None
+    opt.classes = opt.classes or default_classes(run)
+    if opt.bands is None and run.preprocessing.bands:
+        opt.bands = list(run.preprocessing.bands)
+    run.preprocessing = run.preprocessing.of_bands(opt.bands)
+    candidates = choose_candidates(
+        run, opt.classes, opt.without, added, opt.class_values, opt.clip, opt.calibrated_stacking
+    )
+    run.kept.print_summary()
+    classifier = Classifier(run, candidates)
+    predictions = rank_zero(open_predictions, opt, candidates)
+    if opt.tile:
+        check_maps(opt.paths, candidates)
+        colours = read_colours(opt.colours, candidates.names)
+    print_candidates(run, candidates, by_default)
+    rank_zero(predictions.start)
+    if opt.tile:
+        unreadable = map_scenes(opt, predictions.folder, classifier, colours)
+    else:
+        unreadable = name_images(opt, predictions, classifier, images)
+    if unreadable and (opt.strict or unreadable == images):
+        reason = " (--strict)" if opt.strict else ""
+        raise InputError(
+            f"{unreadable} of {images} images could not be read{reason}: "
+            "replace those that are listed above, or take them away"
+        )
+
+
+def get_options(arguments=None) -> argparse.Namespace:
+    """The options, checked."""
+    parser = get_parser()
     opt = parser.parse_intermixed_args(arguments)
     for name in ("stride", "colours"):
         if getattr(opt, name) and not opt.tile:
@@ -206,8 +196,8 @@ def get_options(arguments=None) -> argparse.Namespace:
         opt.stride = opt.stride or opt.tile // 2
         if opt.stride > opt.tile:
             parser.error(f"--stride {opt.stride} is larger than --tile {opt.tile}: there would be gaps")
-    if opt.classes == "none" and not opt.add_class and not opt.class_values:
-        parser.error("--classes none needs --add_class or --class_values")
+    check_candidate_options(parser, opt)
+    opt.resume = chosen_checkpoint(opt.resume)
     return opt
 
 
@@ -226,7 +216,8 @@ def open_predictions(opt: argparse.Namespace, candidates: Candidates) -> Predict
     """The folder of --output, which must be new, or of a prediction with the same options and classes."""
     options = {key: value for key, value in vars(opt).items() if key not in NO_INFLUENCE}
     kinds = dict(zip(candidates.names, candidates.kinds))
-    return Predictions(opt.output, options, kinds, fingerprint(opt.resume, candidates))
+    identity = fingerprint(opt.resume, candidates)
+    return Predictions(opt.output, options, kinds, identity, candidates.is_calibrated)
 
 
 # ---- images ----------------------------------------------------------------------------------------
@@ -279,7 +270,7 @@ def tabulate(opt: argparse.Namespace, predictions: Predictions, candidates: Cand
     """Write predictions.csv, with as many columns as images can have entries."""
     classes = min(opt.top, len(candidates.names))
     attributes = min(opt.attributes, len(candidates.attributes))
-    return predictions.tabulate(table_columns(classes, attributes))
+    return predictions.tabulate(table_columns(classes, attributes, candidates.is_calibrated))
 
 
 # ---- maps ------------------------------------------------------------------------------------------
@@ -325,26 +316,6 @@ def map_scenes(opt: argparse.Namespace, folder: Path, classifier: Classifier, co
             target = folder / Path(file).stem
             rank_zero(save_map, target, scene, grid, probabilities, classifier.candidates, colours)
     return unreadable
-
-
-# ---- what is printed -------------------------------------------------------------------------------
-
-
-def print_candidates(classifier: Classifier):
-    """How many of the run's classes there are, and what each new one is like."""
-    candidates = classifier.candidates
-    own = Counter(kind for kind in candidates.kinds if kind in ("seen", "unseen"))
-    counts = ", ".join(f"{count} {kind}" for kind, count in own.items())
-    line = "classes " + (counts or "none of the run's")
-    if candidates.calibration:
-        line += f"; calibrated stacking takes {candidates.calibration:g} from the seen ones"
-    print(line)
-    columns = candidates.attributes.T.cpu().numpy()  # [K, A]
-    for name, kind, column in zip(candidates.names, candidates.kinds, columns):
-        if kind not in own:
-            strongest = np.argsort(-column, kind="stable")[:5]
-            attributes = [classifier.attribute_names[a] for a in strongest if column[a] > 0]
-            print(f"new     {name:24} by {kind}: {', '.join(attributes)}")
 
 
 if __name__ == "__main__":

@@ -1,20 +1,24 @@
-"""A run, or a folder of predictions, as one HTML page that needs no network and no other file.
+"""A run, several runs, a folder of predictions or one of maps, as one HTML page.
 
     python model/report.py runs/X             writes runs/X/report.html:
                                               scores, curves, classes, attention, settings
     python model/report.py runs/X --checkpoint best --output page.html
+    python model/report.py runs/              a summary of all runs below a folder, such as those of
+                                              main.py --random_id all --seeds 3: mean and deviation, each run
     python model/report.py predictions/       a gallery of what predict.py named
+    python model/report.py maps/              the maps of predict.py --tile
 
-What the folder or the machine does not have any more (tables, weights, images) is left out, and the page
-says so.
+A page needs no network and no other file. What the folder or the machine does not have any more (tables,
+weights, images) is left out, and the page says so.
 """
 
 import argparse
 from pathlib import Path
 
 from runs.records import EPOCHS
+from runs.several import is_training
 from support.cli import Parser, number, path
-from support.errors import InputError, exits_cleanly
+from support.errors import exits_cleanly
 from support.files import write_text
 
 PANELS = 40  # attention panels of a page at most
@@ -27,7 +31,9 @@ def get_parser() -> Parser:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("folder", type=path, help="runs/X, or the output folder of predict.py")
+    parser.add_argument(
+        "folder", type=path, help="runs/X, a folder of runs, or the output folder of predict.py"
+    )
     parser.add_argument("--output", type=path, help="the page (default: report.html in the folder)")
     parser.add_argument(
         "--checkpoint",
@@ -53,10 +59,12 @@ def get_parser() -> Parser:
 
 
 if __name__ == "__main__":
-    get_parser().answer_help()
+    get_parser().start()
 
 from pages.gallery import prediction_page  # noqa: E402, since --help is answered before torch is imported
+from pages.map_page import has_maps, map_page  # noqa: E402
 from pages.run_page import run_page  # noqa: E402
+from pages.summary_page import summary_page  # noqa: E402
 from support.machine import pick_device  # noqa: E402
 
 
@@ -64,16 +72,15 @@ from support.machine import pick_device  # noqa: E402
 def main(arguments=None):
     opt = get_parser().parse_args(arguments)
     folder = Path(opt.folder)
+    output = Path(opt.output or folder / "report.html")
     if (folder / "predictions.jsonl").is_file():
         page = prediction_page(folder, opt.images)
-    elif (folder / "log.jsonl").is_file() or (folder / "results.json").is_file():
+    elif has_maps(folder):
+        page = map_page(folder)
+    elif is_training(folder):
         page = run_page(folder, opt.checkpoint, pick_device(opt.device), opt.per_class, PANELS)
     else:
-        raise InputError(
-            f"{folder} is no run and no prediction: "
-            "expected log.jsonl, as main.py writes it, or predictions.jsonl, as predict.py does"
-        )
-    output = Path(opt.output or folder / "report.html")
+        page = summary_page(folder, opt.checkpoint, output)
     write_text(output, page)
     print(output)
 

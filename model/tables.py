@@ -6,35 +6,29 @@
     python model/tables.py --quickstart runs/quickstart-0-1  what script/quickstart.sh measured
 
 Each --column, or --row, takes a title and folders of runs, of main.py or zero_shot_clip.py, over which the
-mean goes.
+mean goes. Every score of a row is of one epoch: the one that main.py reports as best, clean or last. Each
+table says so in its caption. As CSV it has none, and the caption goes to stderr.
 """
 
 import argparse
-import csv
-import io
 import re
+import sys
 from collections import defaultdict
-from dataclasses import dataclass
 from glob import glob
 from pathlib import Path
-from typing import Dict, List, Sequence, Tuple
+from typing import Dict, List, Mapping, Sequence, Tuple
 
 import numpy as np
 
-from runs.records import read_log, read_results, selected_branch
+from pages.table_formats import FORMATS, Table
+from runs.records import EPOCHS, read_results, selected_branch
+from runs.results import BASELINES, PROTOCOLS, UNTRAINED, RunScores, finished_results, scores_of_results
 from support.cli import REPOSITORY, Parser, path, pattern
 from support.errors import InputError, exits_cleanly
+from support.utf8 import use_utf8
 
-# How rows are called: an epoch of results.json, a branch, a baseline of zero_shot_clip.py.
-PROTOCOLS = {"best": "paper protocol", "clean": "clean protocol", "last": "last epoch"}
-BRANCHES = {
-    "projection": "projection",
-    "projection+window": "projection+window",
-    "attention": "attention",
-    "window": "windows alone",
-}
-BASELINES = {"names": "CLIP by class name", "attributes": "attributes alone"}
 TABLE_SCORES = ("ZSL", "U", "S", "H", "AUSUC")
+MEAN = "Mean and standard deviation over runs, in percent."
 
 # Setting and seen/unseen classes -> the run's name, and ZSL accuracy or U, S, H: of the paper, and of a rerun
 # of the authors' program.
@@ -47,32 +41,34 @@ PUBLISHED = {
     ("GZSL", "40/30"): ("11_gzsl_40_30", [43.7, 58.1, 49.9], [43.8, 57.8, 49.8]),
 }
 
-# Rows of the quickstart's table: the folder that a row is of, and its branch or baseline.
-QUICKSTART = {
-    "CLIP by class name": ("baseline", "names"),
-    "attributes alone, no training": ("baseline", "attributes"),
-    "DSVA, projection branch": ("dsva", "projection"),
-    "DSVA, attention branch": ("dsva", "attention"),
-    "our recipe, projection branch": ("words", "projection"),
-    "our recipe, attention branch": ("words", "attention"),
-}
+# Rows of the quickstart's table: what is trained, and its branch or baseline.
+QUICKSTART = [
+    ("baseline", "names"),
+    ("baseline", "attributes"),
+    ("DSVA", "projection"),
+    ("DSVA", "attention"),
+    ("our recipe", "projection"),
+    ("our recipe", "attention"),
+]
 
-Table = Dict[str, Dict[str, str]]  # {row: {column: cell}}
+Values = Dict[Tuple[str, str], List[float]]  # (kind of result, score) -> a value of each run
 
 
 @exits_cleanly
 def main(arguments=None):
     opt = get_options(arguments)
-    if opt.quickstart:
-        print("\n".join(quickstart_lines(Path(opt.quickstart))))
-        return
     groups = opt.row or opt.column
-    if groups:
-        tables = {"": compare_groups(groups, opt.scores, opt.kinds, in_rows=bool(opt.row))}
+    if opt.quickstart:
+        tables = [quickstart_table(Path(opt.quickstart))]
+    elif groups:
+        tables = [compare_groups(groups, opt.scores, opt.kinds, in_rows=bool(opt.row))]
     else:
         tables = published_tables(Path(opt.runs))
-    write = FORMATS[opt.format]
-    print("\n\n".join(write(title, table) for title, table in tables.items()))
+    written_as = opt.format or ("text" if opt.quickstart else "markdown")
+    print("\n\n".join(FORMATS[written_as](table) for table in tables))
+    if written_as == "csv":
+        for table in tables:
+            print(table.caption, file=sys.stderr)
 
 
 def get_options(arguments) -> argparse.Namespace:
@@ -124,7 +120,12 @@ def get_options(arguments) -> argparse.Namespace:
         default="",
         help='only kinds of results that this regular expression is found in, such as "attention, last"',
     )
-    parser.add_argument("--format", choices=list(FORMATS), default="markdown")
+    parser.add_argument(
+        "--format",
+        choices=list(FORMATS),
+        help="markdown, latex (a table with booktabs), csv, or text in aligned columns "
+        "(default: markdown; of --quickstart text)",
+    )
     opt = parser.parse_args(arguments)
     given = [f"--{name}" for name in ("column", "row", "quickstart") if getattr(opt, name)]
     if len(given) > 1:
@@ -132,122 +133,57 @@ def get_options(arguments) -> argparse.Namespace:
     return opt
 
 
-# ---- the scores of one run -------------------------------------------------------------------------
+# ---- the paper's tables ----------------------------------------------------------------------------
 
 
-@dataclass
-class RunScores:
-    """What a run scored, in percent.
-
-    kinds:    "DSVA attention, last epoch", or a baseline -> {score: value}
-    counting: "best", "clean", "last" -> {score: value} of the branch that counts; {} of a baseline
-    """
-
-    kinds: Dict[str, Dict[str, float]]
-    counting: Dict[str, Dict[str, float]]
-
-
-def finished_runs(folder: Path) -> List[Path]:
-    """The folder's own run, or those of its divisions and seeds, as far as they are finished."""
-    inner = sorted(folder.glob("division-*_seed-*"))
-    return [place for place in inner or [folder] if (place / "results.json").is_file()]
-
-
-def read_scores(folder: Path) -> RunScores:
-    """The scores of a run of main.py or zero_shot_clip.py. Raises InputError if the folder holds none."""
-    results = read_results(folder / "results.json")
-    try:
-        return trained_scores(folder, results) if "last" in results else baseline_scores(results)
-    except (KeyError, TypeError, AttributeError, IndexError, OSError) as error:
-        raise InputError(
-            f"{folder} does not hold what main.py or zero_shot_clip.py writes ({error!r}): "
-            "run it again, or leave it out"
-        ) from error
-
-
-def baseline_scores(results: dict) -> RunScores:
-    """Of zero_shot_clip.py, where nothing is trained."""
-    kinds = {BASELINES[name]: call_zsl(scores) for name, scores in results["scores"].items()}
-    return RunScores(kinds, {})
-
-
-def trained_scores(folder: Path, results: dict) -> RunScores:
-    """Of main.py. Each score has an epoch of its own under each protocol: U, S and AUSUC are those of H."""
-    log = read_log(folder / "log.jsonl")
-    trial = read_log(folder / "validation" / "log.jsonl") if "clean" in results else []
-    sel_res = results["options"]["sel_res"]
-    kinds: Dict[str, Dict[str, float]] = defaultdict(dict)
-    counting: Dict[str, Dict[str, float]] = defaultdict(dict)
-    for epoch, protocol in PROTOCOLS.items():
-        if epoch not in results:
-            continue
-        for key in ("ZSL", "H"):
-            line = line_of(epoch, log, trial, sel_res, key)
-            for branch, scores in line["scores"].items():
-                chosen = scores_beside(key, scores)
-                if chosen:
-                    kinds[f"DSVA {BRANCHES[branch]}, {protocol}"].update(chosen)
-            counting[epoch].update(scores_beside(key, counting_scores(line, sel_res)))
-    return RunScores(kinds, counting)
-
-
-def line_of(epoch: str, log: List[dict], trial: List[dict], sel_res: str, key: str) -> dict:
-    """The log's line of the best, clean or last epoch by one score of the branch that counts.
-
-    trial: the log of the training that chooses under the clean protocol
-    """
-
-    def score(line: dict) -> float:
-        return counting_scores(line, sel_res).get(key, -1)
-
-    if epoch == "last":
-        return log[-1]
-    if epoch == "best":
-        return max(log, key=score)
-    return log[max(trial, key=score)["epoch"]]
-
-
-def counting_scores(line: dict, sel_res: str) -> Dict[str, float]:
-    scores = line["scores"]
-    return call_zsl(scores[selected_branch(sel_res, scores)])
-
-
-def call_zsl(scores: Dict[str, float]) -> Dict[str, float]:
-    """The same under the name ZSL, where a run of ZSL calls its only score accuracy."""
-    return {"ZSL": scores["accuracy"]} if "accuracy" in scores else scores
-
-
-def scores_beside(key: str, scores: Dict[str, float]) -> Dict[str, float]:
-    """ZSL alone, or H and all that belong to it."""
-    return {name: value for name, value in call_zsl(scores).items() if (name == "ZSL") == (key == "ZSL")}
-
-
-# ---- tables ----------------------------------------------------------------------------------------
-
-
-def published_tables(runs: Path) -> Dict[str, Table]:
-    """{"ZSL": table, "GZSL": table}; a cell is empty where nothing was run."""
-    tables: Dict[str, Table] = {"ZSL": defaultdict(dict), "GZSL": defaultdict(dict)}
+def published_tables(runs: Path) -> List[Table]:
+    """Of ZSL and of GZSL; a cell is empty where nothing was run."""
+    rows: Dict[str, Dict[str, Dict[str, str]]] = {"ZSL": defaultdict(dict), "GZSL": defaultdict(dict)}
     for (setting, classes), (name, paper, rerun) in PUBLISHED.items():
-        table = tables[setting]
-        table["paper"][classes] = " / ".join(f"{value:.1f}" for value in paper)
-        table["authors' rerun"][classes] = " / ".join(f"{value:.1f}" for value in rerun)
-        found = [read_scores(folder) for folder in runs_named(name, runs)]
+        cells = rows[setting]
+        cells["paper"][classes] = " / ".join(f"{value:.1f}" for value in paper)
+        cells["authors' rerun"][classes] = " / ".join(f"{value:.1f}" for value in rerun)
+        found = runs_named(name, runs)
         keys = ["ZSL"] if setting == "ZSL" else ["U", "S", "H"]
         for epoch, protocol in PROTOCOLS.items():
-            ours = [run.counting[epoch] for run in found if epoch in run.counting]
-            cells = [mean_and_deviation([scores[key] for scores in ours if key in scores]) for key in keys]
-            table[f"ours, {protocol}"][classes] = " / ".join(cells) if ours else ""
+            cells[f"ours, {protocol}"][classes] = cell_of_experiment(found, epoch, keys)
+    meaning = {
+        "ZSL": "Accuracy on the unseen classes, by seen/unseen classes.",
+        "GZSL": "U / S / H: accuracy on the unseen and on the seen classes, and their harmonic mean, "
+        "by seen/unseen classes.",
+    }
+    tables = []
+    for setting, cells in rows.items():
+        caption = f"{meaning[setting]} Ours: {MEAN[0].lower()}{MEAN[1:]} {explain_epochs(list(PROTOCOLS))}"
+        tables.append(Table(setting, cells, caption))
     return tables
 
 
-def runs_named(name: str, runs: Path) -> List[Path]:
-    """The finished runs of an experiment: NAME, NAME-2, ..."""
+def cell_of_experiment(runs: Sequence[RunScores], epoch: str, keys: Sequence[str]) -> str:
+    """Such as `1.0 ± 0.1 / 2.0 ± 0.3 / 1.3 ± 0.1`, of the branch that counts."""
+    ours = [run.kinds[epoch, run.counting[epoch]] for run in runs if epoch in run.counting]
+    cells = []
+    for key in keys:
+        cells.append(mean_and_deviation([scores[key] for scores in ours if key in scores]))
+    return " / ".join(cells) if ours else ""
+
+
+def runs_named(name: str, runs: Path) -> List[RunScores]:
+    """What the finished runs of an experiment scored: NAME, NAME-2, ..."""
     found = []
     for folder in sorted(runs.glob(f"{name}*")):
         if re.fullmatch(rf"{name}(-\d+)?", folder.name):
-            found += finished_runs(folder)
+            found += read_scores(folder)
     return found
+
+
+def read_scores(folder: Path) -> List[RunScores]:
+    """Of the folder's run, or of each of its runs."""
+    results = finished_results(folder)
+    return [scores_of_results(place, content) for place, content in results.items()]
+
+
+# ---- groups of runs --------------------------------------------------------------------------------
 
 
 def compare_groups(
@@ -258,7 +194,12 @@ def compare_groups(
     groups:  a title and folders each
     in_rows: the titles stand in the rows and the kinds of results in the columns, or the other way round
     """
-    values = {title: group_values(title, patterns, kinds_pattern) for title, *patterns in groups}
+    values: Dict[str, Values] = {}
+    for title, *patterns in groups:
+        if title in values:
+            raise InputError(f"--column or --row {title!r} is given twice: give each a title of its own")
+        values[title] = values_by_kind(runs_of_group(title, patterns), kinds_pattern)
+
     there = {key for found in values.values() for key in found if key[1] in scores}
     if not there:
         raise InputError(
@@ -267,34 +208,45 @@ def compare_groups(
     kinds = sorted({kind for kind, _ in there}, key=order)
     shown = [score for score in scores if any(score == other for _, other in there)]
 
-    table: Table = defaultdict(dict)
+    rows: Dict[str, Dict[str, str]] = defaultdict(dict)
     for title, found in values.items():
         for kind in kinds:
             for score in shown:
                 cell = mean_and_deviation(found.get((kind, score), []))
                 if in_rows:
-                    table[title][f"{kind} {score}" if len(kinds) > 1 else score] = cell
+                    rows[title][f"{kind} {score}" if len(kinds) > 1 else score] = cell
                 else:
-                    table[kind][f"{title} {score}"] = cell
-    return table
+                    rows[kind][f"{title} {score}"] = cell
+    return Table("", rows, caption_of_groups(values, kinds, shown, in_rows))
 
 
-def group_values(title: str, patterns: List[str], kinds_pattern: str) -> Dict[Tuple[str, str], List[float]]:
-    """{(kind, score): a value of each run} over the runs of folders, or patterns of folders."""
+def runs_of_group(title: str, patterns: List[str]) -> List[RunScores]:
+    """What the finished runs of folders scored, or of patterns of folders."""
     folders = [Path(folder) for text in patterns for folder in sorted(glob(text))]
-    runs = [run for folder in folders for run in finished_runs(folder)]
+    runs = [run for folder in folders for run in read_scores(folder)]
     if not runs:
         raise InputError(
             f"--column or --row {title}: expected a title and folders of finished runs, "
             f"found none in {' '.join(patterns) or 'nothing'}"
         )
+    return runs
+
+
+def values_by_kind(runs: Sequence[RunScores], kinds_pattern: str) -> Values:
+    """The values of the kinds that the pattern is found in."""
     values = defaultdict(list)
     for run in runs:
-        for kind, scores in read_scores(run).kinds.items():
+        for (epoch, branch), scores in run.kinds.items():
+            kind = kind_of_result(epoch, branch)
             if re.search(kinds_pattern, kind):
                 for score, value in scores.items():
                     values[kind, score].append(value)
     return values
+
+
+def kind_of_result(epoch: str, branch: str) -> str:
+    """Such as `DSVA attention, last epoch`, or the name of a baseline."""
+    return BASELINES[branch] if epoch == UNTRAINED else f"DSVA {branch}, {PROTOCOLS[epoch]}"
 
 
 def order(kind: str) -> tuple:
@@ -312,85 +264,93 @@ def mean_and_deviation(values: List[float]) -> str:
     return f"{mean} ± {np.std(values, ddof=1):.1f}" if len(values) > 1 else mean
 
 
+# ---- captions --------------------------------------------------------------------------------------
+
+
+def caption_of_groups(
+    values: Mapping[str, Values], kinds: Sequence[str], scores: Sequence[str], in_rows: bool
+) -> str:
+    """What the numbers of `compare_groups` are.  kinds, scores: those shown"""
+    sentences = [MEAN, count_runs(values, scores)]
+    if in_rows and len(kinds) == 1:  # which no heading tells
+        sentences.insert(0, f"{kinds[0]}.")
+    epochs = []
+    for epoch, protocol in PROTOCOLS.items():
+        if any(kind.endswith(protocol) for kind in kinds):
+            epochs.append(epoch)
+    if epochs:
+        sentences.append(explain_epochs(epochs))
+    return " ".join(sentences)
+
+
+def count_runs(values: Mapping[str, Values], scores: Sequence[str]) -> str:
+    """Such as `Runs: 3 of 25/5, 2 to 3 of 20/10.`, the latter where not every cell has as many."""
+    counts = []
+    for title, found in values.items():
+        numbers = [len(of_runs) for (_, score), of_runs in found.items() if score in scores]
+        least, most = min(numbers, default=0), max(numbers, default=0)
+        span = f"{least}" if least == most else f"{least} to {most}"
+        counts.append(f"{span} of {title}")
+    return f"Runs: {', '.join(counts)}."
+
+
+def explain_epochs(epochs: Sequence[str]) -> str:
+    """Of which epoch a row's scores are."""
+    meanings = []
+    for epoch in epochs:
+        how = EPOCHS[epoch]
+        meanings.append(how if how.startswith(PROTOCOLS[epoch]) else f"{PROTOCOLS[epoch]}: {how}")
+    return f"All scores of a row are of one epoch, as main.py reports it ({'; '.join(meanings)})."
+
+
 # ---- the quickstart --------------------------------------------------------------------------------
 
 
-def quickstart_lines(folder: Path) -> List[str]:
-    """Chance, the baselines without training, and the branches of two trainings, a line each.
+def quickstart_table(folder: Path) -> Table:
+    """Chance, the baselines without training, and the branches of two trainings.
 
     folder: holds baseline_zsl/, baseline_gzsl/, zsl/, gzsl/ and words/ with a results.json each
     """
     parts = ("baseline_zsl", "baseline_gzsl", "zsl", "gzsl", "words")
     results = {name: read_results(folder / name / "results.json") for name in parts}
     try:
-        return quickstart_table(results)
+        rows = quickstart_rows(results)
     except (LookupError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise InputError(
             f"{folder} does not hold what script/quickstart.sh writes ({error!r}): run it again"
         ) from error
+    caption = (
+        "One run each. Of the trainings the last epoch counts, which no test image helped to choose. "
+        "DSVA has a training for ZSL and one for GZSL, our recipe has one for both."
+    )
+    return Table("accuracy in %", rows, caption)
 
 
-def quickstart_table(results: Dict[str, dict]) -> List[str]:
-    """Line by line.  results: of each part"""
+def quickstart_rows(results: Mapping[str, dict]) -> Dict[str, Dict[str, str]]:
+    """{row: {column: cell}}.  results: of each part"""
     words = results["words"]["last"]["scores"]
     gzsl = {
         "baseline": results["baseline_gzsl"]["scores"],
-        "dsva": results["gzsl"]["last"]["scores"],
-        "words": words,
+        "DSVA": results["gzsl"]["last"]["scores"],
+        "our recipe": words,
     }
     zsl = {
         "baseline": results["baseline_zsl"]["scores"],
-        "dsva": results["zsl"]["last"]["scores"],
-        "words": {branch: {"accuracy": scores["ZSL"]} for branch, scores in words.items()},
+        "DSVA": results["zsl"]["last"]["scores"],
+        "our recipe": {branch: {"accuracy": scores["ZSL"]} for branch, scores in words.items()},
     }  # one training of the recipe serves both
-    lines = [
-        f"{'accuracy in %':30} {'ZSL':>7}  {'GZSL U':>7} {'S':>7} {'H':>7} {'AUSUC':>7}",
-        f"{'chance':30} {results['zsl']['chance']:7.1f}",
-    ]
-    for title, (method, branch) in QUICKSTART.items():
-        accuracy = scores_of(branch, zsl[method])["accuracy"]
-        generalised = scores_of(branch, gzsl[method])
-        cells = " ".join(f"{generalised[key]:7.1f}" for key in ("U", "S", "H", "AUSUC"))
-        lines.append(f"{title:30} {accuracy:7.1f}  {cells}")
-    return lines
-
-
-def scores_of(branch: str, scores: Dict[str, Dict[str, float]]) -> Dict[str, float]:
-    """The scores of a branch or baseline; of the projection branch with windows, where these are on."""
-    return scores[selected_branch("main", scores) if branch == "projection" else branch]
-
-
-# ---- formats ---------------------------------------------------------------------------------------
-
-
-def lines_of(title: str, table: Table) -> List[List[str]]:
-    """The cells, line by line, the headings first."""
-    first = next(iter(table.values()))
-    return [[title, *first], *([row, *cells.values()] for row, cells in table.items())]
-
-
-def markdown(title: str, table: Table) -> str:
-    head, *rows = lines_of(title, table)
-    lines = [head, ["---"] * len(head), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-def comma_separated(title: str, table: Table) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(lines_of(title, table))
-    return text.getvalue().rstrip("\n")
-
-
-def latex(title: str, table: Table) -> str:
-    cells = lines_of(title, table)
-    lines = [" & ".join(line).replace("±", r"$\pm$").replace("%", r"\%") + r" \\" for line in cells]
-    head, *rows = lines
-    begin = rf"\begin{{tabular}}{{l{'c' * (len(cells[0]) - 1)}}}"
-    return "\n".join([begin, r"\toprule", head, r"\midrule", *rows, r"\bottomrule", r"\end{tabular}"])
-
-
-FORMATS = {"markdown": markdown, "csv": comma_separated, "latex": latex}
+    rows = {"chance": {"ZSL": f"{results['zsl']['chance']:.1f}"}}
+    for method, branch in QUICKSTART:
+        if branch == "projection":  # with windows, where these are on
+            branch = selected_branch("main", gzsl[method])
+        title = BASELINES[branch] if method == "baseline" else f"{method}, {branch}"
+        generalised = gzsl[method][branch]
+        rows[title] = {"ZSL": f"{zsl[method][branch]['accuracy']:.1f}"}
+        for key in ("U", "S", "H", "AUSUC"):
+            rows[title]["GZSL U" if key == "U" else key] = f"{generalised[key]:.1f}"
+    return rows
 
 
 if __name__ == "__main__":
+    use_utf8()
     main()

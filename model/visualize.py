@@ -2,74 +2,32 @@
 
     python model/visualize.py --resume runs/X/best.safetensors --split unseen --per_class 2 --output maps/
     python model/visualize.py --resume runs/X/best.safetensors --images my_photos/ --output maps/
+    python model/visualize.py --resume runs/X/best.safetensors --images my_photos/ --add_class "wind farm"
     python model/visualize.py --resume runs/X/best.safetensors --masks RSSDIVCS/demo_data/masks
 
-One PNG an image, and contact_sheet.png with all of them. With masks (where each attribute really is, as the
-demo knows), it is printed how often the peak of an attention map falls on its attribute (the pointing game),
-and how far both overlap (IoU).
+One PNG an image, and contact_sheet.png with all of them. Above each image stands the class that it is named
+with its probability, below it the file's name. Candidates are the classes of the run's own test, and those
+that are added, as in predict.py.
+
+With masks (where each attribute really is, as the demo knows), it is printed how often the peak of an
+attention map falls on its attribute (the pointing game), and how far both overlap (IoU).
 """
+# ruff: noqa: E402, since --help is answered before torch is imported
 
 import argparse
-import sys
-from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
 
-import numpy as np
-import torch
-from PIL import Image
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms import functional as TF
-
-from data.images import walk
-from data.pipeline import Preprocessing, cut, load_image
-from dsva.metrics import localization
-from inference.saved import load_saved
-from pages.panels import choose_images, draw_panel, look, predicted_class, stack
-from support.cli import REPOSITORY, Parser, add_bands_option, number, path
-from support.errors import InputError, exits_cleanly, first_line
-from support.files import atomic, write_json
-from support.machine import pick_device
-from support.processes import progress
-from support.untrusted import check_archive
-
-sys.path.append(str(REPOSITORY / "RSSDIVCS"))  # for `demo.attributes`
-
-MEASURES = ("hit", "area", "iou", "iou_chance")  # of `localization`
+from support.cli import (
+    REPOSITORY,
+    Parser,
+    add_bands_option,
+    add_candidate_options,
+    check_candidate_options,
+    number,
+    path,
+)
 
 
-@exits_cleanly
-def main(arguments=None):
-    opt = get_options(arguments)
-    run = load_saved(Path(opt.resume), pick_device(opt.device))
-    if opt.bands:
-        run.preprocessing = run.preprocessing.of_bands(opt.bands)
-    chosen: Sequence[Tuple[Path, Optional[int]]]
-    if opt.images:
-        chosen = own_images(opt.images)
-    else:
-        chosen = choose_images(run.data, opt.split, opt.per_class)
-    folder = Path(opt.output or Path(opt.resume).parent / "attention")
-
-    panels: List[Image.Image] = []
-    measured = []
-    for file, label in progress(chosen, "attention"):
-        pixels = load_image(file, run.preprocessing)
-        out = look(run, pixels)
-        if opt.masks and label is not None:
-            masks = load_masks(Path(opt.masks), file, run.preprocessing)
-            measured.append(localization(out.maps[0].cpu().numpy(), masks))
-        if len(panels) < opt.draw:
-            panel = draw_panel(run, pixels, out, predicted_class(run, out), label, opt.top)
-            save_picture(panel, folder / panel_name(file, label, run.data.class_names))
-            panels.append(panel)
-
-    save_picture(stack(panels, opt.columns), folder / "contact_sheet.png")
-    print(f"{len(panels)} images and contact_sheet.png in {folder}")
-    if measured:
-        report_localization(measured, run.data.attribute_names, folder)
-
-
-def get_options(arguments=None) -> argparse.Namespace:
+def get_parser() -> Parser:
     parser = Parser(
         prog="visualize.py",
         allow_abbrev=False,
@@ -81,7 +39,7 @@ def get_options(arguments=None) -> argparse.Namespace:
         type=path,
         required=True,
         metavar="CHECKPOINT",
-        help="a saved model: runs/X/best.safetensors",
+        help="a saved model: runs/X/best.safetensors, or runs/X for the one that its protocol chose",
     )
     parser.add_argument(
         "--split",
@@ -100,6 +58,13 @@ def get_options(arguments=None) -> argparse.Namespace:
         type=path,
         nargs="+",
         help="your own images or folders of images instead",
+    )
+    parser.add_argument(
+        "--data",
+        type=path,
+        metavar="FOLDER",
+        help="the dataset's folder, if it has moved since (default: where the run was trained); "
+        "--images needs none",
     )
     parser.add_argument(
         "--top",
@@ -131,7 +96,94 @@ def get_options(arguments=None) -> argparse.Namespace:
     )
     add_bands_option(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
-    return parser.parse_args(arguments)
+    add_candidate_options(parser)
+    return parser
+
+
+if __name__ == "__main__":
+    get_parser().start()
+
+import sys
+from pathlib import Path
+from typing import Dict, List, Optional, Sequence, Set, Tuple
+
+import numpy as np
+import torch
+from PIL import Image
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms import functional as TF
+
+from data.checks import check_images_are_there
+from data.images import walk
+from data.pipeline import Preprocessing, cut, load_image
+from dsva.metrics import localization
+from inference.candidates import choose_candidates, print_candidates
+from inference.new_classes import parse
+from inference.saved import kept_embeddings, load_saved
+from pages.panels import choose_images, draw_panel, look, stack
+from runs.chosen import chosen_checkpoint
+from support.errors import InputError, exits_cleanly, first_line
+from support.files import atomic, write_json
+from support.machine import pick_device
+from support.processes import progress
+from support.untrusted import check_archive
+
+sys.path.append(str(REPOSITORY / "RSSDIVCS"))  # for `demo.attributes`
+
+MOVED = "Name the folder of the dataset, where it lies now, with --data"
+MOVED_OR_OWN = f"{MOVED}, or images of your own with --images"
+SHEET = "contact_sheet.png"
+MEASURES = ("hit", "area", "iou", "iou_chance")  # of `localization`
+
+
+@exits_cleanly
+def main(arguments=None):
+    opt = get_options(arguments)
+    run = load_saved(opt.resume, pick_device(opt.device), opt.data, MOVED)
+    if opt.bands:
+        run.preprocessing = run.preprocessing.of_bands(opt.bands)
+    chosen: Sequence[Tuple[Path, Optional[int]]]
+    if opt.images:
+        chosen = own_images(opt.images)
+    else:
+        chosen = choose_images(run.dataset.load(MOVED_OR_OWN), opt.split, opt.per_class)
+        check_images_are_there([file for file, _ in chosen], MOVED_OR_OWN)
+    run.kept = kept_embeddings(run, opt.embedding_cache, opt.cache_dir)
+    added = [parse(text) for text in opt.add_class]
+    candidates = choose_candidates(
+        run, opt.classes, opt.without, added, opt.class_values, opt.clip, opt.calibrated_stacking
+    )
+    run.kept.print_summary()
+    print_candidates(run, candidates, by_default=opt.classes is None)
+    folder = Path(opt.output or Path(opt.resume).parent / "attention")
+
+    panels: List[Image.Image] = []
+    taken = {SHEET}
+    measured = []
+    for file, label in progress(chosen, "attention"):
+        pixels = load_image(file, run.preprocessing)
+        out = look(run, candidates, pixels)
+        if opt.masks and label is not None:
+            masks = load_masks(Path(opt.masks), file, run.preprocessing)
+            measured.append(localization(out.maps[0].cpu().numpy(), masks))
+        if len(panels) < opt.draw:
+            class_name = None if label is None else run.data.class_names[label]
+            panel = draw_panel(run, candidates, pixels, out, class_name, file, opt.top)
+            save_picture(panel, folder / panel_name(file, class_name, taken))
+            panels.append(panel)
+
+    save_picture(stack(panels, opt.columns), folder / SHEET)
+    print(f"{len(panels)} images and {SHEET} in {folder}")
+    if measured:
+        report_localization(measured, run.data.attribute_names, folder)
+
+
+def get_options(arguments=None) -> argparse.Namespace:
+    parser = get_parser()
+    opt = parser.parse_args(arguments)
+    check_candidate_options(parser, opt)
+    opt.resume = chosen_checkpoint(opt.resume)
+    return opt
 
 
 def own_images(places: List[str]) -> List[Tuple[Path, None]]:
@@ -144,8 +196,18 @@ def own_images(places: List[str]) -> List[Tuple[Path, None]]:
     return found
 
 
-def panel_name(file: Path, label: Optional[int], class_names: Sequence[str]) -> str:
-    return f"{file.stem}.png" if label is None else f"{class_names[label]}_{file.stem}.png"
+def panel_name(file: Path, class_name: Optional[str], taken: Set[str]) -> str:
+    """CLASS_NAME.png, or NAME.png of an image of the user's; NAME-2.png if another image has that.
+
+    taken: names of other pictures, to which this one is added
+    """
+    stem = file.stem if class_name is None else f"{class_name}_{file.stem}"
+    name, number = f"{stem}.png", 1
+    while name in taken:
+        number += 1
+        name = f"{stem}-{number}.png"
+    taken.add(name)
+    return name
 
 
 def save_picture(picture: Image.Image, file: Path):

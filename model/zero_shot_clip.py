@@ -2,88 +2,29 @@
 
     python model/zero_shot_clip.py --image_embedding 61 --clip flax-community/clip-rsicd
     python model/zero_shot_clip.py --image_embedding 61 --clip flax-community/clip-rsicd --gzsl --attributes
+    python model/zero_shot_clip.py ... --random_id all --output runs/clip     all divisions, their mean
 
-names       cosine of the image's embedding with that of the class-name sentences
+names       cosine of the image's embedding with that of the class-name sentences; the splits file needs no
+            attributes, as prepare.py writes it
 attributes  cosine of the image's similarities to the attribute sentences with the class's attribute vector:
             what `att` gives without DSVA
 """
+# ruff: noqa: E402, since --help is answered before torch is imported
 
-import argparse
-from pathlib import Path
+import math
 
-import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
-
-from clip.attributes import ATTRIBUTE_PROMPTS, CLASS_PROMPTS, standardize
-from clip.embed import Clip
-from data.benchmark import ATTRIBUTE_NAMES, Benchmark, load_benchmark, readable
-from data.matlab import read_mat
-from dsva.metrics import score_all
-from runs.console import show
-from runs.settings import benchmark_files
-from support.cli import Parser, add_clip_options, add_data_options, number, path
-from support.errors import InputError, exits_cleanly
-from support.files import write_json
-from support.machine import circumstances, pick_device
-from support.processes import init_processes, progress, rank_zero
+from support.cli import Help, Parser, add_clip_options, add_data_options, number, path
 
 
-@exits_cleanly
-def main(arguments=None):
-    opt = get_options(arguments)
-    device = init_processes(pick_device(opt.device))
-    files = benchmark_files(opt)
-    data = load_benchmark(files)
-    if opt.attributes:
-        check_attributes_are_named(files.splits_mat)
-    classes = data.candidates(opt.gzsl)
-    tested = data.test_images(opt.gzsl)
-
-    clip = Clip(opt.clip, device)
-    if opt.bands:
-        clip.preprocessing = clip.preprocessing.of_bands(opt.bands)
-    images = embed(clip, data, tested, opt.batch_size, opt.workers)  # [n, P]
-    cosines = {"names": by_name(clip, data, images, classes)}
-    if opt.attributes:
-        seen_images = embed(clip, data, data.splits["train_gzsl_loc"], opt.batch_size, opt.workers)
-        cosines["attributes"] = by_attributes(clip, data, images, seen_images, classes)
-    probabilities = {name: to_probabilities(cosine, clip.scale) for name, cosine in cosines.items()}
-
-    scores, per_class = score_all(
-        probabilities, data.labels[tested], classes, data.seen, data.unseen, opt.gzsl, opt.calibrated_stacking
-    )
-    chance = 100 / len(data.unseen)
-    print(
-        f"{len(tested)} test images, {len(classes)} candidate classes; "
-        f"chance among the unseen classes: {chance:.2f}"
-    )
-    print(show(scores))
-    if opt.output:
-        results = {
-            "scores": scores,
-            "per_class": {
-                "class": [data.class_names[c] for c in classes],
-                **{name: accuracies.tolist() for name, accuracies in per_class.items()},
-            },
-            "chance": chance,
-            "options": vars(opt),
-            **circumstances(),
-        }
-        rank_zero(write_json, Path(opt.output) / "results.json", results)
-        print(f"results in {opt.output}")
-
-
-def get_options(arguments=None) -> argparse.Namespace:
+def get_parser() -> Parser:
     parser = Parser(
         prog="zero_shot_clip.py",
         allow_abbrev=False,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=Help,
         description="What CLIP knows without training: zero-shot classification by class name, "
         "and by attributes alone.",
     )
-    add_data_options(parser)
+    add_data_options(parser, several=True)
     add_clip_options(parser)
     parser.add_argument(
         "--attributes",
@@ -93,12 +34,97 @@ def get_options(arguments=None) -> argparse.Namespace:
     parser.add_argument("--gzsl", action="store_true", help="generalised: seen and unseen classes compete")
     parser.add_argument(
         "--calibrated_stacking",
-        type=number(float, -np.inf),
+        type=number(float, -math.inf),
         default=0.0,
         help="GZSL: taken from the probabilities of seen classes; 0 to 1",
     )
     parser.add_argument("--output", type=path, metavar="FOLDER", help="write results.json there")
-    return parser.parse_args(arguments)
+    return parser
+
+
+if __name__ == "__main__":
+    get_parser().start()
+
+import argparse
+from pathlib import Path
+from typing import Any, Dict
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from clip.attributes import ATTRIBUTE_PROMPTS, CLASS_PROMPTS, standardize
+from clip.embed import Clip
+from clip.embeddings import Embeddings, Kept
+from data.benchmark import ATTRIBUTE_NAMES, Benchmark, BenchmarkFiles, load_benchmark, readable
+from data.matlab import read_mat
+from dsva.metrics import score_all
+from runs.console import LABELS
+from runs.folder import summarise
+from runs.settings import benchmark_files, divisions_to_run, embedding_folder, with_options
+from support.errors import InputError, exits_cleanly
+from support.files import write_json
+from support.machine import circumstances, pick_device
+from support.processes import init_processes, rank_zero
+
+
+@exits_cleanly
+def main(arguments=None):
+    opt = get_options(arguments)
+    device = init_processes(pick_device(opt.device))
+    parts = {division: with_options(opt, random_id=division) for division in divisions_to_run(opt)}
+    data = {}
+    for division, part in parts.items():
+        data[division] = load_data(part)  # or an error, before anything is embedded
+
+    clip = Clip(opt.clip, device)
+    if opt.bands:
+        clip.preprocessing = clip.preprocessing.of_bands(opt.bands)
+    kept = Kept(embedding_folder(opt), benchmark_files(part).image_root)
+    embeddings = Embeddings(clip, kept)
+    results = {}
+    for division, part in parts.items():
+        found = score_division(part, data[division], clip, embeddings)
+        results[f"division-{division}"] = {**found, "options": vars(part), **circumstances()}
+    kept.print_summary()
+    if isinstance(opt.random_id, int):
+        (found,) = results.values()
+        print_scores(found)
+    else:
+        found = summarised(opt, results)
+        print_all(found)
+    if opt.output:
+        rank_zero(write_results, Path(opt.output), found)
+        print(f"results in {opt.output}")
+
+
+def get_options(arguments=None) -> argparse.Namespace:
+    opt = get_parser().parse_args(arguments)
+    if opt.calibrated_stacking and not opt.gzsl:
+        print("note: accepted, without effect: --calibrated_stacking (ZSL has no seen candidates)")
+    return opt
+
+
+# ---- data ------------------------------------------------------------------------------------------
+
+
+def load_data(opt: argparse.Namespace) -> Benchmark:
+    """The benchmark, with attributes if these are asked for."""
+    files = find_splits(opt)
+    if opt.attributes:
+        check_attributes_are_named(files.splits_mat)
+    return load_benchmark(files, described=opt.attributes)
+
+
+def find_splits(opt: argparse.Namespace) -> BenchmarkFiles:
+    """The files that are asked for. By name, those of prepare.py will do if there are no attributes yet."""
+    files = benchmark_files(opt)
+    if opt.attributes or opt.class_embedding or files.splits_mat.is_file():
+        return files
+    plain = benchmark_files(with_options(opt, class_embedding=opt.image_embedding))
+    is_there = plain.splits_mat.is_file() and plain.splits_mat != plain.images_mat
+    return plain if is_there else files
 
 
 def check_attributes_are_named(splits_mat: Path):
@@ -109,13 +135,36 @@ def check_attributes_are_named(splits_mat: Path):
         )
 
 
-def embed(clip: Clip, data: Benchmark, images: np.ndarray, batch_size: int, workers: int) -> Tensor:
-    """images: [n] indices -> [n, P]"""
-    paths = [data.image_paths[i] for i in images]
-    return clip.embed_images(progress(clip.loader(paths, batch_size, workers), "images"))
-
-
 # ---- the baselines ---------------------------------------------------------------------------------
+
+
+def score_division(
+    opt: argparse.Namespace, data: Benchmark, clip: Clip, embeddings: Embeddings
+) -> Dict[str, Any]:
+    """Scores of each baseline, its accuracy of every class, and chance, in percent."""
+    classes = data.candidates(opt.gzsl)
+    tested = data.test_images(opt.gzsl)
+
+    def embed(images: np.ndarray) -> Tensor:
+        return embeddings.embed([data.image_paths[i] for i in images], opt.batch_size, opt.workers)
+
+    images = embed(tested)  # [n, P]
+    cosines = {"names": by_name(clip, data, images, classes)}
+    if opt.attributes:
+        seen_images = embed(data.splits["train_gzsl_loc"])
+        cosines["attributes"] = by_attributes(clip, data, images, seen_images, classes)
+    probabilities = {name: to_probabilities(cosine, clip.scale) for name, cosine in cosines.items()}
+
+    scores, per_class = score_all(
+        probabilities, data.labels[tested], classes, data.seen, data.unseen, opt.gzsl, opt.calibrated_stacking
+    )
+    accuracies = {name: values.tolist() for name, values in per_class.items()}
+    return {
+        "scores": scores,
+        "per_class": {"class": [data.class_names[c] for c in classes], **accuracies},
+        "images": len(tested),
+        "chance": 100 / len(data.unseen),
+    }
 
 
 def by_name(clip: Clip, data: Benchmark, images: Tensor, classes: np.ndarray) -> Tensor:
@@ -152,6 +201,50 @@ def attribute_cosines(similarities: Tensor, reference: Tensor, class_attributes:
 def to_probabilities(cosines: Tensor, scale: float) -> np.ndarray:
     """Softmax of cosines, with CLIP's own temperature.  [n, C] -> [n, C]"""
     return (scale * cosines.double()).softmax(dim=1).numpy()
+
+
+# ---- what is printed and written -------------------------------------------------------------------
+
+
+def print_scores(results: Dict[str, Any]):
+    """Of one division, a line for each baseline."""
+    print(
+        f"{results['images']} test images, {len(results['per_class']['class'])} candidate classes; "
+        f"chance among the unseen classes: {results['chance']:.2f}"
+    )
+    for name, scores in results["scores"].items():
+        words = [f"{LABELS.get(score, score + ' ')}{value:5.2f}" for score, value in scores.items()]
+        print(f"{name:>10} " + " ".join(words))
+
+
+def print_all(results: Dict[str, Any]):
+    """Of each division, and mean and deviation."""
+    for part, found in results["runs"].items():
+        print(part)
+        print_scores(found)
+    print(f"\nmean and deviation of {len(results['runs'])} divisions")
+    for name, scores in results["mean_and_deviation"]["scores"].items():
+        words = [f"{score} {mean:.1f} +- {deviation:.1f}" for score, (mean, deviation) in scores.items()]
+        print(f"{name:>10} " + "  ".join(words))
+
+
+def summarised(opt: argparse.Namespace, results: Dict[str, Dict[str, Any]]) -> Dict[str, Any]:
+    """All results with their mean and deviation, as main.py has them: see runs.folder.write_summary."""
+    scores = summarise([found["scores"] for found in results.values()])
+    return {
+        "branch": list(scores)[-1],
+        "mean_and_deviation": {"scores": scores},
+        "runs": results,
+        "options": vars(opt),
+        **circumstances(),
+    }
+
+
+def write_results(folder: Path, results: Dict[str, Any]):
+    """results.json; of several divisions also one in a folder for each, which tables.py reads."""
+    for part, found in results.get("runs", {}).items():
+        write_json(folder / part / "results.json", found)
+    write_json(folder / "results.json", results)
 
 
 if __name__ == "__main__":

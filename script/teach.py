@@ -9,53 +9,19 @@ sentences.npz  MiniLM, trained on pairs of English sentences: one for captions, 
                in sentences, so that a word which no caption uses still lies near its like
 """
 
+# ruff: noqa: E402, since --help is answered before torch is imported
+
 import argparse
 import sys
-from importlib.resources import files
 from pathlib import Path
-from typing import Dict, List, Sequence
-
-import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
-from torchvision.transforms import InterpolationMode
-from torchvision.transforms import functional as TF
-from tqdm import tqdm
-from transformers import AutoModel, AutoTokenizer
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "model"))
 
-from clip.attributes import ATTRIBUTE_PROMPTS, CLASS_PROMPTS, flat, load_vocabulary  # noqa: E402
-from clip.captions import read_captions  # noqa: E402
-from data.benchmark import readable  # noqa: E402
-from data.images import read_image  # noqa: E402
-from support.cli import Parser, path  # noqa: E402
-from support.errors import InputError, exits_cleanly  # noqa: E402
-from support.files import atomic  # noqa: E402
-
-SIZE = 192  # pixels a side of the images that EfficientNet sees
-IMAGES_AT_ONCE = 64
-AXES = 256  # most dimensions of the image vectors
-SENTENCES_AT_ONCE = 128
-CAPTIONS = 2  # of each image, among the sentences
+from support.cli import Parser, path
 
 
-@exits_cleanly
-def main(arguments=None):
-    opt = get_options(arguments)
-    captions = read_captions(opt.captions, opt.images, "train")
-    output = Path(opt.output)
-    if opt.only != "sentences":
-        vectors = encode_images([Path(opt.images) / image for image in captions])
-        save(output / "images.npz", list(captions), main_axes(vectors))
-    if opt.only != "images":
-        sentences = sentences_to_learn(captions, flat(load_vocabulary(opt.vocabulary)), opt.classes)
-        save(output / "sentences.npz", sentences, encode_sentences(sentences))
-
-
-def get_options(arguments=None) -> argparse.Namespace:
+def get_parser() -> Parser:
     parser = Parser(
         prog="teach.py",
         allow_abbrev=False,
@@ -79,7 +45,54 @@ def get_options(arguments=None) -> argparse.Namespace:
     )
     parser.add_argument("--only", choices=["images", "sentences"], help="one of the two files")
     parser.add_argument("--output", type=path, required=True, help="folder")
-    return parser.parse_args(arguments)
+    return parser
+
+
+if __name__ == "__main__":
+    get_parser().start()
+
+from importlib.resources import files
+from typing import Dict, List, Sequence
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torchvision.transforms import InterpolationMode
+from torchvision.transforms import functional as TF
+from tqdm import tqdm
+from transformers import AutoModel, AutoTokenizer
+
+from clip.attributes import flat, load_vocabulary
+from clip.captions import read_captions
+from data.benchmark import readable
+from data.images import read_image
+from data.prompts import ATTRIBUTE_PROMPTS, CLASS_PROMPTS
+from support.errors import InputError, exits_cleanly
+from support.files import atomic
+
+SIZE = 192  # pixels a side of the images that EfficientNet sees
+IMAGES_AT_ONCE = 64
+AXES = 256  # most dimensions of the image vectors
+SENTENCES_AT_ONCE = 128
+CAPTIONS = 2  # of each image, among the sentences
+
+
+@exits_cleanly
+def main(arguments=None):
+    opt = get_options(arguments)
+    captions = read_captions(opt.captions, opt.images, "train")
+    output = Path(opt.output)
+    if opt.only != "sentences":
+        vectors = encode_images([Path(opt.images) / image for image in captions])
+        save(output / "images.npz", list(captions), main_axes(vectors))
+    if opt.only != "images":
+        sentences = sentences_to_learn(captions, flat(load_vocabulary(opt.vocabulary)), opt.classes)
+        save(output / "sentences.npz", sentences, encode_sentences(sentences))
+
+
+def get_options(arguments=None) -> argparse.Namespace:
+    return get_parser().parse_args(arguments)
 
 
 def sentences_to_learn(

@@ -6,6 +6,7 @@ generates more and others, which --hypothesis-seed chooses.
 """
 
 import atexit
+import builtins
 import io
 import json
 import math
@@ -21,6 +22,7 @@ from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pytest
 import scipy.io
 import scipy.sparse
 from hypothesis import HealthCheck, Phase, given, settings
@@ -38,7 +40,7 @@ from helpers import VOCABULARY, write_whole_clip
 from support.errors import exits_cleanly
 
 CASES = int(os.environ.get("FUZZ", 5000))
-SHARES = 2.19  # of all properties, together
+SHARES = 2.45  # of all properties, together
 # "generated": how many cases there were;  "succeeded", "refused": how many ended so
 OUTCOMES = Counter()
 
@@ -51,6 +53,8 @@ WORDS = [
     " ",
     "é",
     "漢 Ω",
+    "مرفأ",
+    "ป่า e\u0301 \U0001f6f0",
     "two\nlines",
     "\r",
     "\t",
@@ -77,6 +81,46 @@ WORDS = [
     "a/b",
     "<b>",
 ]
+CLASS_NAMES = [  # that a class may have, in any script
+    "草地",
+    "住宅区 密集",
+    "مرج أخضر",
+    "שדה תעופה",
+    "a\u202eb",  # turns the direction of writing
+    "🌾",
+    "👩\u200d🌾 farm",
+    "лес",
+    "cafe\u0301",
+    "café",
+    "\u0301",  # a combining accent alone
+    "ﬁeld",
+    "İstanbul",
+    "straße",
+    "ǅungla",
+    "๑๒๓",
+    "\u200b",  # no width
+    "100% corn",
+    "%d%s%",
+    "{} {0} {x}",
+    "it's",
+    '"quoted"',
+    "a`b",
+    "$HOME",
+    "\\frac",
+    "a&b",
+    "<b>bold",
+    "1.port",
+    "aPort",
+    "storagetanks",
+    "BaseballField",
+    "-x",
+    "--unseen",
+    "a=b",
+    "a,b",
+    "#1",
+    "x" * 90,
+]
+LOCALES = ["utf-8", "ascii", "gbk", "latin-1", "cp1252"]  # each case has the next one
 MAT_WORDS = [word for word in WORDS if word != "\ud800"]  # which savemat cannot write
 ODD = st.sampled_from(
     [None, True, False, [], {}, [[]], [None], {"": None}, {"x": {"y": []}}, HUGE, DEEP, *NUMBERS, *WORDS]
@@ -244,6 +288,60 @@ def nearly_json(draw, value, lines=False):
 
 def dumped(value) -> str:
     return json.dumps(value).replace(f'"{HUGE}"', "1" * 5000).replace(f'"{DEEP}"', "[" * 10**5)
+
+
+# Sides and steps of an image processor, in every form in which some version or some author writes them.
+SIDES = st.sampled_from([16, 32, 36, 36, 40, 224, 36.0, 36.5, "36", 0, -1, None, True, 10**9, math.nan])
+SIZES = st.one_of(
+    SIDES,
+    st.lists(SIDES, max_size=3),
+    st.dictionaries(
+        st.sampled_from(["shortest_edge", "longest_edge", "height", "width", "max_height"]), SIDES, max_size=3
+    ),
+    st.builds(lambda side: {"height": side, "width": side}, SIDES),
+)
+COLOURS = st.one_of(
+    st.just([0.5, 0.4, 0.3]),
+    st.lists(st.sampled_from([0, 0.5, -1, 120, "x", None, math.nan]), max_size=4),
+    ODD,
+)
+PROCESSOR = {
+    "size": SIZES,
+    "crop_size": st.sampled_from([32, {"height": 32, "width": 32}, [32, 32]]) | SIZES,
+    "resample": st.sampled_from([2, 3, "bicubic"]) | ODD,
+    "do_resize": st.sampled_from([True, False, None]) | ODD,
+    "do_center_crop": st.sampled_from([True, False, None]) | ODD,
+    "do_rescale": st.sampled_from([True, False, None]) | ODD,
+    "do_normalize": st.sampled_from([True, False, None]) | ODD,
+    "do_pad": st.sampled_from([True, False, None]),
+    "rescale_factor": st.sampled_from([1 / 255, 1 / 127.5, 1, 0]) | ODD,
+    "image_mean": COLOURS,
+    "image_std": COLOURS,
+    "image_processor_type": st.sampled_from(
+        ["CLIPImageProcessor", "CLIPImageProcessorFast", "ViTImageProcessor"]
+    ),
+    "feature_extractor_type": st.sampled_from(["CLIPFeatureExtractor", None]),
+}
+
+
+@st.composite
+def image_processors(draw):
+    """Names and contents of a CLIP's processor files: of any form, right or not, in one file or in two."""
+    names = draw(st.sets(st.sampled_from(sorted(PROCESSOR)), max_size=5)) | {"size"}
+    config = {name: draw(PROCESSOR[name]) for name in sorted(names)}
+    content = dumped(config).encode()
+    nested = dumped({"image_processor": config, "processor_class": "CLIPProcessor"}).encode()
+    forms = [
+        {"preprocessor_config.json": content},
+        {"processor_config.json": nested},
+        {
+            "preprocessor_config.json": content,
+            "processor_config.json": b'{"processor_class": "CLIPProcessor"}',
+        },
+        {"preprocessor_config.json": b"{}", "processor_config.json": nested},
+        {"preprocessor_config.json": draw(nearly_bytes(content))},
+    ]
+    return draw(st.sampled_from(forms))
 
 
 @st.composite
@@ -444,13 +542,14 @@ def ends_well(program, *arguments, place: Path, output: Path = None):
     """Run a program, or a function: it succeeds, or says in one line what is wrong, which names an option
     or something in `place`.
     Either way nothing in `output` is half-written. Returns whether it succeeded."""
+    encoding = LOCALES[OUTCOMES["generated"] % len(LOCALES)]
     said, printed = (
         io.StringIO(),
-        io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True),
+        io.TextIOWrapper(io.BytesIO(), encoding=encoding, write_through=True),
     )  # strict, as a terminal is
     code = 0
     OUTCOMES["generated"] += 1
-    with redirect_stdout(printed), redirect_stderr(said), shown_warnings():
+    with redirect_stdout(printed), redirect_stderr(said), shown_warnings(), text_in(encoding):
         try:
             exits_cleanly(program)(*arguments)
         except SystemExit as stop:
@@ -468,6 +567,23 @@ def ends_well(program, *arguments, place: Path, output: Path = None):
         assert is_whole(file), f"{file} is left behind, half-written"
     OUTCOMES["refused" if code else "succeeded"] += 1
     return not code
+
+
+@contextmanager
+def text_in(encoding: str):
+    """As in a locale of this encoding: whatever is opened without one has it."""
+    original = io.open
+
+    def open_in_locale(file, mode="r", buffering=-1, named=None, *more, **how):
+        named = how.pop("encoding", named)
+        if "b" not in mode and named in (None, "locale"):
+            named = encoding
+        return original(file, mode, buffering, named, *more, **how)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(builtins, "open", open_in_locale)
+        patch.setattr(io, "open", open_in_locale)
+        yield
 
 
 def names_something(line: str, place: Path) -> bool:
@@ -492,9 +608,9 @@ def is_whole(file: Path) -> bool:
         return True
     try:
         if file.suffix == ".json":
-            json.loads(file.read_text())
+            json.loads(file.read_text(encoding="utf-8"))
         elif file.suffix == ".jsonl":
-            [json.loads(line) for line in file.read_text().splitlines()]
+            [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
         elif file.suffix == ".mat":
             scipy.io.whosmat(file)
         elif file.suffix == ".safetensors":

@@ -4,6 +4,7 @@ import json
 import math
 import random
 import shlex
+import subprocess
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ import main
 import predict
 from conftest import SMALL, write_dataset
 from data.benchmark import Benchmark, BenchmarkFiles, load_benchmark, readable
+from data.pipeline import dsva_preprocessing
 
 # ---- a training of main.py -------------------------------------------------------------------------
 
@@ -51,6 +53,27 @@ def log(folder: Path) -> list:
     """The lines of a run's log, without the seconds."""
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
+
+
+# ---- a container -----------------------------------------------------------------------------------
+
+
+def run_with_shared_memory(size: str, *words) -> subprocess.CompletedProcess:
+    """A command in a mount namespace of its own, where /dev/shm has so little room as in a container."""
+    shell = f'mount -t tmpfs -o size={size} tmpfs /dev/shm && exec "$@"'
+    command = ["unshare", "-m", "bash", "-c", shell, "_", *map(str, words)]
+    return subprocess.run(command, capture_output=True, encoding="utf-8", timeout=300)
+
+
+def may_mount() -> bool:
+    """May this user do so?"""
+    try:
+        return run_with_shared_memory("64k", "true").returncode == 0
+    except OSError:  # no Linux
+        return False
+
+
+needs_mount = pytest.mark.skipif(not may_mount(), reason="no right to make /dev/shm small here")
 
 
 # ---- a benchmark -----------------------------------------------------------------------------------
@@ -115,6 +138,7 @@ class FakeClip:
     """
 
     scale = 10.0
+    preprocessing = dsva_preprocessing(32, "clip")
 
     def __init__(self, folder=None, device=None):
         FakeClip.images = []
@@ -126,12 +150,19 @@ class FakeClip:
         return [([path], torch.tensor([number])) for number, path in enumerate(paths)]
 
     def embed_images(self, batches):
-        names = [path.name for paths, _ in batches for path in paths]
-        FakeClip.images += names
-        return torch.tensor([vector(name) for name in names]).reshape(-1, 4)
+        return torch.cat([torch.empty(0, 4), *self.embed_batches(batches)])
+
+    def embed_batches(self, batches):
+        for paths, _ in batches:
+            names = [path.name for path in paths]
+            FakeClip.images += names
+            yield torch.tensor([vector(name) for name in names])
 
     def weights_sha256(self):
         return {}
+
+    def identity(self):
+        return {"dimensions": 4}
 
 
 def vector(word):

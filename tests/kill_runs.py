@@ -124,14 +124,14 @@ def train(words: list, folder: Path, kill_at: int = 0, counted: Path = None) -> 
         code = 1
         try:
             with (
-                open(os.devnull if kill_at else folder.with_suffix(".txt"), "w") as said,
+                open(os.devnull if kill_at else folder.with_suffix(".txt"), "w", encoding="utf-8") as said,
                 contextlib.redirect_stdout(said),
                 contextlib.redirect_stderr(said),
             ):
                 moments = kill_myself(kill_at) if kill_at else None
                 program.main([*words, "--output", str(folder)])
             if counted:
-                counted.write_text(str(next(moments)))
+                counted.write_text(str(next(moments)), encoding="utf-8")
             code = 0
         finally:
             os._exit(code)
@@ -244,8 +244,12 @@ def content(file: Path):
                 name: value.numpy().tobytes() for name, value in load_file(file).items()
             }
     if file.name == "log.jsonl":
-        return [timeless(json.loads(line)) for line in file.read_text().splitlines()]
-    return timeless(json.loads(file.read_text())) if file.suffix == ".json" else file.read_bytes()
+        return [timeless(json.loads(line)) for line in file.read_text(encoding="utf-8").splitlines()]
+    return (
+        timeless(json.loads(file.read_text(encoding="utf-8")))
+        if file.suffix == ".json"
+        else file.read_bytes()
+    )
 
 
 def timeless(value):

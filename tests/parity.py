@@ -37,7 +37,7 @@ def run_case(json_path, dtype: torch.dtype = torch.float32) -> dict:
 
     dtype: precision of weights, inputs and updates: torch.float32, or torch.float64 for the cases case64_*
     """
-    case = json.loads(Path(json_path).read_text())
+    case = json.loads(Path(json_path).read_text(encoding="utf-8"))
     model = build_model(case).to(dtype)
     criterion = Criterion(case["weights"], list(case["groups"].values()), grid=model.grid).to(dtype)
     images, class_attributes, labels = build_inputs(case)

@@ -11,7 +11,7 @@ import torch
 from hypothesis import strategies as st
 from PIL import Image
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 import annotate
 import finetune_clip
@@ -23,11 +23,15 @@ import tables
 from clip.attributes import load_vocabulary
 from clip.captions import read_captions
 from clip.checkpoint import load_clip
+from clip.kinds import kind_of
+from clip.processor import read_preprocessing
 from clip.teachers import read_image_vectors
 from data import rasters
+from data.image_lists import lines_by_image
 from data.images import read_image
-from data.pipeline import Images, Preprocessing, dsva_preprocessing, load_image
+from data.pipeline import Images, Normalize, Preprocessing, dsva_preprocessing, load_image
 from fuzzing import (
+    CLASS_NAMES,
     COMMON,
     QUICK,
     any_picture,
@@ -35,6 +39,7 @@ from fuzzing import (
     dumped,
     ends_well,
     folder,
+    image_processors,
     nearly,
     nearly_bytes,
     nearly_json,
@@ -45,7 +50,6 @@ from helpers import NAMES, VOCABULARY
 from inference import scenes
 from inference.new_columns import columns_by_hand
 from inference.saved import load_saved
-from prepare import lines_by_image
 
 pytestmark = pytest.mark.usefixtures("quick")
 CPU = torch.device("cpu")
@@ -57,7 +61,7 @@ def place() -> Path:
 
 
 def lines(file: Path) -> list:
-    return [json.loads(line) for line in file.read_text().splitlines()]
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
 
 
 # ---- JSON ------------------------------------------------------------------------------------------
@@ -420,6 +424,51 @@ def test_clip_folders(place, data):
         ends_well(load_clip, target, place=place)
 
 
+@cases(0.06)
+def test_processors_of_any_form(place, picture, data):
+    with folder() as here:
+        target = Path(shutil.copytree(place / "clip", here / "clip"))
+        for name in ("preprocessor_config.json", "processor_config.json"):
+            (target / name).unlink(missing_ok=True)
+        for name, content in data.draw(image_processors()).items():
+            (target / name).write_bytes(content)
+        ends_well(prepare_picture, target, picture, place=place)
+
+
+def prepare_picture(clip: Path, picture: Path):
+    """What is followed gives the tower finite numbers of the right size."""
+    how = read_preprocessing(clip, 32)
+    pixels = Normalize(how)(load_image(picture, how)[None])
+    assert pixels.shape == (1, 3, 32, 32) and pixels.isfinite().all()
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory) -> Path:
+    file = tmp_path_factory.mktemp("picture") / "x.png"
+    Image.new("RGB", (50, 70), (10, 200, 30)).save(file)
+    return file
+
+
+@cases(0.05)
+def test_what_a_file_is(place, data):
+    content = load_file(place / "clip" / "model.safetensors")
+    is_new = data.draw(st.booleans())
+    with folder() as here:
+        torch.save(content, here / "x.pt", _use_new_zipfile_serialization=is_new)
+        whole = data.draw(
+            st.sampled_from(
+                [(here / "x.pt").read_bytes(), (place / "clip" / "model.safetensors").read_bytes()]
+            )
+        )
+        name = data.draw(st.sampled_from(["x.pt", "x.safetensors", "pytorch_model.bin"]))
+        (here / name).write_bytes(data.draw(nearly_bytes(whole)))
+        kind = kind_of(here / name)
+        assert kind.name and kind.what.isprintable() and kind.todo
+        ends_well(load_clip, here / name, place=place)
+        (here / "config.json").write_text("{}")
+        ends_well(load_clip, here, place=place)
+
+
 @cases(0.05)
 def test_teachers(place, data):
     vectors, names = np.random.default_rng(0).normal(size=(3, 4)), np.array(["a", "b", "c"])
@@ -522,6 +571,11 @@ def test_class_folders(place, pictures, data):
                 "0",
                 "RSSDIVCS",
                 "\udcff",
+                "files",
+                "cache",
+                "train",
+                "test",
+                *CLASS_NAMES,
             ]
         )
         for name in data.draw(st.lists(names, max_size=4, unique=True)):

@@ -124,6 +124,9 @@ FILES = {
     "--against",
     "--add_class",
     "--show",
+    "--names",
+    "--from_xlsa17",
+    "--attribute_names",
 }
 
 

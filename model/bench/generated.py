@@ -45,7 +45,7 @@ def write_dataset(root: Path, classes: int, unseen: int, per_class: int):
 
     members = np.array_split(np.arange(ATTRIBUTES), len(GROUPS))
     groups = {name: part.tolist() for name, part in zip(GROUPS, members)}
-    (folder / "files" / "attri_group_3.json").write_text(json.dumps(groups))
+    (folder / "files" / "attri_group_3.json").write_text(json.dumps(groups), encoding="utf-8")
 
 
 def write_picture(path: Path, number: int, rng: np.random.Generator):

@@ -13,6 +13,7 @@ from torch import Tensor
 from torch.utils.data import BatchSampler
 
 from bench.as_published import as_published
+from bench.rows import EVALUATIONS, STEPS
 from data.cache import open_cache
 from data.pipeline import DeviceLoader, Images, dsva_preprocessing, image_loader
 from data.samplers import EpisodeSampler
@@ -22,15 +23,6 @@ from dsva.network import DSVA
 from runs.build import build_data, build_network
 from runs.settings import benchmark_files, loss_weights, network_settings
 from support.machine import peak_memory, pick_device, use_tf32
-
-STEPS = {  # full: everything learns;  windows: a second look
-    "warm-up": (False, False),
-    "warm-up+windows": (False, True),
-    "full": (True, False),
-    "full+windows": (True, True),
-}
-EVALUATIONS = {"evaluation": False, "evaluation+windows": True}
-ROWS = (*STEPS, *EVALUATIONS, "loading")
 
 # How far a loss may be from that of the published order, which is always fp32, as a share of it.
 AGREE = {"fp32": 1e-4, "tf32": 1e-2, "bf16": 2e-2}

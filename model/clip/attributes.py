@@ -4,28 +4,17 @@ Shapes: `n` images, `A` attributes, `C` classes, `P` dimensions of CLIP's common
 """
 
 from pathlib import Path
-from typing import Dict, Iterable, List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 from torch import Tensor
 
 from clip.embed import Clip
+from data.prompts import ATTRIBUTE_PROMPTS as ATTRIBUTE_PROMPTS  # for those who import them from here
+from data.prompts import CLASS_PROMPTS as CLASS_PROMPTS
 from support.errors import InputError
+from support.files import read_text
 from support.untrusted import are_words, parse_json
-
-ATTRIBUTE_PROMPTS = (
-    "an aerial photograph with {}.",
-    "a satellite image with {}.",
-    "an overhead view of {}.",
-    "{} seen from above.",
-)
-CLASS_PROMPTS = (
-    "a satellite image of a {}.",
-    "an aerial photograph of a {}.",
-    "an overhead view of {}.",
-    "{} seen from above.",
-)
-
 
 # ---- vocabulary ------------------------------------------------------------------------------------
 
@@ -36,7 +25,7 @@ def load_vocabulary(path: Path) -> Dict[str, List[str]]:
     An attribute's index is its place when the groups are read one after another.
     """
     try:
-        groups = parse_json(Path(path).read_text(), object_pairs_hook=dict_of_different_keys)
+        groups = parse_json(read_text(path), object_pairs_hook=dict_of_different_keys)
     except (OSError, ValueError) as error:
         raise InputError(
             f"{path} is not a readable vocabulary, a JSON object of group name -> list of attribute names: "
@@ -98,41 +87,45 @@ def similarities(
     prompts: Sequence[str],
     words: Sequence[str],
     class_prompts: Sequence[str],
-    batches: Iterable[Tuple[Tensor, Tensor]],
+    image_vectors: Tensor,
     labels: np.ndarray,
-) -> Tuple[np.ndarray, np.ndarray]:
+) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Cosines of attribute sentences with class sentences and with images.
 
-    words:   what stands for each of the C classes in sentences
-    batches: of the n images, from `clip.loader`
-    labels:  [n], class of each image
+    words:         what stands for each of the C classes in sentences
+    image_vectors: [n, P] of the images, as CLIP embeds them
+    labels:        [n], class of each image
 
-    Returns by_name [C, A] and by_image [C, A], the latter NaN for a class without images.
+    Returns by_name [C, A], by_image [C, A], and which classes have images, [C]: the rows of by_image that
+    mean something.
     """
     attribute_vectors = clip.embed_words(attributes, prompts)  # [A, P]
     class_vectors = clip.embed_words(words, class_prompts)  # [C, P]
-    image_vectors = clip.embed_images(batches)  # [n, P]
     by_name = (class_vectors @ attribute_vectors.T).double().numpy()
     by_image = (image_vectors @ attribute_vectors.T).double().numpy()  # [n, A]
-    return by_name, class_means(by_image, labels, len(words))
+    pictured = np.isin(np.arange(len(words)), labels)
+    return by_name, class_means(by_image, labels, len(words)), pictured
 
 
 def class_means(values: np.ndarray, labels: np.ndarray, classes: int) -> np.ndarray:
-    """The mean over each class's images; NaN for a class without.
+    """The mean over each class's images; 0 for a class without.
 
     values: [n, A] of images;  labels: [n].  Returns [C, A].
     """
-    means = np.full((classes, values.shape[1]), np.nan)
+    means = np.zeros((classes, values.shape[1]))
     for c in np.unique(labels):
         means[c] = values[labels == c].mean(axis=0)
     return means
 
 
-def merge_sources(by_name: np.ndarray, by_image: np.ndarray, known: Optional[int] = None) -> np.ndarray:
+def merge_sources(
+    by_name: np.ndarray, by_image: np.ndarray, pictured: np.ndarray, known: Optional[int] = None
+) -> np.ndarray:
     """Class-attribute similarities from two sources -> [C, A], standardised per attribute.
 
     by_name:  [C, A] of class-name sentences
-    by_image: [C, A] of images, NaN for a class that has none and is described by its name
+    by_image: [C, A] of images
+    pictured: [C], has this class images? If not, it is described by its name
     known:    how many classes, the first, have a say in the units; by default all
 
     Image-text cosines lie lower than text-text ones, and spread otherwise. So before they share a column,
@@ -141,7 +134,6 @@ def merge_sources(by_name: np.ndarray, by_image: np.ndarray, known: Optional[int
     move none of them.
     """
     known = len(by_name) if known is None else known
-    pictured = ~np.isnan(by_image).any(axis=1)
     reference = pictured & (np.arange(len(pictured)) < known)
     if not reference.any():
         merged = standardize(by_name, by_name[:known])
@@ -159,8 +151,8 @@ def standardize(values: np.ndarray, reference: Optional[np.ndarray] = None) -> n
     reference = values if reference is None else reference
     mean = reference.mean(axis=0)
     deviation = reference.std(axis=0)
-    varies = deviation > 1e-9
-    return np.where(varies, (values - mean) / np.where(varies, deviation, 1), 0)
+    is_constant = deviation <= 1e-9  # which no NaN is: it is passed on
+    return np.where(is_constant, 0, (values - mean) / np.where(is_constant, 1, deviation))
 
 
 def unit_norm(rows: np.ndarray) -> np.ndarray:

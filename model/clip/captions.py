@@ -6,15 +6,17 @@ Shapes: `n` images, `U` different captions, `K` most captions of one image, `L` 
 
 import os
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Sequence, Tuple
+from typing import Any, Dict, Iterator, List, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
+from data.archives import check_unpacked
 from data.images import is_below
 from support.errors import InputError
+from support.files import read_text
 from support.untrusted import are_words, parse_json
 
 CaptionsByImage = Dict[str, List[str]]  # of the image's file, relative to the folder of all images
@@ -22,6 +24,14 @@ Entry = Tuple[str, Any, Any]  # where it stands, for messages; the image; its ca
 
 
 # ---- the captions file -----------------------------------------------------------------------------
+
+
+def read_parts(train: Path, test: Optional[Path], images: Path) -> Dict[str, CaptionsByImage]:
+    """Of the parts "train" and, if there is a file of it, "test"."""
+    captions = {"train": read_captions(train, images, "train")}
+    if test:
+        captions["test"] = read_captions(test, images, "test")
+    return captions
 
 
 def read_captions(path: Path, images: Path, split: str) -> CaptionsByImage:
@@ -32,8 +42,8 @@ def read_captions(path: Path, images: Path, split: str) -> CaptionsByImage:
     Raises InputError that names a line that is wrong, or an image that is missing.
     """
     try:
-        text = Path(path).read_text()
-    except (OSError, UnicodeDecodeError) as error:
+        text = read_text(path)
+    except (OSError, ValueError) as error:
         raise InputError(f"cannot read the captions file {path}: {error}") from error
     found: CaptionsByImage = {}
     for where, image, captions in read_rsicd(text, path, split) or read_caption_lines(text, path):
@@ -104,6 +114,7 @@ def check_entry(where: str, image, captions, images: Path):
 
 def check_images_exist(path: Path, images: Path, names: List[str]):
     """Raise InputError if some image that the captions file `path` names is missing."""
+    check_unpacked(Path(images))
     # Path.is_file would raise on names that are too long
     missing = [name for name in names if not os.path.isfile(Path(images) / name)]  # noqa: PTH113
     if missing:

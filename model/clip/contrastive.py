@@ -18,6 +18,7 @@ from transformers import CLIPModel
 
 from clip.augmentation import Augmentation
 from clip.captions import Captions
+from clip.checkpoint import first_not_finite
 from clip.picture_batches import PictureBatches
 from clip.teachers import distance_to_teachers
 from support.errors import InputError
@@ -136,9 +137,11 @@ def train_one_epoch(
         update(model, teachers, optimizer, training.clip_grad)
         losses.append(loss.detach() / world_size() + training.teacher_weight * distance.detach())
 
+    loss_of_epoch = mean_loss(losses, epoch)
+    check_weights(model, epoch)
     return {
         "epoch": epoch,
-        "loss": mean_loss(losses, epoch),
+        "loss": loss_of_epoch,
         "temperature": model.logit_scale.exp().item(),
         "lr": optimizer.param_groups[0]["lr"],
         "seconds": time.perf_counter() - started,
@@ -161,6 +164,16 @@ def mean_loss(losses: List[Tensor], epoch: int) -> float:
             f"the loss became {loss} in epoch {epoch}: try a lower --lr; the last finished epoch is kept"
         )
     return loss
+
+
+def check_weights(model: CLIPModel, epoch: int):
+    """The last step may break them, which no loss tells any more."""
+    broken = first_not_finite(model.named_parameters())
+    if broken:
+        raise InputError(
+            f"{broken} became NaN or infinite in epoch {epoch}: try a lower --lr; "
+            "the last finished epoch is kept"
+        )
 
 
 # ---- optimisation ----------------------------------------------------------------------------------

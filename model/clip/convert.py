@@ -17,6 +17,9 @@ from safetensors.torch import load_file
 from torch import Tensor
 from transformers import CLIPConfig, CLIPModel
 
+from clip.checkpoint import check_finite_weights
+from clip.file_kinds import PLACEHOLDERS
+from clip.kinds import kind_of
 from support.errors import InputError, first_line
 from support.untrusted import check_archive
 
@@ -65,8 +68,8 @@ OTHER_KINDS = {
     "text.transformer.embeddings.": "a CLIP with a text tower of Hugging Face, which is built otherwise: "
     "take one with CLIP's own text tower",
     "text_decoder.": "a CoCa, which is built otherwise: take a CLIP",
-    "vision_model.": "in Hugging Face's form already: give its folder as --clip",
-    "prototypes": "a model of main.py: give it as --resume",
+    "vision_model.": "in Hugging Face's form already: give its folder as main.py --clip",
+    "prototypes": "a model of main.py: give it as predict.py --resume",
 }
 
 
@@ -81,6 +84,9 @@ def read_state_dict(path: Path) -> Weights:
     """
     if not path.is_file():
         raise InputError(f"no such file: {path}; expected a state dict of open_clip or OpenAI's CLIP")
+    kind = kind_of(path)
+    if kind.name in (*PLACEHOLDERS, "cut off", "text"):
+        raise InputError(f"{path} is {kind.what}; {kind.todo}")
     found = load_file_of(path)
     for wrapper in ("state_dict", "model"):
         if isinstance(found, dict) and isinstance(found.get(wrapper), dict):
@@ -90,6 +96,7 @@ def read_state_dict(path: Path) -> Weights:
         if isinstance(name, str) and isinstance(value, Tensor):
             weights[plain_name(name)] = value
     refuse_other_kinds(weights, path)
+    check_finite_weights(weights.items(), path)
     return weights
 
 

@@ -5,17 +5,18 @@ Shapes: `A` attributes, `C` classes.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import List, Tuple
+from typing import Any, Dict, List, Tuple
 
 import numpy as np
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.stats import spearmanr
 
 from clip.attributes import unit_norm
-from data.benchmark import ATTRIBUTE_NAMES, readable
+from data.benchmark import ATTRIBUTE_NAMES, CLASS_FOLDERS, read_class_names, readable
 from data.checks import attribute_matrix
 from data.matlab import read_mat, strings
 from support.errors import InputError
+from support.figures import use_letters_of
 
 
 @dataclass
@@ -29,8 +30,8 @@ class Annotation:
 
 def read_annotation(splits_mat: Path) -> Annotation:
     """Of a splits file that names its attributes, such as annotate.py writes."""
-    table = read_mat(splits_mat, ["att", "allclasses_names"], ATTRIBUTE_NAMES)
-    classes = [readable(name) for name in strings(table["allclasses_names"])]
+    table = read_mat(splits_mat, ["att", "allclasses_names"], [CLASS_FOLDERS, *ATTRIBUTE_NAMES])
+    classes = [readable(name) for name in read_class_names(table, splits_mat)]
     attributes = None
     for key in ATTRIBUTE_NAMES:
         if key in table and attributes is None:
@@ -72,6 +73,7 @@ def closest_pairs(values: np.ndarray, count: int) -> List[Tuple[int, int, float]
 
 def draw_similarity(alike: np.ndarray, classes: List[str], file: Path):
     """A PNG of [C, C] cosines, like classes beside like."""
+    use_letters_of(classes)
     from matplotlib.backends.backend_agg import FigureCanvasAgg  # only who draws waits for it
     from matplotlib.figure import Figure
 
@@ -83,8 +85,9 @@ def draw_similarity(alike: np.ndarray, classes: List[str], file: Path):
     figure = Figure(figsize=(side + 0.6, side), layout="constrained")
     axis = figure.add_subplot()
     picture = axis.imshow(alike[np.ix_(order, order)], cmap="RdBu_r", vmin=-1, vmax=1)
-    axis.set_xticks(range(len(names)), names, rotation=90, fontsize=8)
-    axis.set_yticks(range(len(names)), names, fontsize=8)
+    how: Dict[str, Any] = {"fontsize": 8, "parse_math": False}  # a name may have two $
+    axis.set_xticks(range(len(names)), names, rotation=90, **how)
+    axis.set_yticks(range(len(names)), names, **how)
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
     figure.colorbar(picture, shrink=0.6, label="cosine of the classes' attribute vectors")

@@ -3,20 +3,26 @@
 Shapes: `n` images, `P` dimensions of CLIP's common space.
 """
 
+from dataclasses import asdict
+from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
-from typing import Dict, Iterable, List, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Sequence, Tuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import BatchSampler
 
-from clip.checkpoint import load_clip, read_preprocessing, weight_files
+from clip.checkpoint import check_embeddings, load_clip, weight_files
+from data.images import READING
 from data.pipeline import DeviceLoader, Images, image_loader
 from support.files import sha256
-from support.processes import gather_batches, shard
+from support.machine import processor
+from support.processes import gather_stream, shard
 
 SENTENCES_AT_ONCE = 256
+ARITHMETIC = ("torch", "torchvision", "transformers", "pillow")  # libraries that make a vector of a picture
 
 
 class Clip:
@@ -32,7 +38,7 @@ class Clip:
         model, processor = load_clip(self.folder)
         self.model = model.to(device)
         self.tokenizer = processor.tokenizer
-        self.preprocessing = read_preprocessing(self.folder, model, processor)
+        self.preprocessing = processor.preprocessing
         self.scale = model.logit_scale.exp().item()
 
     @torch.inference_mode()
@@ -63,18 +69,24 @@ class Clip:
         ).to(self.device)
         pooled = self.model.text_model(tokens["input_ids"], tokens["attention_mask"]).pooler_output
         # not get_text_features, which differs between versions of transformers
-        return F.normalize(self.model.text_projection(pooled), dim=1)
+        vectors = F.normalize(self.model.text_projection(pooled), dim=1)
+        return check_embeddings(vectors, "sentences", self.folder)
 
-    @torch.inference_mode()
     def embed_images(self, batches: Iterable[Tuple[Tensor, Tensor]]) -> Tensor:
         """batches: from `loader`, of this process's shard.  Returns [n, P] of all n images, on the CPU."""
-        results = []
-        for images, _ in batches:
-            pooled = self.model.vision_model(images).pooler_output
-            vectors = F.normalize(self.model.visual_projection(pooled), dim=1)
-            results.append({"vectors": vectors})
         no_image = torch.empty(0, self.model.config.projection_dim)
-        return torch.cat([no_image, *(result["vectors"].cpu() for result in gather_batches(results))])
+        return torch.cat([no_image, *self.embed_batches(batches)])
+
+    def embed_batches(self, batches: Iterable[Tuple[Tensor, Tensor]]) -> Iterator[Tensor]:
+        """The same batch after batch, [B, P] each, those of all processes in their order."""
+        return gather_stream(self.image_vectors(images) for images, _ in batches)
+
+    @torch.inference_mode()
+    def image_vectors(self, images: Tensor) -> Tensor:
+        """[B, 3, S, S] on the device -> [B, P] on the CPU."""
+        pooled = self.model.vision_model(images).pooler_output
+        vectors = F.normalize(self.model.visual_projection(pooled), dim=1)
+        return check_embeddings(vectors, "pictures", self.folder).cpu()
 
     def loader(self, paths: Sequence[Path], batch_size: int, workers: int) -> DeviceLoader:
         """Batches as `embed_images` takes them. Of several processes each has its shard of the batches."""
@@ -83,4 +95,24 @@ class Clip:
 
     def weights_sha256(self) -> Dict[str, str]:
         """{name of a file of weights: its checksum}"""
+        return dict(self.checksums)
+
+    @cached_property
+    def checksums(self) -> Dict[str, str]:
+        """Computed once: a file of weights may have gigabytes."""
         return {file.name: sha256(file) for file in weight_files(self.folder)}
+
+    def identity(self) -> Dict[str, Any]:
+        """All on which a picture's vector depends, beside the picture and its batch."""
+        tf32 = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+        return {
+            "weights": list(self.checksums.values()),
+            "config": sha256(self.folder / "config.json"),
+            "dimensions": self.model.config.projection_dim,
+            "preprocessing": asdict(self.preprocessing),
+            "reading": READING,
+            "precision": str(self.model.dtype),
+            "tf32": list(tf32) if self.device.type == "cuda" else [],
+            "device": processor(self.device),
+            "versions": {name: version(name) for name in ARITHMETIC},
+        }

@@ -19,7 +19,9 @@ from transformers import CLIPModel
 from clip.captions import Captions
 from clip.contrastive import embed_images, embed_texts, mixed_precision
 from clip.picture_batches import PictureBatches
-from data.benchmark import readable
+from data.names import readable
+from data.naming import words_of_folders
+from support.errors import InputError
 from support.processes import gather_batches, shard
 
 
@@ -36,17 +38,23 @@ class ClassNames:
 
 
 def class_name_prompts(
-    image_files: Sequence[str], templates: Sequence[str], tokenizer, context: int
+    image_files: Sequence[str],
+    templates: Sequence[str],
+    tokenizer,
+    context: int,
+    places: Sequence[Path] = (),
 ) -> Optional[ClassNames]:
     """An image's class is the name of the folder that it lies in. None if some image lies in no folder.
 
     templates: T sentences, in which {} stands for the name;  context: most tokens of a sentence
+    places:    where a class_names.json may say what the folders are called
     """
     folders = [Path(file).parent.name for file in image_files]
     if not all(folders):
         return None
     classes = sorted(set(folders))
-    sentences = [template.replace("{}", readable(name)) for name in classes for template in templates]
+    names = [readable(name) for name in words_of_folders(classes, *places)]
+    sentences = [template.replace("{}", name) for name in names for template in templates]
     tokens = tokenizer(sentences, padding=True, truncation=True, max_length=context)["input_ids"]
     prompts = torch.tensor(tokens).unflatten(0, (len(classes), -1))  # [C * T, L] -> [C, T, L]
     labels = torch.tensor([classes.index(name) for name in folders])
@@ -73,6 +81,7 @@ def evaluate(
     with mixed_precision(images.device, precision):
         image_vectors = embed_all_images(model, images, batch_size)  # [n, P]
         text_vectors = embed_all_captions(model, captions, 4 * batch_size, images.device)  # [U, P]
+        check_vectors(image_vectors, text_vectors)
         similarity = image_vectors @ text_vectors.T
         true = captions.are_true(every_image, every_caption).to(images.device)
         scores: Dict[str, Any] = {
@@ -83,6 +92,15 @@ def evaluate(
             scores["class_name_top1"] = top1_by_class_name(model, image_vectors, classes)
     scores["test_seconds"] = time.perf_counter() - started
     return scores
+
+
+def check_vectors(image_vectors: Tensor, text_vectors: Tensor):
+    """Raise InputError if a broken CLIP made them: among NaNs every score means nothing."""
+    if not (image_vectors.isfinite().all() and text_vectors.isfinite().all()):
+        raise InputError(
+            "CLIP makes NaN or infinite numbers of the held-out images or captions: "
+            "try a lower --lr, or another --init"
+        )
 
 
 def embed_all_images(model: CLIPModel, images: PictureBatches, batch_size: int) -> Tensor:
@@ -123,5 +141,5 @@ def retrieval(similarity: Tensor, true: Tensor) -> Dict[str, float]:
     What is as similar as the best true answer comes before it: where all vectors are one, nothing is found.
     """
     best = similarity.masked_fill(~true, -math.inf).amax(dim=1, keepdim=True)
-    rank = ((similarity >= best) & ~true).sum(dim=1)
+    rank = (~(similarity < best) & ~true).sum(dim=1)  # NaN comes before all, too
     return {f"R@{k}": 100 * (rank < k).double().mean().item() for k in (1, 5, 10)}

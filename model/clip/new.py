@@ -59,7 +59,7 @@ def stretch(positions: Tensor, grid: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Sizes:
-    """Of a new CLIP. By default one that trains in 1 to 2 minutes for 8,000 images on 2 cores.
+    """Of a new CLIP.
 
     image_size, patch_size: pixels a side
     width, layers, heads:   of the vision tower; text_... of the text tower
@@ -68,17 +68,33 @@ class Sizes:
     context:                most tokens of a caption
     """
 
-    image_size: int = 112
-    patch_size: int = 16
-    width: int = 192
-    layers: int = 6
-    heads: int = 3
-    text_width: int = 128
-    text_layers: int = 3
-    text_heads: int = 2
-    projection: int = 128
-    vocab_size: int = 2048
-    context: int = 48
+    image_size: int
+    patch_size: int
+    width: int
+    layers: int
+    heads: int
+    text_width: int
+    text_layers: int
+    text_heads: int
+    projection: int
+    vocab_size: int
+    context: int
+
+
+# of the options that are named like these sizes
+SIZE_HELP = {
+    "image_size": "pixels a side; of --init, if not its own, its position embeddings are stretched",
+    "patch_size": "pixels a side of a patch; divides image_size",
+    "width": "of the vision tower",
+    "layers": "of the vision tower",
+    "heads": "of the vision tower; divides width",
+    "text_width": "of the text tower",
+    "text_layers": "of the text tower",
+    "text_heads": "of the text tower; divides text_width",
+    "projection": "width of the common space",
+    "vocab_size": "most tokens; 512 are letters",
+    "context": "most tokens of a caption",
+}
 
 
 def new_clip(sizes: Sizes, tokenizer) -> CLIPModel:

@@ -1,16 +1,17 @@
 """The pictures of a contrastive training or test, in batches of any order."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Iterator, Optional, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader
 
 from data.bands import Bands
-from data.pipeline import NORMALIZATIONS, Images, Normalize, Preprocessing
+from data.pipeline import Images, Normalize, Preprocessing
+from support.loader import Loader
 from support.processes import all_reduce, progress, shard
 
 DECODED_AT_ONCE = 64
@@ -29,14 +30,19 @@ class PictureBatches:
         cache_gb: float,
         workers: int,
         device: torch.device,
+        like: Preprocessing,
         bands: Optional[Bands] = None,
     ):
-        """size: S;  cache_gb: memory for decoded pictures, in 10^9 bytes;  workers: processes that decode
+        """The pictures of these files.
 
-        bands: that are red, green and blue, if not the first three
+        size:     S
+        cache_gb: memory for decoded pictures, in 10^9 bytes
+        workers:  processes that decode
+        like:     how the CLIP's processor prepares pictures, but for their size
+        bands:    that are red, green and blue, if not the first three
         """
-        mean, std = NORMALIZATIONS["clip"]
-        how = Preprocessing(size=size, shorter_side=size, mean=mean, std=std, bicubic=True).of_bands(bands)
+        shape = (size, size) if like.shape else None
+        how = replace(like, size=size, shorter_side=size, shape=shape).of_bands(bands)
         self.pictures = Images(paths, how)
         self.workers = workers
         self.device = device
@@ -64,10 +70,10 @@ class PictureBatches:
             for numbers in progress(order, title):
                 yield self.decoded[numbers]
             return
-        loader = DataLoader(
+        loader = Loader(
             self.pictures,
             batch_sampler=[numbers.tolist() for numbers in order],
-            num_workers=self.workers,
+            workers=self.workers,
             pin_memory=self.device.type == "cuda",
         )
         for pixels, _ in progress(loader, title):

@@ -6,11 +6,12 @@ from typing import Any, Dict, Sequence
 
 from transformers import CLIPModel
 
-from clip.checkpoint import load_processor, silence_transformers
+from clip.checkpoint import silence_transformers, weight_files
+from clip.processor import NESTED, PLAIN, load_tokenizer
 from clip.tokenizer import train_tokenizer
 from data.pipeline import NORMALIZATIONS
 from support.errors import InputError
-from support.files import atomic, read_json, write_json
+from support.files import atomic, follow_umask, read_json, write_json
 
 TOKENIZER_FILES = (
     "vocab.json",
@@ -42,7 +43,7 @@ def copy_tokenizer(source: Path, folder: Path, tokens: int):
 
     Raises InputError if it has another number of them, as one of another family has.
     """
-    tokenizer = load_processor(source).tokenizer
+    tokenizer = load_tokenizer(source)
     if len(tokenizer) != tokens:
         raise InputError(
             f"the tokenizer in {source} has {len(tokenizer)} tokens, but the text tower knows {tokens}: "
@@ -63,11 +64,17 @@ def copy_processor(source: Path, folder: Path):
 
 def resize_processor(folder: Path, size: int):
     """Change the image processor in a folder to images of this size, in pixels a side."""
-    for file in (folder / "preprocessor_config.json", folder / "processor_config.json"):
-        config = read_json(file) if file.is_file() else {}
+    for file in (folder / PLAIN, folder / NESTED):
+        if not file.is_file():
+            continue
+        config = read_json(file)
         images = config.get("image_processor", config)  # transformers 5 keeps it one level down
-        if "size" in images:
+        if file.name == PLAIN or images is not config:
+            given = images.get("size")
+            is_squeezed = isinstance(given, list) or (isinstance(given, dict) and bool(given.get("height")))
             images.update(image_sizes(size))
+            if is_squeezed:
+                images["size"] = {"height": size, "width": size}
             write_json(file, config)
 
 
@@ -97,8 +104,19 @@ def image_sizes(size: int) -> Dict[str, Any]:
 # ---- the weights -----------------------------------------------------------------------------------
 
 
+def fits_half(model: CLIPModel) -> bool:
+    """Are all weights small enough for float16, which ends at 65504? Larger ones would become infinite."""
+    return all(bool(value.half().isfinite().all()) for value in model.parameters())
+
+
 def round_to_half(model: CLIPModel):
-    """Round the weights to float16, in place, so that what is reported is what is saved."""
+    """Round the weights to float16, in place, so that what is reported is what is saved.
+
+    If some are too large for it, a line says so, and all stay as they are.
+    """
+    if not fits_half(model):
+        print("note: --half: some weights are over 65504, the most that float16 holds; they stay float32")
+        return
     for parameter in model.parameters():
         parameter.data = parameter.data.half().float()
 
@@ -112,5 +130,7 @@ def save_clip(folder: Path, model: CLIPModel, half: bool):
     weights = {name: value.half() if half else value for name, value in model.state_dict().items()}
     try:
         model.save_pretrained(folder, state_dict=weights, safe_serialization=True)
+        for file in weight_files(folder):
+            follow_umask(file)
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error}") from error

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 from transformers import CLIPModel
 
+from clip.checkpoint import first_not_finite
 from support.errors import InputError, first_line
 from support.files import atomic, write_text
 from support.resumable import what_differs
@@ -47,6 +48,9 @@ def load_state(
         model.load_state_dict(state["model"])
         teachers.load_state_dict(state["teachers"])
         optimizer.load_state_dict(state["optimizer"])
+        broken = first_not_finite(model.state_dict().items())
+        if broken:
+            raise ValueError(f"{broken} has NaN or infinite values")
     except Exception as error:  # whatever torch raises on a damaged file
         raise InputError(
             f"{file} cannot be gone on from: {first_line(error)}; delete {output} to start anew"

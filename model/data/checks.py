@@ -12,8 +12,10 @@ import torch
 from torch import Tensor
 
 from data.images import is_below
-from data.matlab import DATA_HELP, strings
+from data.matlab import data_help, strings
+from data.names import readable
 from support.errors import InputError
+from support.files import read_text
 from support.untrusted import are_words, parse_json
 
 LARGEST_VALUE = 1e9  # of an attribute's values: products of larger ones leave the range of float32
@@ -26,7 +28,8 @@ def image_path(name: str, root: Path, where: Path) -> Path:
     relative = name.partition("RSSDIVCS/")[2] or name
     if not is_below(relative):
         raise InputError(
-            f"image_files in {where}: {name!r} should hold RSSDIVCS/ and then a path below --image_root"
+            f"image_files in {where}: {name!r} should hold RSSDIVCS/ and then a path below "
+            "the folder of the images"
         )
     return Path(root) / relative
 
@@ -49,9 +52,9 @@ def attribute_matrix(att: np.ndarray, classes: int, where: Path) -> Tensor:
 def read_groups(path: Path) -> Dict[str, List[int]]:
     """{"functions": [0, 1, ...], "materials": [...], ...}: 0-based attribute indices."""
     if not os.path.isfile(path):
-        raise InputError(f"no such file: {path}. {DATA_HELP}")
+        raise InputError(f"no such file: {path}. {data_help(path)}")
     try:
-        groups = parse_json(Path(path).read_text())
+        groups = parse_json(read_text(path))
     except (OSError, ValueError):
         groups = None
     if not are_groups(groups):
@@ -104,10 +107,29 @@ def is_provenance(value: Any) -> bool:
 # ---- the parts fit together ------------------------------------------------------------------------
 
 
-def check_labels(labels: np.ndarray, paths: Sequence[Path], images_mat: Path):
+def check_class_names(names: Sequence[str], splits_mat: Path):
+    """A name for each class, and no two that say the same in words."""
+    number_of: Dict[str, int] = {}
+    for number, name in enumerate(names, start=1):
+        words = readable(name)
+        if not are_words(words):
+            raise InputError(
+                f"allclasses_names in {splits_mat}: class {number} is called {name!r}: expected a word"
+            )
+        former = number_of.setdefault(words, number)
+        if former != number:
+            raise InputError(
+                f"allclasses_names in {splits_mat}: classes {former} and {number} are both called {words!r}: "
+                "expected a name of its own for each class"
+            )
+
+
+def check_labels(labels: np.ndarray, image_files: Sequence[str], images_mat: Path):
     """A label for each image."""
-    if len(paths) != len(labels):
-        raise InputError(f"{images_mat}: {len(labels)} labels for {len(paths)} image_files, expected as many")
+    if len(image_files) != len(labels):
+        raise InputError(
+            f"{images_mat}: {len(labels)} labels for {len(image_files)} image_files, expected as many"
+        )
 
 
 def check_not_empty(splits: Dict[str, np.ndarray], random_id: int, splits_mat: Path):
@@ -116,7 +138,7 @@ def check_not_empty(splits: Dict[str, np.ndarray], random_id: int, splits_mat: P
         if not len(images):
             raise InputError(
                 f"{splits_mat}: {name}_{random_id} is empty: expected at least one image; "
-                "--random_id chooses among the divisions"
+                "main.py --random_id chooses among the divisions"
             )
 
 
@@ -149,8 +171,8 @@ def check_division(provenance: dict, random_id: int, splits_mat: Path):
     described = provenance.get("random_id")
     if described not in (None, random_id):
         raise InputError(
-            f"{splits_mat} describes the classes by images outside the test sets of "
-            f"--random_id {described}, not of {random_id}: annotate this division anew"
+            f"{splits_mat} describes the classes by images outside the test sets of division "
+            f"{described}, not of {random_id}: annotate this division anew"
         )
 
 
@@ -172,10 +194,10 @@ def check_seen_and_unseen(
             )
 
 
-def check_images_are_there(paths: Sequence[Path]):
-    """All image files exist."""
+def check_images_are_there(paths: Sequence[Path], advice: str):
+    """All image files exist.  advice: what to do if some do not"""
     missing = [path for path in paths if not os.path.isfile(path)]
     if missing:
         raise InputError(
-            f"{len(missing)} of {len(paths)} images are missing, the first is {missing[0]}. {DATA_HELP}"
+            f"{len(missing)} of {len(paths)} images are missing, the first is {missing[0]}. {advice}"
         )

@@ -6,14 +6,15 @@ from typing import Any, Iterator, List, NamedTuple, Optional, Sequence, Tuple
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import Dataset
 
 from data.pipeline import Preprocessing, decode
 from support.errors import InputError
+from support.loader import Loader
 from support.processes import progress
 
 AT_ONCE = 64  # images that are decoded and written together
-ADVICE = "make room, name another --cache_dir, or use --cache none"
+ADVICE = "make room, name another main.py --cache_dir, or use main.py --cache none"
 
 
 class DecodedBatch(NamedTuple):
@@ -57,11 +58,11 @@ class BatchDecoder(Dataset):
 def decode_all(paths: Sequence[Path], how: Preprocessing, workers: int) -> Iterator[DecodedBatch]:
     """All pictures, AT_ONCE at a time, in their order.  workers: processes that decode"""
     batches = [paths[start : start + AT_ONCE] for start in range(0, len(paths), AT_ONCE)]
-    loader: DataLoader = DataLoader(
+    loader = Loader(
         BatchDecoder(how),
         batch_size=None,
         sampler=batches,
-        num_workers=workers,
+        workers=workers,
         collate_fn=as_it_is,
         generator=torch.Generator(),  # its own: a training draws the same random numbers with and without
     )
@@ -83,7 +84,7 @@ def check_room(count: int, how: Preprocessing, where: str, free: Optional[int]):
     needed = count * 3 * how.shorter_side**2
     if free is not None and needed > free:
         raise InputError(
-            f"--cache: {count} decoded images take {needed / 1e9:.3g} GB, "
+            f"main.py --cache: {count} decoded images take {needed / 1e9:.3g} GB, "
             f"and {free / 1e9:.3g} GB are free in {where}: {ADVICE}"
         )
     print(f"cache   {count} images in {where}, about {needed / 1e9:.3g} GB", flush=True)

@@ -71,13 +71,16 @@ def validation(
     rng: np.random.Generator,
     train_share: float,
     described: float = 0.0,
+    fold: int = 0,
 ) -> Dict[str, np.ndarray]:
     """The training images of a division, divided again, to choose hyperparameters on: see `divide`.
 
     train:   0-based image indices
     classes: how many of the seen classes play the unseen ones
+    fold:    0 for the first of them in a random order, 1 for the next, ...; after the last it begins anew
     """
     train_labels = labels[train]
-    held_out = rng.permutation(np.unique(train_labels))[:classes]
+    order = rng.permutation(np.unique(train_labels))
+    held_out = np.roll(order, -fold * classes)[:classes]
     parts = divide(train_labels, held_out, rng, train_share, described)
     return {name: train[part] for name, part in parts.items()}

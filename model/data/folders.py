@@ -11,9 +11,10 @@ from typing import Dict, List, Optional, Sequence, Tuple
 
 import numpy as np
 
+from data.archives import check_unpacked
 from data.bands import Bands
-from data.benchmark import readable
 from data.images import read_image, readable_endings, walk
+from data.levels import check_level
 from data.ranges import UsedRange, used_range, warn_of_narrow_ranges
 from support.errors import InputError
 from support.processes import progress
@@ -41,34 +42,54 @@ class ClassFolders:
 # ---- finding ---------------------------------------------------------------------------------------
 
 
-def find_images(folder: Path) -> ClassFolders:
-    """All images in class folders. Raises InputError if there are fewer than two, or one is empty."""
+def find_images(folder: Path, subfolders: bool = False) -> ClassFolders:
+    """All images in class folders.
+
+    subfolders: may class folders hold nothing but folders?
+
+    Raises InputError if there are fewer than two classes, one is empty, or the classes are likely to lie on
+    another level.
+    """
+    check_unpacked(folder)
     if not folder.is_dir():
         raise InputError(f"no such folder: {folder}. Expected one with a folder for each class")
-    classes = sorted(
-        place.name for place in folder.iterdir() if place.is_dir() and not place.name.startswith(".")
-    )
+    found: Dict[str, List[str]] = {}
+    for place in sorted(folder.iterdir()):
+        if place.is_dir() and not place.name.startswith(".") and not is_passed_over(place):
+            found[place.name] = [os.path.relpath(file, place) for file in walk([str(place)])]
     loose = first_loose_image(folder)
-    if len(classes) < 2:
-        plural = "" if len(classes) == 1 else "s"
+    if not subfolders:
+        check_level(folder, found)
+    if len(found) < 2:
+        plural = "" if len(found) == 1 else "s"
         hint = f", but there are images, such as {loose}" if loose else ""
         raise InputError(
-            f"{folder} has {len(classes)} folder{plural}: expected one for each of at least two classes{hint}"
+            f"{folder} has {len(found)} folder{plural}: expected one for each of at least two classes{hint}"
         )
-    files: List[str] = []
-    counts = []
-    for name in classes:
-        found = [os.path.relpath(file, folder) for file in walk([str(folder / name)])]
-        files += found
-        counts.append(len(found))
-    if 0 in counts:
-        empty = classes[counts.index(0)]
-        raise InputError(
-            f"the class {empty} has no image in {folder / empty}: add some, or take the folder away"
-        )
+    for name, files in found.items():
+        if not files:
+            raise InputError(
+                f"the class {name} has no image in {folder / name}: add some, or, if it is no class, "
+                f"move it out of {folder}"
+            )
     if loose:
         print(f"note: images beside the class folders, such as {loose}, are left out")
-    return ClassFolders(folder, classes, files, np.repeat(np.arange(len(classes)), counts))
+    counts = [len(files) for files in found.values()]
+    return ClassFolders(
+        folder,
+        classes=list(found),
+        files=[str(Path(name, file)) for name, files in found.items() for file in files],
+        labels=np.repeat(np.arange(len(counts)), counts),
+    )
+
+
+def is_passed_over(place: Path) -> bool:
+    """Is it no class, but the files/ or the cache/ of a dataset, or what macOS adds to an archive?"""
+    if place.name not in ("files", "cache", "__MACOSX"):
+        return False
+    if any(place.glob("*.mat")) or any(place.glob("*.pixels")):
+        return True
+    return next(walk([str(place)]), None) is None
 
 
 def first_loose_image(folder: Path) -> Optional[str]:
@@ -171,9 +192,8 @@ def check_copies(images: ClassFolders, digests: Sequence[str], good: Sequence[in
         )
 
 
-def class_names(images: ClassFolders) -> List[str]:
-    """The classes in words. Raises InputError if some are the same, or have too few images."""
-    names = [readable(name) for name in images.classes]
+def check_counts(images: ClassFolders, names: Sequence[str]):
+    """Raise InputError if a class has too few images.  names: [C], for the message"""
     counts = np.bincount(images.labels, minlength=len(names)).tolist()
     for name, count in zip(names, counts):
         if count < 2:
@@ -182,13 +202,3 @@ def class_names(images: ClassFolders) -> List[str]:
                 f"the class {name} has {count} readable image{plural}: "
                 "expected at least 2, one to train and one to test"
             )
-    for name in names:
-        if not are_words(name):
-            raise InputError(
-                f"a class folder is called {name!r}, once made readable: "
-                "expected a word that can be written; rename it"
-            )
-    for name in names:
-        if names.count(name) > 1:
-            raise InputError(f"two class folders are both called {name!r}, once made readable: rename one")
-    return names

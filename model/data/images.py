@@ -15,6 +15,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torchvision.transforms import functional as TF
 
 from data import rasters
+from data.archives import check_unpacked
 from data.bands import Bands, choose_bands, is_transparency, say_left_out
 from data.deep import Layout, deep_values, is_deep, is_tiff, layout, layout_of_tags
 from data.ranges import USED
@@ -213,11 +214,14 @@ def walk(places: Iterable[str]) -> Iterator[str]:
     """Images: files as they are given, folders with all images below them in the order of their names.
 
     Of a folder, only its own entries are in memory. Links to folders are not followed, and hidden
-    entries are passed over.
+    entries are passed over. An archive in place of a folder is an InputError.
     """
     for place in places:
         if os.path.isdir(place):
             yield from walk_folder(place)
+        elif Path(place).suffix.lower() not in readable_endings():
+            check_unpacked(Path(place))
+            yield str(place)
         else:
             yield str(place)
 

@@ -14,11 +14,29 @@ import scipy.io
 from support.errors import InputError
 from support.untrusted import check_layout
 
+SHOWN = 5  # files that are named instead of a missing one
+
 DATA_HELP = (
     "RSSDIVCS is in the Google Drive folder linked from github.com/wenjiaXu/RS_Scene_ZSL: "
     "unpack it into RSSDIVCS/ (its README shows the layout), "
-    "or name your own folders with --root and --image_root"
+    "or name your own folders, as main.py --root and --image_root do"
 )
+
+
+def data_help(file: Path) -> str:
+    """What to do if this file of a dataset is missing: RSSDIVCS can be had, others are made."""
+    folder = Path(file).parent
+    dataset = folder.parent if folder.name == "files" else folder
+    if dataset.name == "RSSDIVCS":
+        return DATA_HELP
+    ending = "_" + Path(file).name.rpartition("_")[2]  # _images.mat, _splits.mat
+    others = sorted(place.name for place in folder.glob("*" + ending)) if ending.endswith(".mat") else []
+    there = f"there are {', '.join(others[:SHOWN])} in that folder; " if others else ""
+    return (
+        f"{there}prepare.py makes NAME_images.mat and NAME_splits.mat of a folder of class folders, "
+        "annotate.py the splits with attributes and their groups"
+    )
+
 
 # ---- reading ---------------------------------------------------------------------------------------
 
@@ -32,7 +50,7 @@ def read_mat(path: Path, keys: Sequence[str], optional: Sequence[str] = ()) -> D
     Raises InputError if the file is missing, damaged, or without one of the keys.
     """
     if not os.path.isfile(path):
-        raise InputError(f"no such file: {path}. {DATA_HELP}")
+        raise InputError(f"no such file: {path}. {data_help(path)}")
     wanted = [*keys, *optional]
     try:
         check_layout(path, wanted)
@@ -47,8 +65,13 @@ def read_mat(path: Path, keys: Sequence[str], optional: Sequence[str] = ()) -> D
     if missing:
         there = ", ".join(sorted(variable_names(path))) or "nothing"
         advice = ", expected all of " + ", ".join(keys)
-        if "_loc_" in missing[0]:
-            advice = ". --random_id chooses among the divisions"
+        if "trainval_loc" in variable_names(path):
+            advice = (
+                ". It is a file of xlsa17: prepare.py --from_xlsa17 att_splits.mat res101.mat "
+                "--image_root FOLDER makes our format of it"
+            )
+        elif "_loc_" in missing[0]:
+            advice = ". main.py --random_id chooses among the divisions"
         raise InputError(f"{path} has no {missing[0]}; it has {there}{advice}")
     return found
 

@@ -21,6 +21,7 @@ from torchvision.transforms import functional as TF
 from data.bands import Bands
 from data.decoded import Decoded
 from data.images import read_image
+from support.loader import Loader
 
 NORMALIZATIONS = {  # mean and standard deviation of R, G, B in [0, 1]
     "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
@@ -37,6 +38,8 @@ class Preprocessing:
     shorter_side: of the whole picture, to which it is resized before a square is cut out
     mean, std:    of R, G and B in [0, 1]
     bicubic:      interpolation of the resize: bicubic as in CLIP, or bilinear as in DSVA
+    shape:        height and width to which the whole picture is squeezed, for the few CLIPs that want that
+                  and not a resize that keeps its shape
     bands:        of a picture that are red, green and blue, counted from 1; by default the first three
     """
 
@@ -45,6 +48,7 @@ class Preprocessing:
     mean: Tuple[float, float, float]
     std: Tuple[float, float, float]
     bicubic: bool = False
+    shape: Optional[Tuple[int, int]] = None
     bands: Optional[Tuple[int, ...]] = None
 
     def of_bands(self, bands: Optional[Bands]) -> "Preprocessing":
@@ -75,7 +79,7 @@ def load_image(path: Path, how: Preprocessing, draw: Optional[int] = None) -> Te
 
 def decode(path: Path, how: Preprocessing) -> Tensor:
     """uint8 [3, H, W]: a whole picture, resized."""
-    return resize(read_image(path, how.bands), how, how.shorter_side)
+    return resize(read_image(path, how.bands), how, list(how.shape) if how.shape else how.shorter_side)
 
 
 def squeeze(picture: Image.Image, how: Preprocessing) -> Tensor:
@@ -223,13 +227,13 @@ def image_loader(images: Images, batches, workers: int, device: torch.device) ->
     decoded = images.decoded
     if decoded is not None and isinstance(decoded.content, Tensor):
         return DeviceLoader(
-            DataLoader(ImagesOnDevice(images), batch_size=None, sampler=batches), images.how, device
+            Loader(ImagesOnDevice(images), workers=0, batch_size=None, sampler=batches), images.how, device
         )
     in_memory = decoded is not None and decoded.file is None
-    loader = DataLoader(
+    loader = Loader(
         images,
         batch_sampler=batches,
-        num_workers=0 if in_memory else workers,
+        workers=0 if in_memory else workers,
         pin_memory=device.type == "cuda",
     )
     return DeviceLoader(loader, images.how, device)

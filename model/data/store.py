@@ -56,6 +56,8 @@ class Store:
         self.folder = folder
         self.how = how
         name = f"{how.shorter_side}-bicubic" if how.bicubic else str(how.shorter_side)
+        if how.shape:
+            name = f"{how.shape[0]}x{how.shape[1]}-{name}"
         if how.bands:
             name += "-bands-" + "-".join(map(str, how.bands))
         self.pixels = folder / f"{name}.pixels"

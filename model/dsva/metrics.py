@@ -38,6 +38,11 @@ def harmonic_mean(seen: float, unseen: float) -> float:
     return 2 * seen * unseen / (seen + unseen) if seen + unseen else 0.0
 
 
+def harmonic_means(U: np.ndarray, S: np.ndarray) -> np.ndarray:
+    """H of each pair [k]."""
+    return 2 * U * S / np.maximum(U + S, 1e-12)
+
+
 # ---- calibrated stacking ---------------------------------------------------------------------------
 
 
@@ -59,6 +64,16 @@ def seen_unseen_curve(
     scores: [n, C] before calibration;  labels: [n], and seen, unseen: columns of scores
     Returns U [k], rising, S [k], falling, and constants [k] that give them.
     """
+    U, S, steps = seen_unseen_steps(scores, labels, seen, unseen)
+    edges = np.concatenate([[steps[0] - 1], steps, [steps[-1] + 1]])
+    constants = (edges[1:] + edges[:-1]) / 2  # halfway from one image's gap to the next one's
+    return U, S, constants
+
+
+def seen_unseen_steps(
+    scores: np.ndarray, labels: np.ndarray, seen: np.ndarray, unseen: np.ndarray
+) -> Tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The same U [k] and S [k], and the constants [k - 1], rising, at which one step becomes the next."""
     # [n], the constant above which an image is named an unseen class instead of a seen one
     gap = scores[:, seen].max(axis=1) - scores[:, unseen].max(axis=1)
     order = np.argsort(gap, kind="stable")
@@ -76,16 +91,13 @@ def seen_unseen_curve(
     steps = np.append(np.flatnonzero(np.diff(gap[order])), len(gap) - 1)
     U = np.append(0, gained.cumsum()[steps])
     S = lost.sum() - np.append(0, lost.cumsum()[steps])
-    edges = np.concatenate([[gap.min() - 1], gap[order][steps], [gap.max() + 1]])
-    constants = (edges[1:] + edges[:-1]) / 2  # halfway from one image's gap to the next one's
-    return U, S, constants
+    return U, S, gap[order][steps]
 
 
 def best_constant(scores: np.ndarray, labels: np.ndarray, seen: np.ndarray, unseen: np.ndarray) -> float:
     """The constant that gives the highest H. Arguments as of `seen_unseen_curve`."""
     U, S, constants = seen_unseen_curve(scores, labels, seen, unseen)
-    H = 2 * U * S / np.maximum(U + S, 1e-12)
-    return float(constants[np.argmax(H)])
+    return float(constants[np.argmax(harmonic_means(U, S))])
 
 
 def area_under_curve(U: np.ndarray, S: np.ndarray, constants: np.ndarray) -> float:

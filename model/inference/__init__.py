@@ -11,7 +11,7 @@ From a notebook:
 
     from inference import Classifier, choose_candidates, load_saved
 
-    run = load_saved("runs/X/last.safetensors", torch.device("cpu"))
+    run = load_saved("runs/X/last.safetensors", torch.device("cpu"))  # the file is enough: no dataset
     classifier = Classifier(run, choose_candidates(run))
     images = torch.stack([load_image(path, run.preprocessing) for path in paths])  # load_image: data.pipeline
     probabilities = classifier.probabilities(images)                               # [n, K]

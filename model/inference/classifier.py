@@ -38,6 +38,10 @@ class Classifier:
         """Of each image, its best classes and the attributes that spoke most for the first of them.
 
         images: [B, 3, S, S] uint8;  top, attributes: how many at most, the latter of those that the class has
+
+        {"classes": [{"class", "probability"}, ...], "attributes": [{"attribute", "contribution"}, ...]}. With
+        calibrated stacking a class has a "calibrated_score", too, by which classes are ranked: its
+        probability, less the constant if it is a seen one.
         """
         if not len(images):
             return []
@@ -50,10 +54,10 @@ class Classifier:
             share, strongest = contributions(scores[image], class_attributes[classes[0]], attributes)
             description: dict = {"classes": [], "attributes": []}
             for k in classes:
-                entry = {
-                    "class": self.candidates.names[k],
-                    "probability": six_digits(probabilities[image, k]),
-                }
+                entry = {"class": self.candidates.names[k]}
+                if self.candidates.is_calibrated:
+                    entry["calibrated_score"] = six_digits(calibrated[image, k])
+                entry["probability"] = six_digits(probabilities[image, k])
                 description["classes"].append(entry)
             for a in strongest:
                 entry = {"attribute": self.attribute_names[a], "contribution": six_digits(share[a])}

@@ -16,7 +16,7 @@ or of any other, pixel for pixel
 """
 
 from pathlib import Path
-from typing import Any, Dict, List, Sequence
+from typing import Any, Dict, List, Optional, Sequence
 
 import numpy as np
 from PIL import Image
@@ -51,7 +51,11 @@ def save_map(
     certain = confidence(probabilities, classes, grid)  # [R, L]
 
     table = beside(target, "tiles.csv")
-    write_columns(table, tile_columns(grid, of_tiles, scores.argmax(axis=1), names))
+    best = scores.argmax(axis=1)
+    calibrated = scores if candidates.is_calibrated else None
+    write_columns(table, tile_columns(grid, of_tiles, best, names, calibrated))
+    shares = areas(classes, grid)
+    write_columns(beside(target, "areas.csv"), area_columns(shares, names, colours))
     sheet, overlay = beside(target, "classes.png"), beside(target, "overlay.png")
     write_png(sheet, draw_map(scene, classes, grid, names, printable(target.name), colours))
     write_png(overlay, paint_over(scene, classes, grid, colours))
@@ -66,7 +70,7 @@ def save_map(
 
     size = f"{grid.width} x {grid.height} pixels"
     print(f"\n{printable(target.name)}: {size} in {len(grid.lefts)} x {len(grid.tops)} tiles")
-    for k, share in areas(classes, grid).items():
+    for k, share in shares.items():
         print(f"{share:>7.1%} {names[k]}")
     print("wrote   " + "\n        ".join(printable(str(file)) for file in written))
 
@@ -108,12 +112,31 @@ def write_png(file: Path, picture: Image.Image, **options):
         picture.save(temporary, format="PNG", **options)
 
 
+def area_columns(shares: Dict[int, float], names: Sequence[str], colours: np.ndarray) -> Dict[str, list]:
+    """The classes on the map with their shares of its area, the largest first, and their colours.
+
+    shares: class -> share;  colours: uint8 [K, 3]
+    """
+    rows = colours.tolist()
+    return {
+        "class": [names[k] for k in shares],
+        "share": [six_digits(share) for share in shares.values()],
+        "colour": ["#{:02x}{:02x}{:02x}".format(*rows[k]) for k in shares],
+    }
+
+
 def tile_columns(
-    grid: Grid, probabilities: np.ndarray, best: np.ndarray, names: Sequence[str]
+    grid: Grid,
+    probabilities: np.ndarray,
+    best: np.ndarray,
+    names: Sequence[str],
+    calibrated: Optional[np.ndarray] = None,
 ) -> Dict[str, list]:
     """Where each tile lies, its best class, and the probability of every class.
 
     probabilities: [tiles, K];  best: [tiles], the class that each is given
+    calibrated:    [tiles, K], what classes are ranked by, if these are not the probabilities: that of the
+                   best class is told, too, as it may not be the most probable one
     """
     lefts, tops, rights, bottoms = np.array(grid.boxes()).T
     columns: Dict[str, Any] = {
@@ -122,8 +145,10 @@ def tile_columns(
         "width": (rights - lefts).tolist(),
         "height": (bottoms - tops).tolist(),
         "class": [names[k] for k in best],
-        "probability": [six_digits(row[k]) for row, k in zip(probabilities, best)],
     }
+    if calibrated is not None:
+        columns["calibrated_score"] = [six_digits(row[k]) for row, k in zip(calibrated, best)]
+    columns["probability"] = [six_digits(row[k]) for row, k in zip(probabilities, best)]
     for name, column in zip(names, probabilities.T):
         columns[f"p_{name}"] = [six_digits(value) for value in column]
     return columns

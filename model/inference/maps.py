@@ -5,14 +5,13 @@ have 60, some of which look alike, and a run may have more classes. colours.py g
 legend is drawn here, as it has to fit any number of classes, and a $ in a class's name begins no formula.
 """
 
-from pathlib import Path
 from typing import Dict, List, Optional, Sequence
 
-import matplotlib
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from inference.tiles import NO_DATA, Grid, Scene, areas
+from support.figures import load_font
 
 # Paul Tol's "muted" colours and his blue, which colour-blind readers tell apart, too
 FIRST_COLOURS = (
@@ -168,10 +167,11 @@ def draw_legend(
 
     unit: height of the letters, in pixels
     """
-    plain = load_font("DejaVuSans", unit)
-    bold = load_font("DejaVuSans-Bold", unit)
+    plain = load_font("", unit)
+    bold = load_font(title, unit, bold=True)
+    fonts = {k: load_font(names[k], unit) for k in shares}  # which may need other letters
     facts = [f"{grid.width} x {grid.height} pixels", f"tiles of {grid.tile}, every {grid.stride}"]
-    entries = [plain.getlength(f"{names[k]}   100.0 %") + 2.4 * unit for k in shares]
+    entries = [fonts[k].getlength(f"{names[k]}   100.0 %") + 2.4 * unit for k in shares]
     width = round(max(bold.getlength(title), *map(plain.getlength, facts), *entries))
     legend = Image.new("RGB", (width, round(legend_height(shares) * unit)), "white")
     pen = ImageDraw.Draw(legend)
@@ -183,7 +183,7 @@ def draw_legend(
         y = (6.2 + 1.8 * line) * unit
         swatch = (0, y - 0.65 * unit, 1.6 * unit, y + 0.65 * unit)
         pen.rounded_rectangle(swatch, unit / 4, tuple(colours[k].tolist()))
-        pen.text((2.4 * unit, y), names[k], INK, plain, anchor="lm")
+        pen.text((2.4 * unit, y), names[k], INK, fonts[k], anchor="lm")
         percent = f"{100 * share:.1f} %" if share >= 0.001 else "< 0.1 %"
         pen.text((width, y), percent, GREY, plain, anchor="rm")
     return legend
@@ -192,8 +192,3 @@ def draw_legend(
 def legend_height(shares: Dict[int, float]) -> float:
     """In heights of its letters."""
     return 6 + 1.8 * len(shares)
-
-
-def load_font(name: str, size: int) -> ImageFont.FreeTypeFont:
-    """A font that comes with matplotlib.  size: in pixels"""
-    return ImageFont.truetype(str(Path(matplotlib.get_data_path(), "fonts", "ttf", f"{name}.ttf")), size)

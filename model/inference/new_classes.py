@@ -1,6 +1,5 @@
 """Classes that a run has never seen: what a user says of them, read and checked."""
 
-import difflib
 import glob
 import os
 import re
@@ -9,8 +8,8 @@ from typing import Sequence, Tuple
 
 import numpy as np
 
-from data.benchmark import readable
 from data.images import walk
+from data.names import find_class, readable, spelling
 from support.errors import InputError
 from support.untrusted import are_words
 
@@ -69,14 +68,24 @@ def find_pictures(pattern: str) -> Tuple[str, ...]:
     return pictures
 
 
+def named_classes(names: Sequence[str], typed: Sequence[str], option: str) -> np.ndarray:
+    """Numbers of the classes that a user means, sorted. They may be typed in words or in any spelling.
+
+    names:  of the run's classes
+    option: for the message of an InputError, if there is no such class
+    """
+    numbers = []
+    for word in typed:
+        try:
+            numbers.append(find_class(word.strip(), names))
+        except InputError as error:
+            raise InputError(f"{option}: {error}") from error
+    return np.unique(np.array(numbers, int))
+
+
 def known_classes(names: Sequence[str], without: Sequence[str]) -> np.ndarray:
     """Numbers of the classes that stay when some are left out."""
-    numbers = {spelling(name): number for number, name in enumerate(names)}
-    for name in without:
-        if spelling(name) not in numbers:
-            raise InputError(f"--without {name}: no class of the run; {suggest(name, names)}")
-    left_out = [numbers[spelling(name)] for name in without]
-    return np.setdiff1d(np.arange(len(names)), left_out).astype(int)
+    return np.setdiff1d(np.arange(len(names)), named_classes(names, without, "--without"))
 
 
 def check_names(new: Sequence[str], known: Sequence[str]):
@@ -94,14 +103,3 @@ def check_names(new: Sequence[str], known: Sequence[str]):
                 f"--add_class or --class_values: {taken[letters]}, so give the new class another name"
             )
         taken[letters] = f"{name} is named twice"
-
-
-def spelling(name: str) -> str:
-    """What two spellings of a name have in common: `TankFarm`, `tank farm` -> `tankfarm`."""
-    return readable(name).replace(" ", "")
-
-
-def suggest(word: str, words: Sequence[str]) -> str:
-    """A hint for an error message: the nearest word, or all."""
-    close = difflib.get_close_matches(word, words, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(words)}"

@@ -16,11 +16,12 @@ import torch
 
 from clip.attributes import ATTRIBUTE_PROMPTS, CLASS_PROMPTS, merge_sources, similarities
 from clip.embed import Clip
+from clip.embeddings import Embeddings, Kept
 from data.bands import Bands
-from data.benchmark import Benchmark
-from data.matlab import read_mat
+from data.classes import Classes, Similarities
+from data.names import find_class, suggest
 from dsva.discriminant import Discriminant
-from inference.new_classes import NewClass, suggest
+from inference.new_classes import NewClass
 from support.errors import InputError
 from support.files import read_json
 
@@ -75,62 +76,78 @@ def match_class_scores(
 def columns_by_clip(
     new: Sequence[NewClass],
     known: np.ndarray,
-    data: Benchmark,
-    splits_mat: Path,
+    data: Classes,
     clip_folder: Optional[str] = None,
     discriminant: Optional[Discriminant] = None,
+    kept: Optional[Kept] = None,
     bands: Optional[Bands] = None,
 ) -> np.ndarray:
     """What CLIP says of new classes: [A, n], in the units of `data.class_attributes`.
 
     known:        numbers of the run's classes that the new ones are compared with
-    splits_mat:   the file that describes the run's classes, made by annotate.py
     clip_folder:  None for the CLIP that they were described with
     discriminant: of the branch that counts
+    kept:         embeddings of pictures from earlier, if any are kept
     bands:        of the pictures, that are red, green and blue, if not the first three
     """
-    by_name, by_image = recorded_similarities(splits_mat)
-    by_name, by_image = by_name[known], by_image[known]  # [C, A] each
-    has_no_images = np.isnan(by_image).all()
+    recorded = recorded_similarities(data)
+    by_name = recorded.by_name[known]  # [C, A]
+    by_image = recorded.by_image[known]
+    has_images = recorded.has_images[known]
+    has_no_images = not has_images.any()
     is_pictured = np.array([bool(c.pictures) for c in new])
     if is_pictured.any() and has_no_images:
         raise InputError(
-            f"--add_class {new[is_pictured.argmax()].name}: the run's classes were described by their names "
-            "alone, so there are no pictures to compare its own with; describe it in words"
+            f"the new class {new[is_pictured.argmax()].name}: the run's classes were described by their "
+            "names alone, so there are no pictures to compare its own with; describe it in words"
         )
     device = data.class_attributes.device
-    clip = load_describing_clip(clip_folder or data.provenance.get("clip", ""), data.provenance, device)
+    clip = load_describing_clip(clip_folder, data.provenance, device)
     if bands:
         clip.preprocessing = clip.preprocessing.of_bands(bands)
     columns = np.empty((len(data.attribute_names), len(new)))
     if is_pictured.any():
         pictured = [c for c in new if c.pictures]
-        columns[:, is_pictured] = columns_by_pictures(clip, pictured, by_name, by_image, data)
+        embeddings = Embeddings(clip, kept or Kept(None, Path()))
+        columns[:, is_pictured] = columns_by_pictures(
+            embeddings, pictured, by_name, by_image, has_images, data
+        )
     if not is_pictured.all():
         in_words = [c for c in new if not c.pictures]
-        similarity = by_name if has_no_images else by_image
+        similarity = by_name if has_no_images else by_image[has_images]
         columns[:, ~is_pictured] = columns_by_words(clip, in_words, similarity, data, discriminant)
     return match_class_scores(columns, data.class_attributes[:, known].cpu().numpy(), discriminant)
 
 
 def columns_by_pictures(
-    clip: Clip, new: Sequence[NewClass], by_name: np.ndarray, by_image: np.ndarray, data: Benchmark
+    embeddings: Embeddings,
+    new: Sequence[NewClass],
+    by_name: np.ndarray,
+    by_image: np.ndarray,
+    has_images: np.ndarray,
+    data: Classes,
 ) -> np.ndarray:
-    """[A, n], as CLIP described the run's classes.  by_name, by_image: [C, A], cosines of these"""
+    """[A, n], as CLIP described the run's classes.
+
+    by_name, by_image: [C, A], cosines of these;  has_images: [C], which of them have a row in by_image
+    """
     paths = [Path(picture) for c in new for picture in c.pictures]
     labels = np.repeat(np.arange(len(new)), [len(c.pictures) for c in new])
     attribute_prompts, class_prompts = prompts(data)
-    new_by_name, new_by_image = similarities(
-        clip,
+    new_by_name, new_by_image, all_pictured = similarities(
+        embeddings.clip,
         data.attribute_names,
         attribute_prompts,
         [c.words for c in new],
         class_prompts,
-        clip.loader(paths, batch_size=64, workers=0),
+        embeddings.embed(paths, batch_size=64, workers=0),
         labels,
     )
     merged = merge_sources(
-        np.vstack([by_name, new_by_name]), np.vstack([by_image, new_by_image]), known=len(by_name)
+        np.vstack([by_name, new_by_name]),
+        np.vstack([by_image, new_by_image]),
+        np.append(has_images, all_pictured),
+        known=len(by_name),
     )
     return merged[len(by_name) :].T
 
@@ -139,12 +156,12 @@ def columns_by_words(
     clip: Clip,
     new: Sequence[NewClass],
     similarity: np.ndarray,
-    data: Benchmark,
+    data: Classes,
     discriminant: Optional[Discriminant],
 ) -> np.ndarray:
     """[A, n]: a sentence as a sum of attributes.
 
-    similarity: [C, A], CLIP's of the run's classes and the attributes
+    similarity: [C, A], CLIP's of the run's classes and the attributes, of those classes that have one
 
     A sentence's embedding is fitted by those of the attributes' sentences (ridge regression). The mean of the
     latter, which every image is like, is taken from all of them before. So an image gets the class score that
@@ -156,7 +173,7 @@ def columns_by_words(
     vectors = vectors - mean
     gram = vectors @ vectors.T
     gram += (SENTENCE_RIDGE * gram.diagonal().mean() + 1e-9) * np.eye(len(gram))
-    deviation = np.nanstd(similarity, axis=0)[:, None]  # from a cosine to an attribute's score
+    deviation = similarity.std(axis=0)[:, None]  # from a cosine to an attribute's score
     columns = []
     for c in new:
         sentence_prompts = class_prompts if c.is_named() else attribute_prompts
@@ -174,39 +191,41 @@ def phrases(new: NewClass) -> List[str]:
     return re.split(r"\s*[,;]\s*", new.words.strip(" ,;"))
 
 
-def prompts(data: Benchmark) -> Tuple[Sequence[str], Sequence[str]]:
+def prompts(data: Classes) -> Tuple[Sequence[str], Sequence[str]]:
     """For attributes and for class names, those that the run's classes were described with."""
     attribute_prompts = data.provenance.get("attribute_prompts", ATTRIBUTE_PROMPTS)
     class_prompts = data.provenance.get("class_prompts", CLASS_PROMPTS)
     return attribute_prompts, class_prompts
 
 
-def recorded_similarities(splits_mat: Path) -> Tuple[np.ndarray, np.ndarray]:
-    """Cosines of all classes' sentences and images with the attributes, [C, A] each, from annotate.py.
+def recorded_similarities(data: Classes) -> Similarities:
+    """Cosines of all classes' sentences and images with the attributes, from annotate.py.
 
-    Raises InputError if the file does not have them.
+    Raises InputError if the run does not have them.
     """
-    keys = ("similarity_names", "similarity_images")
-    table = read_mat(splits_mat, ["att"], [*keys, "provenance"])
-    is_complete = "provenance" in table
-    for key in keys:
-        values = table.get(key)
-        if values is None or values.shape != table["att"].shape or values.dtype.kind != "f":
-            is_complete = False
-    if not is_complete:
+    if data.similarities is None:
         raise InputError(
-            f"--add_class needs to know how the run's classes were described, and {splits_mat} "
-            "does not tell: annotate.py writes files that do. --class_values works without"
+            "a class cannot be added in words or pictures, since the run does not know how its own ones were "
+            "described: annotate.py writes files that tell. predict.py --class_values works without"
         )
-    return table["similarity_names"].T, table["similarity_images"].T
+    return data.similarities
 
 
-def load_describing_clip(folder: str, provenance: dict, device: torch.device) -> Clip:
-    """Says so if it is not the one that described the run's classes."""
-    clip = Clip(Path(folder), device)
+def load_describing_clip(folder: Optional[str], provenance: dict, device: torch.device) -> Clip:
+    """The CLIP in a folder, by default the one that described the run's classes. Says so if it is another."""
+    described = provenance.get("clip", "")
+    try:
+        clip = Clip(Path(folder or described), device)
+    except InputError as error:
+        if folder or Path(described, "config.json").is_file():
+            raise
+        raise InputError(
+            f"the CLIP that described the run's classes was in {described or 'a folder that is not known'} "
+            "and is not there: name the folder where it lies now with --clip"
+        ) from error
     if clip.weights_sha256() != provenance.get("weights_sha256"):
         print(
-            f"note: {folder} has other weights than the CLIP that described the run's classes: "
+            f"note: {folder or described} has other weights than the CLIP that described the run's classes: "
             "new ones are not quite comparable"
         )
     return clip
@@ -243,21 +262,32 @@ def is_table_of_classes(table) -> bool:
 
 
 def column_by_hand(file: Path, name: str, values: dict, attribute_names: Sequence[str]) -> np.ndarray:
-    """{"turbine": 2, "grass": 1} -> [A]. InputError names what is no attribute, or no number."""
-    index = {attribute: a for a, attribute in enumerate(attribute_names)}
-    column = np.zeros(len(index))
+    """{"turbine": 2, "grass": 1} -> [A]. InputError names what is no attribute, or no number.
+
+    Attributes may be written in any spelling, as classes: see `find_class`.
+    """
+    column = np.zeros(len(attribute_names))
+    written: Dict[int, str] = {}
     for attribute, value in values.items():
-        if attribute not in index:
+        try:
+            a = find_class(attribute, attribute_names)
+        except InputError as error:
             raise InputError(
                 f"{file}: {name} has an unknown attribute {attribute!r}; "
                 f"{suggest(attribute, attribute_names)}"
+            ) from error
+        if a in written:
+            raise InputError(
+                f"{file}: {name} has {attribute_names[a]!r} twice, as {written[a]!r} and {attribute!r}: "
+                "keep one of them"
             )
+        written[a] = attribute
         if type(value) not in (int, float) or not abs(value) < 1000:
             raise InputError(
                 f"{file}: {attribute!r} of {name} should be a number of deviations from the mean class, "
                 f"-3 to 3, and is {value!r}"
             )
-        column[index[attribute]] = value
+        column[a] = value
     if not column.any():
         raise InputError(
             f"{file}: all values of {name} are 0, as of a class that is average in everything: "

@@ -1,5 +1,10 @@
 """Images of any number, one after another: decoded, named and written down, all in constant memory.
 
+A line has an image's best classes, the first is what it is named. Each has its "probability" among all
+candidates. Where seen and other classes compete under calibrated stacking, it has a "calibrated_score", too:
+the probability, less the constant for a seen class. Classes are ranked by it, so that the first is not always
+the most probable one.
+
 A prediction goes on where it was interrupted: the lines that are there already are those of the first images.
 """
 
@@ -20,6 +25,7 @@ from data.images import printable, size_of_image
 from data.pipeline import Preprocessing, load_image
 from support.errors import InputError
 from support.files import atomic, read_json, write_json
+from support.loader import Loader
 from support.machine import circumstances
 from support.notes import note_once
 from support.processes import rank, world_size
@@ -69,11 +75,11 @@ def decoded_batches(
     Of several processes each has every world_size-th batch.
     """
     batches = islice(in_batches(files, batch_size), rank(), None, world_size())
-    return DataLoader(
+    return Loader(
         ImageBatches(how),
         batch_size=None,
         sampler=batches,
-        num_workers=workers,
+        workers=workers,
         pin_memory=pin_memory,
     )
 
@@ -146,12 +152,21 @@ class Predictions:
     predictions.csv     the same as a table, made of the lines once these have ended
     """
 
-    def __init__(self, folder: Path, options: Mapping, classes: Mapping[str, str], fingerprint: str):
+    def __init__(
+        self,
+        folder: Path,
+        options: Mapping,
+        classes: Mapping[str, str],
+        fingerprint: str,
+        calibrated: bool = False,
+    ):
         """A new folder, or one whose prediction has the same options and fingerprint. Writes nothing yet.
 
-        classes: {name: kind} of the candidates
+        classes:    {name: kind} of the candidates
+        calibrated: do its lines have a "calibrated_score"?
         """
         self.folder = Path(folder)
+        self.calibrated = calibrated
         self.facts: Dict[str, Any] = {
             "options": dict(options),
             "classes": dict(classes),
@@ -222,6 +237,11 @@ class Predictions:
                 f"{self.lines}: line {count} is not one of predict.py; "
                 "delete the file, or name another --output"
             )
+        if self.calibrated and not has_scores(written):
+            raise InputError(
+                f"{self.lines}: line {count} has no calibrated_score: an earlier version wrote it; "
+                "delete the folder, or name another --output"
+            )
         if written["image"] != file:
             raise InputError(
                 f"{self.lines}: line {count} is {written['image']}, but the image there is now {file}: "
@@ -231,7 +251,7 @@ class Predictions:
     def write(self, lines: Iterable[dict]):
         """Add the lines of a batch."""
         try:
-            with self.lines.open("a") as file:
+            with self.lines.open("a", encoding="utf-8") as file:
                 file.write("".join(json.dumps(line) + "\n" for line in lines))
         except OSError as error:
             raise InputError(f"cannot write {self.lines}: {error}") from error
@@ -241,7 +261,11 @@ class Predictions:
         summary = Summary()
         how: Dict[str, Any] = {"newline": "", "encoding": "utf-8"}
         how["errors"] = "surrogateescape"  # a file may have any bytes for a name
-        with atomic(self.table) as temporary, self.lines.open() as lines, temporary.open("w", **how) as file:
+        with (
+            atomic(self.table) as temporary,
+            temporary.open("w", **how) as file,
+            self.lines.open(encoding="utf-8") as lines,
+        ):
             table = csv.DictWriter(file, columns, extrasaction="ignore")
             table.writeheader()
             for text in lines:
@@ -265,6 +289,11 @@ def is_prediction(line) -> bool:
     )
 
 
+def has_scores(line: dict) -> bool:
+    """Has each class of a prediction the score that it was ranked by?"""
+    return are_entries(line.get("classes", []), "class", "calibrated_score")
+
+
 def are_entries(entries, name: str, value: str) -> bool:
     """Is it [{name: "...", value: 0.5}, ...]?"""
     if not isinstance(entries, list):
@@ -281,7 +310,10 @@ def are_entries(entries, name: str, value: str) -> bool:
 
 
 def table_row(line: dict) -> Dict[str, Any]:
-    """{"image", "class_1", "probability_1", ..., "attribute_1", "contribution_1", ..., or "error"}"""
+    """{"image", "class_1", "probability_1", ..., "attribute_1", "contribution_1", ..., or "error"}
+
+    With calibrated stacking "calibrated_score_1" lies between the class and its probability.
+    """
     row = {key: value for key, value in line.items() if key in ("image", "error")}
     for kind in ("classes", "attributes"):
         for place, entry in enumerate(line.get(kind, []), 1):
@@ -290,11 +322,14 @@ def table_row(line: dict) -> Dict[str, Any]:
     return row
 
 
-def table_columns(classes: int, attributes: int) -> List[str]:
+def table_columns(classes: int, attributes: int, calibrated: bool = False) -> List[str]:
     """The headings of a table with so many classes and attributes for every image."""
     columns = ["image"]
     for place in range(1, classes + 1):
-        columns += [f"class_{place}", f"probability_{place}"]
+        columns.append(f"class_{place}")
+        if calibrated:
+            columns.append(f"calibrated_score_{place}")
+        columns.append(f"probability_{place}")
     for place in range(1, attributes + 1):
         columns += [f"attribute_{place}", f"contribution_{place}"]
     return [*columns, "error"]

@@ -1,24 +1,26 @@
-"""A saved run, loaded: the trained network with its data, ready to look at images."""
+"""A saved run, loaded: the trained network and the classes that it knows, ready to look at images.
 
-from argparse import Namespace
+The checkpoint is enough. Only who wants images of the dataset that it was trained with needs that dataset.
+"""
+
+import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Optional, Union
+from typing import Mapping, Optional, Union
 
 import torch
 from torch import Tensor
 
-from data.benchmark import Benchmark, BenchmarkFiles
+from clip.embeddings import Kept
+from data.benchmark import Benchmark
+from data.classes import Classes
 from data.pipeline import Normalize, Preprocessing, dsva_preprocessing
 from dsva.discriminant import Discriminant
 from dsva.network import DSVA, Output
-from runs.build import build_data, build_network
-from runs.checkpoint import checkpoint_metadata
-from runs.command_line import recorded
+from runs.build import build_data, load_network
+from runs.checkpoint import checkpoint_classes, checkpoint_metadata
 from runs.fingerprints import DESCRIPTIONS, changed_descriptions
-from runs.options import get_parser
-from runs.records import selected_branch
-from runs.settings import benchmark_files, needs_windows, network_settings
+from runs.settings import SavedSettings, saved_settings
 from support.errors import InputError
 
 
@@ -27,14 +29,15 @@ class SavedRun:
     """What a trained network needs to name images."""
 
     model: DSVA
-    data: Benchmark
-    files: BenchmarkFiles
+    data: Classes
+    dataset: "SavedDataset"
     preprocessing: Preprocessing
     epoch: int  # the last one that it was trained for
     gzsl: bool  # do seen and unseen classes compete?
     branch: str  # whose scores count
     windows: bool  # does that branch look at windows?
     calibration: float  # what is taken from the probabilities of seen classes in GZSL
+    kept: Optional[Kept] = None  # CLIP's embeddings of pictures, which new classes may be described by
 
     def __post_init__(self):
         self.device = self.data.class_attributes.device
@@ -76,34 +79,89 @@ class SavedRun:
         return self.model.discriminants["attention" if self.branch == "attention" else "projection"]
 
 
-def load_saved(checkpoint: Union[str, Path], device: torch.device) -> SavedRun:
-    """Load a checkpoint of main.py with the data that it was trained with.
+@dataclass
+class SavedDataset:
+    """The dataset that a checkpoint was trained with, where it lies, or does not lie any more.
 
-    Raises InputError if it is no such file, or if what describes the classes has changed since.
+    fingerprints: of its files, as they were then
+    """
+
+    checkpoint: Path
+    settings: SavedSettings
+    fingerprints: Mapping[str, str]
+    device: torch.device
+
+    def load(self, advice: str = "Put it back") -> Benchmark:
+        """All but the images: the caller checks those that it reads.
+
+        advice: what to do if the dataset is not there
+
+        Raises InputError if a file is gone, or if what describes the classes has changed since.
+        """
+        files = self.settings.files
+        for file in (files.images_mat, files.splits_mat, files.groups_json):
+            if not os.path.isfile(file):
+                raise InputError(
+                    f"{self.checkpoint} was trained with {file}, which is not there any more. {advice}"
+                )
+        changed = changed_descriptions(self.fingerprints, files)
+        if changed:
+            name, file = next(iter(changed.items()))
+            raise InputError(
+                f"{self.checkpoint} was trained with another {file}: {DESCRIPTIONS[name]} has changed since. "
+                "Put the former file back, or train anew; "
+                "descriptions made anew belong into a file of another name (annotate.py --output)"
+            )
+        return build_data(files, self.settings.only_groups, self.device, needs_images=False)
+
+
+def kept_embeddings(run: SavedRun, is_wanted: bool, folder: Optional[str]) -> Kept:
+    """Where CLIP's embeddings of pictures are kept, for `SavedRun.kept`.
+
+    is_wanted: is any to be kept?
+    folder:    by default beside the run's dataset, if that is there
+    """
+    files = run.dataset.settings.files
+    place = files.images_mat.parent
+    dataset = place.parent if place.name == "files" else place
+    beside = dataset / "cache" if os.path.isdir(dataset) else None
+    chosen = Path(folder) if folder else beside
+    return Kept(chosen if is_wanted else None, files.image_root)
+
+
+def load_saved(
+    checkpoint: Union[str, Path],
+    device: torch.device,
+    dataset: Union[str, Path, None] = None,
+    advice: str = "Put it back where it was",
+) -> SavedRun:
+    """Load a checkpoint of main.py.
+
+    dataset: the folder that its dataset has moved to
+    advice:  what to do if the dataset is needed and not there
+
+    Raises InputError if it is no such file. One of earlier versions does not keep its classes, and is
+    loaded with the dataset that it was trained with.
     """
     checkpoint = Path(checkpoint)
     saved = checkpoint_metadata(checkpoint)
-    opt = Namespace(**recorded(get_parser(), saved["options"], checkpoint))
-    files = benchmark_files(opt)
-    data = build_data(files, opt.only_groups, device)
-    changed = changed_descriptions(saved["files"], files)
-    if changed:
-        name, file = next(iter(changed.items()))
-        raise InputError(
-            f"{checkpoint} was trained with another {file}: {DESCRIPTIONS[name]} has changed since. "
-            "Put the former file back, or train anew; "
-            "descriptions made anew belong into a file of another name (annotate.py --output)"
+    settings = saved_settings(saved["options"], saved["epoch"], checkpoint, dataset)
+    trained_with = SavedDataset(checkpoint, settings, saved["files"], device)
+    classes = checkpoint_classes(checkpoint)
+    if classes is None:
+        classes = trained_with.load(
+            f"A checkpoint of this earlier version does not keep its classes and needs this file. {advice}"
         )
-    model = build_network(network_settings(opt), data, device, checkpoint).eval()
-    windows = needs_windows(opt, saved["epoch"])
+    classes = classes.to(device)
+    model = load_network(settings.network, classes, device, checkpoint).eval()
     return SavedRun(
         model=model,
-        data=data,
-        files=files,
-        preprocessing=dsva_preprocessing(model.tower.config.image_size, opt.normalize, opt.bands),
+        data=classes,
+        dataset=trained_with,
+        preprocessing=dsva_preprocessing(model.tower.config.image_size, settings.normalize, settings.bands),
         epoch=saved["epoch"],
-        gzsl=opt.gzsl,
-        branch=selected_branch(opt.sel_res, ["projection+window"] if windows else ["projection"]),
-        windows=windows,
-        calibration=opt.calibrated_stacking,
+        gzsl=settings.gzsl,
+        branch=settings.branch,
+        windows=settings.windows,
+        calibration=settings.calibration,
     )

@@ -13,9 +13,10 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.utils.data import BatchSampler, DataLoader, Dataset
+from torch.utils.data import BatchSampler, Dataset
 
 from data.pipeline import Preprocessing, squeeze
+from support.loader import Loader
 from support.processes import gather_batches, progress, raise_together, shard
 
 Box = Tuple[int, int, int, int]  # left, top, right, bottom, as Pillow has it
@@ -173,7 +174,7 @@ def classify_tiles(
     """
     tiles = Tiles(scene, grid, how)
     batches = shard(BatchSampler(range(len(tiles)), batch_size, drop_last=False))
-    loader = DataLoader(tiles, batch_sampler=batches, num_workers=workers)
+    loader = Loader(tiles, batch_sampler=batches, workers=workers)
 
     def classify_shard() -> List[Dict[str, Tensor]]:
         return [{"tiles": torch.from_numpy(classify(images))} for images in progress(loader, title)]

@@ -1,12 +1,17 @@
-"""HTML pages that need no network and no other file: of a run, and of a folder of predictions.
+"""HTML pages that need no network and no other file: of runs, and of folders of predictions and maps.
 
-run_page     the page of a run, put together from
-run_scores   what its folder tells: scores, curves, classes, confusion; and from
-run_network  what its network shows: class attributes, attention
-gallery      the page of a folder of predictions
-panels       one image as the network sees it; model/visualize.py draws these, too
-html         tables, cards, pictures, and around them report.html with its CSS and script
-charts       lines and bars as inline SVG, heat_map a matrix; svg the elements of both
+run_page        the page of a run, put together from
+run_scores      what its folder tells: scores, curves, classes, confusion; and from
+run_network     what its network shows: class attributes, attention
+summary_page    the page of several runs, put together from
+summary_rows    the values of one kind of run, epoch and branch; and from
+summary_charts  scores, curves and classes over the runs
+gallery         the page of a folder of predictions
+map_page        the page of a folder of maps
+panels          one image as the network sees it; model/visualize.py draws these, too
+html            tables, cards, pictures, and around them report.html with its CSS and script
+charts          lines and bars as inline SVG, strips dots, heat_map a matrix; svg the elements of all
+table_formats   a table as Markdown, LaTeX, CSV or text, for model/tables.py
 
 The charts are SVG of our own: they have tooltips, and follow the page's width and its dark mode by CSS, which
 those of matplotlib do not.

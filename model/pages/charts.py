@@ -58,14 +58,17 @@ def line_chart(
     marks: Mapping[str, int],
     warm_up: Optional[int] = None,
     height: int = 190,
+    limits: Optional[Tuple[float, float]] = None,
 ) -> str:
     """Lines over epochs, each with its name and last value at its end.
 
     marks:   name -> epoch, an upright line with a dot on every series
     warm_up: the shaded epochs end with this one
+    limits:  ends of the scale of several charts that are compared; without, those of the values
     """
     values = [value for line in series for value in line.values if math.isfinite(value)] or [0]
-    scale = round_numbers(min(values), max(values), about=max(2, height // TICKS))
+    low, high = limits or (min(values), max(values))
+    scale = round_numbers(low, high, about=max(2, height // TICKS))
     plane = Plane(epochs, scale, height)
     rows = mark_rows(marks, last_epoch=epochs[-1])
 

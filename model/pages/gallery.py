@@ -3,7 +3,7 @@
 from collections import Counter
 from html import escape
 from pathlib import Path
-from typing import Dict, List, Mapping, Optional, Sequence
+from typing import Dict, Iterable, List, Mapping, Optional, Sequence
 
 import numpy as np
 
@@ -112,6 +112,7 @@ def gallery(
         items += gallery_item(prediction, places[given_class(prediction)], kinds, bands)
     return (
         note(explanation(predictions, total))
+        + kind_legend(places, kinds)
         + '<div class="filter">'
         + f'<div class="chips" role="group" aria-label="class">{buttons}</div>'
         + '<div class="search"><label for="words">file name</label>'
@@ -119,6 +120,17 @@ def gallery(
         + f'<span id="shown" role="status">{len(predictions)} pictures</span></div></div>'
         + f'<ul id="gallery" class="gallery">{items}</ul>'
     )
+
+
+def kind_legend(shown: Iterable[str], kinds: Mapping[str, str]) -> str:
+    """What the colours of the classes shown mean; "" if options.json does not tell what kinds they are.
+
+    kinds: class -> CSS class
+    """
+    if not kinds:
+        return ""
+    there = {kinds.get(name, "chosen") for name in shown}
+    return legend([(kind, words) for kind, words in CLASS_KINDS.items() if kind in there])
 
 
 def explanation(predictions: Sequence[Prediction], total: int) -> str:
@@ -192,9 +204,7 @@ def class_counts(counts: Counter, kinds: Mapping[str, str]) -> str:
         tip = f"{name}\n{images} of {total} images"
         bars.append(Bar(name, images, kinds.get(name, "chosen"), tip))
     chart = bar_chart("images of each class", bars, high=max(counts.values()), digits=".0f")
-    colours = [(kind, words) for kind, words in CLASS_KINDS.items() if kind in kinds.values()]
-    explained = legend(colours) if colours else ""
-    return explained + figure("Images of each class", "", chart)
+    return kind_legend(counts, kinds) + figure("Images of each class", "", chart)
 
 
 def prediction_table(predictions: Sequence[Prediction], total: int) -> str:

@@ -7,6 +7,7 @@ from typing import Callable, Dict, List, Optional, Tuple
 
 import numpy as np
 
+from pages.html import scroller
 from pages.svg import drawing, element, label_text, label_width, tooltip
 
 LARGEST_FONT = 12  # pixels
@@ -65,7 +66,7 @@ def heat_map(
 
     tall = " tall" if down.length > TALL else ""
     width = f"width: {across.length}px"
-    return (
+    return scroller(
         f'<div class="matrix{tall}" tabindex="0" role="group" aria-label="{escape(title)}" '
         f'style="--size:{font_size}px"><i></i>'
         + drawing("heads", "columns", column_labels(across, size, top), top, width)

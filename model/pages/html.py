@@ -5,10 +5,12 @@ Plain words in, HTML out: everything is escaped here, but for arguments that are
 
 import base64
 import io
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from string import Template
 from typing import Mapping, Sequence, Tuple
+from urllib.parse import quote
 
 from PIL import Image
 
@@ -111,6 +113,11 @@ def details(summary: str, parts: Sequence[str]) -> str:
     return f"<details><summary>{escape(summary)}</summary>{''.join(parts)}</details>"
 
 
+def scroller(box: str) -> str:
+    """A box that scrolls, with a hint wherever there is more of it.  box: HTML of one element"""
+    return f'<div class="scroller"><p class="hint">scroll sideways for more</p>{box}</div>'
+
+
 def colour_scale(low: str, high: str, signed: bool = False) -> str:
     """The colours of a heat map.  signed: from minus over 0 to plus"""
     bar = "<i class=signed></i>" if signed else "<i></i>"
@@ -128,18 +135,32 @@ def picture(image: Image.Image, words: str, quality: int = 80) -> str:
 # ---- tables ----------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Link:
+    """A cell that leads to another page.  address: relative to this page; "" for words alone"""
+
+    words: str
+    address: str
+
+
+class Numeric(str):
+    """Words that are aligned like numbers, such as 84.8 ± 1.2."""
+
+
 def table(
     title: str,
     head: Sequence[str],
     rows: Sequence[Sequence],
     digits: str = ".2f",
     emphasised: Sequence[int] = (),
+    stacked: bool = False,
 ) -> str:
     """A table that scrolls and can be copied.
 
     rows:       the first value of each is its name
     digits:     the format of floats
     emphasised: numbers of rows
+    stacked:    on a phone each row is a paragraph, whose numbers have the headings above them
     """
     names = ""
     for column, name in enumerate(head):
@@ -147,36 +168,47 @@ def table(
         names += f'<th scope="col"{" class=number" if is_numeric else ""}>{escape(name)}</th>'
     body = ""
     for place, (first, *rest) in enumerate(rows):
-        cells = "".join(table_cell(value, digits) for value in rest)
+        cells = "".join(table_cell(value, name, digits) for name, value in zip(head[1:], rest))
         mark = ' class="chosen"' if place in emphasised else ""
-        body += f'<tr{mark}><th scope="row">{escape(str(first))}</th>{cells}</tr>'
+        body += f'<tr{mark}><th scope="row">{cell_text(first, digits)}</th>{cells}</tr>'
+    look = ""
+    if stacked:
+        has_deviations = any(isinstance(value, Numeric) for row in rows for value in row)
+        look = f' class="stacked{" deviations" if has_deviations else ""}"'
     return copyable(
         "table",
         title,
-        f'<div class="scroll" tabindex="0" role="group" aria-label="{escape(title)}">'
-        f"<table><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table></div>",
+        scroller(
+            f'<div class="scroll" tabindex="0" role="group" aria-label="{escape(title)}">'
+            f"<table{look}><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table></div>"
+        ),
     )
 
 
 def is_number(value) -> bool:
     """Is it aligned to the right?"""
-    return isinstance(value, (int, float))
+    return isinstance(value, (int, float, Numeric))
 
 
-def table_cell(value, digits: str) -> str:
-    """A <td> of a number, a word, or a dash for NaN."""
-    if value != value:  # only NaN is not itself
-        text = "–"
-    elif isinstance(value, float):
-        text = format(value, digits)
-    else:
-        text = str(value)
+def table_cell(value, heading: str, digits: str) -> str:
+    """A <td> of a number, a word, a link, or a dash for NaN."""
+    text = cell_text(value, digits)
     kind = ""
     if is_number(value):
-        kind = " class=number"
-    elif len(text) > LONG:
+        kind = f' class=number data-label="{escape(heading)}"'
+    elif isinstance(value, str) and len(value) > LONG:
         kind = " class=long"
-    return f"<td{kind}>{escape(text)}</td>"
+    return f"<td{kind}>{text}</td>"
+
+
+def cell_text(value, digits: str) -> str:
+    """The content of a cell, as HTML."""
+    if isinstance(value, Link):
+        words = escape(value.words)
+        return f'<a href="{escape(quote(value.address))}">{words}</a>' if value.address else words
+    if value != value:  # only NaN is not itself
+        return "–"
+    return escape(format(value, digits) if isinstance(value, float) else str(value))
 
 
 def settings(facts: Mapping) -> str:

@@ -4,6 +4,7 @@ A panel is a picture: the image with its window, and beside it the image again f
 matplotlib is imported when one is drawn.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Optional, Tuple
 
@@ -12,11 +13,16 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from data.benchmark import Benchmark, readable
-from dsva.metrics import calibrated_stacking, contributions
+from data.benchmark import Benchmark
+from data.images import printable
+from data.names import readable
+from dsva.metrics import contributions
 from dsva.network import Output
+from inference.candidates import Candidates
 from inference.saved import SavedRun
+from support.figures import use_letters_of
 
+LONGEST_NAME = 30  # letters of a file's name
 INK, GRAY, RIGHT, WRONG = "#222222", "#666666", "#1b7837", "#b2182b"
 
 
@@ -39,43 +45,58 @@ def choose_images(data: Benchmark, split: str, per_class: int) -> List[Tuple[Pat
     return chosen
 
 
-def look(run: SavedRun, pixels: Tensor) -> Output:
+@dataclass(frozen=True)
+class Named:
+    """What an image was named: the number among the candidates, the class, and its probability."""
+
+    number: int
+    name: str
+    probability: float
+
+
+def look(run: SavedRun, candidates: Candidates, pixels: Tensor) -> Output:
     """What the network says of an image [3, S, S] uint8, as in its own evaluation."""
-    candidates = run.data.candidates(run.gzsl)
-    return run.look(pixels[None], run.data.class_attributes[:, candidates])
+    return run.look(pixels[None], candidates.attributes)
 
 
-def predicted_class(run: SavedRun, out: Output) -> int:
-    """The class that the branch that counts gives an image, with the run's calibration.  out: of one image"""
-    classes = run.data.candidates(run.gzsl)
-    probabilities = out.class_scores()[run.branch].softmax(dim=1).cpu().numpy()  # [1, C]
-    is_seen = np.isin(classes, run.data.seen)  # in ZSL none is
-    return int(classes[calibrated_stacking(probabilities, is_seen, run.calibration).argmax()])
+def named_class(run: SavedRun, candidates: Candidates, out: Output) -> Named:
+    """What the branch that counts names an image, with the candidates' calibration.  out: of one image"""
+    probabilities = run.class_scores(out).softmax(dim=1).cpu().numpy()  # [1, K]
+    best = int(candidates.calibrated(probabilities).argmax())
+    return Named(best, candidates.names[best], float(probabilities[0, best]))
 
 
 # ---- what is drawn ---------------------------------------------------------------------------------
 
 
 def draw_panel(
-    run: SavedRun, pixels: Tensor, out: Output, guess: int, label: Optional[int], top: int
+    run: SavedRun,
+    candidates: Candidates,
+    pixels: Tensor,
+    out: Output,
+    label: Optional[str],
+    file: Path,
+    top: int,
 ) -> Image.Image:
     """An image with its window, then the attributes that spoke most for the class, with their attention maps.
 
     pixels: [3, S, S] uint8
     out:    of that one image
-    guess:  the class that it is named
-    label:  its class, None if it is not known
+    label:  the name of its class, None if it is not known
+    file:   whose name is written below it
     top:    attributes at most
     """
     # not at the top: it takes a second, and most pages are made without
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    data = run.data
+    named = named_class(run, candidates, out)
+    attribute_names = run.data.attribute_names
+    use_letters_of([*candidates.names, label or "", file.name, *attribute_names])
     size = pixels.shape[-1]
-    top = min(top, len(data.attribute_names))
+    top = min(top, len(attribute_names))
     scores = out.attributes_attention[0].cpu().numpy()
-    worth = data.class_attributes[:, guess].cpu().numpy()
+    worth = candidates.attributes[:, named.number].cpu().numpy()
     share, strongest = contributions(scores, worth, top)
 
     figure = Figure(figsize=(2.1 * (1 + top) + 0.45, 2.6), dpi=110, layout="constrained")
@@ -86,27 +107,39 @@ def draw_panel(
         axis.imshow(pixels.permute(1, 2, 0).numpy(), extent=(0, size, size, 0))
         axis.set_axis_off()
 
-    name_classes(axes[0], data, guess, label)
+    name_classes(axes[0], named, label)
+    name_file(axes[0], file)
     add_window(axes[0], run.model.find_windows(out)[0])
     overlay = None  # a class may have less than the mean of everything: then there is none
     for axis, a in zip(axes[1:], strongest):
         overlay = add_map(axis, out.maps[0, a], size)
-        add_title(axis, data.attribute_names[a], f"{share[a]:+.0%} of the decision")
+        add_title(axis, attribute_names[a], f"{share[a]:+.0%} of the decision")
     if overlay is not None:
         add_scale(figure, axes, overlay)
     canvas.draw()
     return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
 
-def name_classes(axis, data: Benchmark, guess: int, label: Optional[int]):
-    """What the image was named, green if that is right; and what it is, if it is not."""
-    name = readable(data.class_names[guess])
+def name_classes(axis, named: Named, label: Optional[str]):
+    """What the image was named and how probably, green if that is right; and what it is, if it is not."""
+    name = readable(named.name)
+    remark = f"{named.probability:.0%}"
     if label is None:
-        add_title(axis, name, "", INK)
-    elif label == guess:
-        add_title(axis, name, "", RIGHT)
+        add_title(axis, name, remark, INK)
+    elif label == named.name:
+        add_title(axis, name, remark, RIGHT)
     else:
-        add_title(axis, name, f"is {readable(data.class_names[label])}", WRONG)
+        add_title(axis, name, f"{remark}, is {readable(label)}", WRONG)
+
+
+def name_file(axis, file: Path):
+    """Below the image. Of a long name the beginning and the end."""
+    name = printable(file.name)
+    if len(name) > LONGEST_NAME:
+        half = LONGEST_NAME // 2
+        name = f"{name[: half - 1]}…{name[-half:]}"
+    place = {"transform": axis.transAxes, "ha": "center", "va": "top"}
+    axis.text(0.5, -0.02, name, fontsize=7, color=GRAY, parse_math=False, **place)
 
 
 def add_window(axis, box: Tensor):

@@ -22,6 +22,20 @@ document.addEventListener("pointermove", event => {
   tip.style.top = (fits ? below : above) + "px";
 });
 
+/* ---- what scrolls says so: "wide" if it does sideways, "right" and "below" while there is more ---- */
+for (const scroller of document.querySelectorAll(".scroller")) {
+  const box = scroller.lastElementChild;
+  const look = () => {
+    const right = box.scrollWidth - box.clientWidth - box.scrollLeft;
+    const below = box.scrollHeight - box.clientHeight - box.scrollTop;
+    scroller.classList.toggle("wide", box.scrollWidth > box.clientWidth + 1);
+    scroller.classList.toggle("right", right > 1);
+    scroller.classList.toggle("below", below > 1);
+  };
+  box.addEventListener("scroll", look, { passive: true });
+  new ResizeObserver(look).observe(box);
+}
+
 /* ---- copying: a table as tab-separated lines, a command as it stands ------------------------ */
 async function copy(text) {
   try { await navigator.clipboard.writeText(text); }

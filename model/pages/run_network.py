@@ -10,12 +10,14 @@ from typing import Dict
 import numpy as np
 import torch
 
-from data.benchmark import Benchmark
+from data.checks import check_images_are_there
+from data.classes import Classes
 from data.pipeline import load_image
+from inference.candidates import choose_candidates
 from inference.saved import SavedRun, load_saved
 from pages.heat_map import heat_map
-from pages.html import colour_scale, details, note, picture, table
-from pages.panels import choose_images, draw_panel, look, predicted_class
+from pages.html import colour_scale, details, note, picture, scroller, table
+from pages.panels import choose_images, draw_panel, look, named_class
 from pages.run_scores import ordered_by_group
 from support.errors import InputError
 from support.processes import progress
@@ -44,7 +46,7 @@ def network_sections(
     return sections
 
 
-def class_attributes(data: Benchmark) -> str:
+def class_attributes(data: Classes) -> str:
     """M: its rows by attribute group, its columns seen and unseen."""
     groups = dict(data.groups)
     grouped = {a for group in groups.values() for a in group}
@@ -77,17 +79,19 @@ def class_attributes(data: Benchmark) -> str:
 def attention(run: SavedRun, per_class: int, most_panels: int, epoch: str) -> str:
     """Panels of the first test images of every unseen class."""
     names = run.data.class_names
-    chosen = choose_images(run.data, "unseen", per_class)[:most_panels]
+    candidates = choose_candidates(run)
+    chosen = choose_images(run.dataset.load(), "unseen", per_class)[:most_panels]
+    check_images_are_there([file for file, _ in chosen], "Put them back")
     panels = []
     for file, label in progress(chosen, "attention"):
         pixels = load_image(file, run.preprocessing)
-        out = look(run, pixels)
-        guess = predicted_class(run, out)
-        panel = draw_panel(run, pixels, out, guess, label, ATTRIBUTES_DRAWN)
-        words = f"{file.name}: {names[label]}, named {names[guess]}"
-        panels.append(f'<figure class="picture">{picture(panel, words)}</figure>')
+        out = look(run, candidates, pixels)
+        panel = draw_panel(run, candidates, pixels, out, names[label], file, ATTRIBUTES_DRAWN)
+        words = f"{file.name}: {names[label]}, named {named_class(run, candidates, out).name}"
+        panels.append(scroller(f'<figure class="picture" tabindex="0">{picture(panel, words)}</figure>'))
     explanation = note(
-        f"Test images of unseen classes: {epoch}. Above each image what it was named, green if right; "
+        f"Test images of unseen classes: {epoch}. "
+        "Above each image what it was named, with its probability, green if right; "
         "the dashed box is the window that the maps agree on. "
         "Beside it the attributes that spoke most for this class, and where they were seen."
     )

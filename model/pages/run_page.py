@@ -23,7 +23,7 @@ def run_page(folder: Path, epoch: str, device: torch.device, per_class: int, mos
     """
     run = read_run(folder)
     if epoch not in run.epochs:
-        raise InputError(f"--checkpoint {epoch}: {folder} is no finished run of --protocol {epoch}")
+        raise InputError(f"--checkpoint {epoch}: {folder} is no finished run of main.py --protocol {epoch}")
     sections = {
         "Scores": scores(run),
         "Training": curves(run) if run.log else missing("log.jsonl"),

@@ -1,4 +1,5 @@
-"""Our own checkpoints: all weights, and what is needed to rebuild the network, in one safetensors file.
+"""Our own checkpoints: all weights, and what is needed to rebuild the network and to name images with it, in
+one safetensors file.
 
 What it tells may be damaged, or come from others: sizes are compared with the weights before memory is taken.
 """
@@ -10,11 +11,15 @@ from typing import Any, Dict, Mapping, Optional, Tuple
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import nn
+from torch import Tensor, nn
 from transformers import CLIPVisionConfig
 
-from clip.checkpoint import build_tower
+from clip.checkpoint import build_tower, check_finite_weights
+from clip.file_kinds import PLACEHOLDERS
+from clip.kinds import kind_of
+from data.classes import Classes
 from dsva.network import DSVA
+from runs import saved_classes
 from support.errors import InputError, first_line
 from support.files import atomic
 from support.untrusted import parse_json
@@ -32,49 +37,80 @@ CONFIG_KEYS = {  # of the tower's config: its sizes, and what else it must keep 
     "layer_norm_eps",
     "attention_dropout",
 }
+METADATA = ("epoch", "options", "vision_config", "files", "classes")
 EXAMPLE = "expected such as runs/X/last.safetensors"
 Shapes = Dict[str, Tuple[int, ...]]
 
 
-def save_checkpoint(path: Path, model: DSVA, epoch: int, options: Mapping, files: Optional[Mapping] = None):
-    """Weights, and as metadata the epoch, the options, the tower's config and the fingerprints of files."""
-    weights = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
+def save_checkpoint(
+    path: Path,
+    model: DSVA,
+    epoch: int,
+    options: Mapping,
+    files: Optional[Mapping] = None,
+    classes: Optional[Classes] = None,
+):
+    """Weights and classes; as metadata the epoch, the options, the tower's config, fingerprints of files."""
+    tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     config = sorted(model.tower.config.to_dict().items())
-    content = {
+    content: Dict[str, Any] = {
         "epoch": epoch,
         "options": dict(options),
         "vision_config": {key: value for key, value in config if key in CONFIG_KEYS},
         "files": dict(files or {}),
     }
+    if classes is not None:
+        content["classes"], of_classes = saved_classes.pack(classes)
+        tensors.update(of_classes)
     metadata = {key: json.dumps(value, default=str) for key, value in content.items()}
     with atomic(path) as temporary:
-        save_file(weights, temporary, metadata=metadata)
+        save_file(tensors, temporary, metadata=metadata)
 
 
 def checkpoint_metadata(path: Path) -> dict:
-    """{"epoch": last finished one, "options": {...}, "vision_config": {...}, "files": fingerprints}
+    """{"epoch": last finished one, "options": {...}, "vision_config": {...}, "files": fingerprints,
+    "classes": names, groups and the like, see `saved_classes`; {} in a checkpoint of earlier versions}
 
     Raises InputError if the file is no checkpoint of main.py.
     """
     try:
         with safe_open(path, framework="pt") as file:
-            metadata = {"files": "{}", **(file.metadata() or {})}  # older checkpoints know no files
-        read: Dict[str, Any] = {
-            key: parse_json(metadata[key]) for key in ("epoch", "options", "vision_config", "files")
-        }
+            metadata = {"files": "{}", "classes": "{}", **(file.metadata() or {})}  # older ones lack these
+        read: Dict[str, Any] = {key: parse_json(metadata[key]) for key in METADATA}
     except KeyError as error:
+        kind = kind_of(Path(path))
+        is_what = "" if kind.name in ("unknown", "dsva") else f" (it is {kind.what})"
         raise InputError(
-            f"{path} was not saved by a run of main.py: its metadata lacks {error}; {EXAMPLE}"
+            f"{path} was not saved by a run of main.py: its metadata lacks {error}{is_what}; {EXAMPLE}"
         ) from error
     except (OSError, SafetensorError, ValueError) as error:
+        kind = kind_of(Path(path))
+        why = first_line(error) if kind.name in ("unknown", "dsva") else f"it is {kind.what}"
+        todo = f"; {kind.todo}" if kind.name in (*PLACEHOLDERS, "cut off") else ""
         raise InputError(
-            f"{path} is not a readable checkpoint, such as runs/X/last.safetensors: {error}"
+            f"{path} is not a readable checkpoint, such as runs/X/last.safetensors: {why}{todo}"
         ) from error
     for key, value in read.items():
         is_right = type(value) is int and value >= 0 if key == "epoch" else type(value) is dict
         if not is_right:
             raise InputError(f"{path} was not saved by a run of main.py: its {key} is {value!r}; {EXAMPLE}")
     return read
+
+
+def checkpoint_classes(path: Path) -> Optional[Classes]:
+    """The classes that a checkpoint knows; None in one of earlier versions, which did not keep them."""
+    words = checkpoint_metadata(path)["classes"]
+    if not words:
+        return None
+    return saved_classes.unpack(words, read_tensors(path, of_classes=True), path)
+
+
+def read_tensors(path: Path, of_classes: bool) -> Dict[str, Tensor]:
+    """Those that describe the classes, or all others, which are weights."""
+    prefix = saved_classes.PREFIX
+    with safe_open(path, framework="pt") as file:
+        names = [name for name in file.keys() if name.startswith(prefix) == of_classes]  # noqa: SIM118, no dict
+        return {name: file.get_tensor(name) for name in names}
 
 
 def checkpoint_tower(path: Path) -> nn.Module:
@@ -105,10 +141,10 @@ def checkpoint_tower(path: Path) -> nn.Module:
 
 
 def load_weights(model: DSVA, path: Path):
-    """Exactly the expected weights. Raises InputError that names the first one that does not fit."""
-    with safe_open(path, framework="pt") as file:
-        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, no dict
+    """Exactly the expected weights. InputError names the first that does not fit, or is broken."""
+    weights = read_tensors(path, of_classes=False)
     check_shapes(shapes(model), {name: tuple(value.shape) for name, value in weights.items()}, path)
+    check_finite_weights(weights.items(), path)
     model.load_state_dict(weights)
 
 

@@ -7,7 +7,8 @@ import argparse
 from pathlib import Path
 from typing import List, Mapping, Optional, Union
 
-from runs.options import RECIPES, get_parser
+from runs.chosen import chosen_checkpoint
+from runs.options import EARLIER, RECIPES, get_parser
 from runs.repeat import folder_of_repetition, results_to_repeat
 from support.errors import InputError
 
@@ -16,6 +17,7 @@ def get_options(arguments: Optional[List[str]] = None) -> argparse.Namespace:
     """Parse the command line.
 
     Defaults come from the recipe, from a saved model (--resume) or from recorded results (--repeat).
+    `given` has the names of the options that the command line itself sets.
     Says which of the given options do nothing; ends with code 2 on one that does not exist.
     """
     parser = get_parser()
@@ -26,6 +28,7 @@ def get_options(arguments: Optional[List[str]] = None) -> argparse.Namespace:
         parser.error("--repeat begins anew: leave --resume and --eval out")
     parser.set_defaults(**RECIPES[given.recipe])
     if given.resume:
+        given.resume = chosen_checkpoint(given.resume)
         from runs.checkpoint import checkpoint_metadata  # needs torch, for which --help does not wait
 
         parser.set_defaults(**recorded(parser, checkpoint_metadata(given.resume)["options"], given.resume))
@@ -33,12 +36,22 @@ def get_options(arguments: Optional[List[str]] = None) -> argparse.Namespace:
         parser.set_defaults(**recorded(parser, results_to_repeat(given.repeat)["options"], given.repeat))
 
     opt = parser.parse_args(arguments)
+    opt.given = given_names(arguments)
+    opt.resume = given.resume
     if opt.repeat:
         opt.output = folder_of_repetition(opt.repeat, opt.output)
     use_published_paths(opt)
     check_combinations(parser, opt)
     print_ignored(opt)
     return opt
+
+
+def given_names(arguments: Optional[List[str]]) -> List[str]:
+    """Of the options that the command line sets: no defaults, nothing recorded."""
+    parser = get_parser()
+    for action in parser._actions:
+        action.default = argparse.SUPPRESS
+    return sorted(vars(parser.parse_args(arguments)))
 
 
 def use_published_paths(opt: argparse.Namespace):
@@ -83,7 +96,7 @@ def recorded(parser: argparse.ArgumentParser, options: Mapping, where: Union[str
     for action in parser._actions:
         if action.default == argparse.SUPPRESS:
             continue
-        value = options.get(action.dest, action.default)
+        value = options.get(action.dest, EARLIER.get(action.dest, action.default))
         if value != action.default and not is_possible(value, action):
             raise InputError(
                 f"{where} has recorded --{action.dest} {value!r}, which is no value of this option"

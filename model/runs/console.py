@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from dsva.protocol import ENOUGH_CLASSES
 from runs.records import EPOCHS
 from support.machine import circumstances
 
@@ -74,19 +75,48 @@ def print_scores(scores, branch):
     print(f"selected branch, {branch}: {show_one(scores[branch])}")
 
 
-def print_choosing(played):
-    """Which classes play the unseen ones."""
-    names = ", ".join(played.class_names[c] for c in played.unseen)
-    print(f"choosing on the training images alone: {names} play the unseen classes")
+def print_choosing(folds, gzsl):
+    """Which classes play the unseen ones.  folds: the benchmark of each validation training"""
+    names = [", ".join(played.class_names[c] for c in played.unseen) for played in folds]
+    print(f"choosing on the training images alone: {'; then '.join(names)} play the unseen classes")
+    seen = len(folds[0].seen) + len(folds[0].unseen)
+    playing = len(np.unique(np.concatenate([played.unseen for played in folds])))
+    if playing < ENOUGH_CLASSES:
+        print_fragile(playing, seen, gzsl)
+    if not gzsl and len(folds[0].unseen) == 1:
+        print(
+            "note: one class alone is always named rightly, so that the first epoch is chosen: "
+            "--validation_classes 2 can tell epochs apart"
+        )
 
 
-def print_choice(chosen, branch):
+def print_fragile(playing, seen, gzsl):
+    """A choice on so few of the seen classes is worth little."""
+    chosen = "the epoch and the calibration constant" if gzsl else "the epoch"
+    advice = f"there are only {seen} seen classes"
+    if seen >= ENOUGH_CLASSES:
+        advice = "--validation_folds 3 takes the mean of three trainings in which different classes play"
+    print(
+        f"note: unseen classes are played by {playing} of {seen} seen ones, too few to choose {chosen} well: "
+        f"{advice}"
+    )
+
+
+def print_fold(number, folds, played):
+    """Which of several validation trainings begins."""
+    if folds > 1:
+        names = ", ".join(played.class_names[c] for c in played.unseen)
+        print(f"validation training {number} of {folds}: {names}")
+
+
+def print_choice(chosen, branch, folds):
     """What the clean protocol chose."""
     constant = chosen["calibrated_stacking"]
     words = f", calibration constant {constant:.3g}" if constant else ""
+    mean = f", mean of {folds} trainings" if folds > 1 else ""
     print(
         f"chosen: epoch {chosen['epoch']}{words} "
-        f"({branch} {chosen['score']:.2f} on the classes played); the training itself:"
+        f"({branch} {chosen['score']:.2f} on the classes played{mean}); the training itself:"
     )
 
 
@@ -98,7 +128,7 @@ def print_results(results, run):
             shown = show_one(run.scores(line))
             print(f"{name:5} epoch {line['epoch']:2d}: {run.branch(line)} {shown}  ({how})")
     if "clean" not in results:
-        print("clean epoch  -: --protocol clean chooses one, in twice the time")
+        print("clean epoch  -: --protocol clean chooses one, in twice the time or more")
     print(f"chance among the unseen classes: {results['chance']:.2f}")
     print(f"results in {run.folder}")
 

@@ -4,24 +4,26 @@ A run that was killed goes on from its last finished epoch.
 """
 
 import json
+import math
 import shutil
 from pathlib import Path
 from typing import IO, Any, Dict, List, Mapping, Optional, Sequence, Set
 
 import numpy as np
 
+from data.classes import Classes
 from dsva.network import DSVA
 from runs.checkpoint import checkpoint_metadata, save_checkpoint
-from runs.records import EPOCHS, current_names, is_epoch, selected_branch
+from runs.options import EARLIER
+from runs.records import EPOCHS, is_epoch, read_log, selected_branch
 from support.cli import REPOSITORY
 from support.errors import InputError
 from support.files import atomic, hold, read_json, remove_leftovers, write_columns, write_json, write_text
 from support.machine import circumstances, peak_memory
 from support.resumable import what_differs
-from support.untrusted import parse_json
 
 # Options that say where and how, not what: they may differ when a run goes on.
-WHERE = {"name", "output", "resume", "eval", "repeat", "device", "workers", "cache", "cache_dir"}
+WHERE = {"name", "output", "resume", "eval", "repeat", "device", "workers", "cache", "cache_dir", "given"}
 TABLES = ("per_class", "confusion")
 HELP = "name another --output, or delete the folder"
 
@@ -31,7 +33,7 @@ class Run:
 
     options.json         options, command, git commit, versions, machine
     log.jsonl            a line an epoch: every loss term, every score
-    last.safetensors     weights, with epoch and options as metadata
+    last.safetensors     weights and classes, with epoch and options as metadata
     per_class_last.csv   accuracy of every class, a column a branch
     confusion_last.csv   images of each class (rows) by the class they were given (columns)
     best.safetensors, ... and, under the clean protocol, clean.safetensors, ...: the same of these epochs
@@ -39,12 +41,20 @@ class Run:
     .lock                held by the process that runs
     """
 
-    def __init__(self, options: Mapping[str, Any], name: str, facts: Optional[Mapping[str, Any]] = None):
+    def __init__(
+        self,
+        options: Mapping[str, Any],
+        name: str,
+        facts: Optional[Mapping[str, Any]] = None,
+        classes: Optional[Classes] = None,
+    ):
         """Open options["output"], or runs/<name>: a new folder, or one whose run has the same options.
 
-        facts: what else is recorded of the run: "device" and, of the files that it reads, "files"
+        facts:   what else is recorded of the run: "device" and, of the files that it reads, "files"
+        classes: those of its division, which its checkpoints keep
         """
         self.facts = dict(facts or {})
+        self.classes = classes
         self.options = {key: value for key, value in options.items() if key not in WHERE}
         self.chosen: Optional[dict] = None  # by the clean protocol, "epoch" above all; see `choose`
         self.folder = self.open(options["output"], name)
@@ -60,8 +70,8 @@ class Run:
         self.history = [line for line in self.read_log() if line["epoch"] <= self.epoch]
 
     def __getstate__(self):
-        """For other processes: the lock is the first one's."""
-        return {**vars(self), "lock": None}
+        """For other processes: the lock is the first one's, which alone writes."""
+        return {**vars(self), "lock": None, "classes": None}
 
     # ---- opening ------------------------------------------------------------------------------------
 
@@ -92,7 +102,12 @@ class Run:
         if self.options["manualSeed"] is None:
             ignore.add("manualSeed")
         return what_differs(
-            folder, self.options, "it is not a run folder", ignore, files=self.facts.get("files", {})
+            folder,
+            self.options,
+            "it is not a run folder",
+            ignore,
+            files=self.facts.get("files", {}),
+            earlier=EARLIER,
         )
 
     def read_seed(self) -> int:
@@ -107,19 +122,13 @@ class Run:
         return seed
 
     def read_log(self) -> List[dict]:
-        """The lines of log.jsonl. A last one without its end was being written by a killed process."""
-        log = self.folder / "log.jsonl"
-        if not log.is_file():
-            return []
-        try:
-            texts = log.read_text(encoding="utf-8").splitlines(keepends=True)
-            lines = [parse_json(text) for text in texts if text.endswith("\n")]
-        except ValueError as error:  # no JSON, or no text at all
-            raise InputError(f"{log} is not what main.py writes: {error}; {HELP}") from error
-        for place, line in enumerate(lines, 1):
-            if not is_epoch(line) or not self.has_score(current_names(line)):
-                raise InputError(f"{log}, line {place}, is not what main.py writes of an epoch; {HELP}")
-        return [current_names(line) for line in lines]
+        """The lines of log.jsonl, [] without the file."""
+        file = self.folder / "log.jsonl"
+        log = read_log(file, may_be_empty=True) if file.is_file() else []
+        for place, line in enumerate(log, 1):
+            if not is_epoch(line) or not self.has_score(line):
+                raise InputError(f"{file}, line {place}, is not what main.py writes of an epoch; {HELP}")
+        return log
 
     # ---- what it says -------------------------------------------------------------------------------
 
@@ -146,6 +155,24 @@ class Run:
         In a run these are test images, as published. In its validation/ they are those of the played classes.
         """
         return max(self.history, key=self.score)
+
+    def scored_epochs(self) -> List[dict]:
+        """Of each epoch {"epoch", "score"} and, in GZSL, the "curve" of H over the calibration constant.
+
+        Raises InputError if a curve is not what main.py writes.
+        """
+        epochs = []
+        for line in self.history:
+            epoch = {"epoch": line["epoch"], "score": self.score(line)}
+            if "H" in self.scores(line):
+                epoch["curve"] = line.get("curve")
+                if not is_curve(epoch["curve"]):
+                    raise InputError(
+                        f"{self.folder / 'log.jsonl'}: epoch {line['epoch']} has no curve of H, "
+                        f"as main.py writes it of several folds; {HELP}"
+                    )
+            epochs.append(epoch)
+        return epochs
 
     # ---- writing ------------------------------------------------------------------------------------
 
@@ -183,7 +210,7 @@ class Run:
             "calibrated_stacking": line["calibrated_stacking"],
         }  # as it was scored with
         last = self.folder / "last.safetensors"
-        save_checkpoint(last, model, line["epoch"], options, self.facts.get("files"))
+        save_checkpoint(last, model, line["epoch"], options, self.facts.get("files"), self.classes)
         for name in self.names_of_last():
             self.keep(name)
 
@@ -238,6 +265,19 @@ class Run:
             if line["epoch"] == epoch:
                 return line
         raise LookupError(f"epoch {epoch} is not in the log")
+
+
+def is_curve(curve: Any) -> bool:
+    """Is it what `dsva.protocol.h_curve` returns?"""
+    if not isinstance(curve, dict):
+        return False
+    for values in (curve.get("constants"), curve.get("H")):
+        if not isinstance(values, list) or not values:
+            return False
+        if not all(type(value) in (int, float) and math.isfinite(value) for value in values):
+            return False
+    constants = curve["constants"]
+    return len(curve["H"]) == len(constants) + 1 and constants == sorted(constants)
 
 
 def check_options_file(folder: Path):

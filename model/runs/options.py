@@ -18,13 +18,15 @@ RECIPES = {
         "xe_on": "logits",
         "normalize": "clip",
         "pretrain_lr": 3e-4,
+        "nepoch": 2,
+        "n_batch": 40,
         "pro_start_epoch": 40,
     },
 }
 
 # Weight of each term of the loss (see dsva/losses.py): its default, and what it weighs.
 LOSS_WEIGHTS = {
-    "xe": (1.0, "cross entropy of the final probabilities"),
+    "xe": (1.0, "cross entropy, projection branch, with windows where they are on"),
     "attri": (1e-2, "attribute regression, projection branch"),
     "regular": (0.0, "norm of the linear layer; try 5e-6. Without --use_group only beside --l_regular"),
     "l_xe": (1.0, "cross entropy of the attention branch"),
@@ -36,6 +38,9 @@ LOSS_WEIGHTS = {
         "cross entropy of the windows alone. The published command lines say 1, but their program used 0",
     ),
 }
+# What options were before they existed: a record of an earlier version does not have them.
+EARLIER = {"validation_folds": 1}
+
 ATTENTION_TERMS = ("l_xe", "l_attri", "l_regular", "cpt")
 
 # Options of the published program that change nothing, there or here. (Of --cuda: --device finds the GPU.)
@@ -46,6 +51,21 @@ NO_EFFECT = """
     --avg_pool --all --use_proposal --attri_dim --lasso --resSize --attSize --ngpu --checkpointroot
     --pretrain_path
 """.split()
+
+
+DESCRIPTION = """Train and evaluate DSVA: zero-shot scene classification by attributes.
+
+Five options matter; all others have defaults that work:
+  --dataset, --image_embedding  which images and classes: a folder below --root, and NAME of NAME_images.mat
+  --class_embedding             which attributes and divisions: NAME of NAME_splits.mat, as annotate.py writes
+  --clip                        folder of the CLIP that looks at the images
+  --recipe words                our own settings; published are the paper's
+  --gzsl                        seen and unseen classes compete; without, the unseen ones among themselves
+"""
+
+
+class OptionHelp(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+    """Says the defaults, and keeps the lines of the description."""
 
 
 class NoEffect(argparse.Action):
@@ -64,9 +84,10 @@ def get_parser() -> Parser:
     """All options of main.py, in titled groups."""
     parser = Parser(
         prog="main.py",
+        usage="main.py [--help] [OPTION VALUE] ...",
         allow_abbrev=False,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
-        description="Train and evaluate DSVA: zero-shot scene classification by attributes.",
+        formatter_class=OptionHelp,
+        description=DESCRIPTION,
     )
     words = " ".join(f"--{name} {value}" for name, value in RECIPES["words"].items())
     parser.add_argument(
@@ -175,7 +196,10 @@ def add_network_options(parser: argparse.ArgumentParser):
         help="the window holds what gets more than this times the mean attention; 0.5 to 2",
     )
     net.add_argument(
-        "--pro_weight", type=WEIGHT, default=1.0, help="weight of the window's class scores in the final ones"
+        "--pro_weight",
+        type=WEIGHT,
+        default=1.0,
+        help="weight of the window's class scores in projection+window",
     )
     net.add_argument(
         "--pro_start_epoch",
@@ -232,8 +256,18 @@ def add_training_options(parser: argparse.ArgumentParser):
         help="episodes, or shuffled batches of all images",
     )
     loop.add_argument("--n_batch", type=COUNT, default=300, help="episodes in an epoch")
-    loop.add_argument("--ways", type=COUNT, default=8, help="classes in an episode")
-    loop.add_argument("--shots", type=COUNT, default=3, help="images of each class in an episode")
+    loop.add_argument(
+        "--ways",
+        type=COUNT,
+        default=8,
+        help="classes in an episode; where fewer are trained on, the default is their number",
+    )
+    loop.add_argument(
+        "--shots",
+        type=COUNT,
+        default=3,
+        help="images of each class in an episode; where a class has fewer, the default is their number",
+    )
     loop.add_argument(
         "--batch_size", type=COUNT, default=64, help="images in a test batch, and in a random training batch"
     )
@@ -286,7 +320,15 @@ def add_score_options(parser: argparse.ArgumentParser):
     score.add_argument(
         "--validation_classes",
         type=COUNT,
-        help="how many do (default: as many as there are unseen ones, but at most a third of the seen ones)",
+        help="how many do (default: as many as there are unseen ones, but at most a third of the seen ones; "
+        "in ZSL at least two)",
+    )
+    score.add_argument(
+        "--validation_folds",
+        type=COUNT,
+        help="so many such trainings, each with other classes that play: epoch and constant are chosen on "
+        "the mean (default: as many as it takes for three classes to play; "
+        "1 where --validation_classes is given)",
     )
 
 
@@ -313,7 +355,8 @@ def add_run_options(parser: argparse.ArgumentParser):
         "--resume",
         type=path,
         metavar="CHECKPOINT",
-        help="go on from a saved model; options not given are those it was saved with",
+        help="go on from a saved model, or from the one that the protocol of a run folder chose; "
+        "options not given are those it was saved with",
     )
     run.add_argument(
         "--eval", "--only_evaluate", action="store_true", help="only evaluate the model of --resume"

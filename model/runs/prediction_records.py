@@ -1,10 +1,10 @@
-"""What a folder of predictions tells, as predict.py wrote it."""
+"""What a folder of predictions, or of maps, tells, as predict.py wrote it."""
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, List, Mapping, Tuple
+from typing import Any, Dict, List, Mapping, Tuple
 
-from runs.records import read_facts, read_lines
+from runs.records import DO_WITHOUT, read_columns, read_facts, read_lines, what_is_wrong
 from support.errors import InputError
 
 
@@ -12,7 +12,8 @@ from support.errors import InputError
 class Prediction:
     """What was said of an image.
 
-    classes:    name and probability, best first
+    classes:    name and probability, best first. With calibrated stacking a class may come before a more
+                probable one: they are in the order of the "calibrated_score" of predictions.jsonl
     attributes: name and contribution, strongest first
     error:      why the image could not be read; then it has neither
     """
@@ -32,7 +33,7 @@ def read_predictions(folder: Path) -> Tuple[dict, List[Prediction]]:
             predictions.append(read_prediction(line))
         except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
             raise InputError(
-                f"{file}, line {place}, is not what predict.py writes ({error!r}): "
+                f"{file}, line {place}, is not what predict.py writes ({what_is_wrong(error)}): "
                 "delete the file, and predict anew"
             ) from error
     return read_facts(folder), predictions
@@ -47,3 +48,57 @@ def read_prediction(line: Mapping[str, Any]) -> Prediction:
     if not classes and "error" not in line:
         raise ValueError("neither classes nor an error")
     return Prediction(Path(line["image"]), classes, attributes, str(line.get("error", "")))
+
+
+# ---- maps ------------------------------------------------------------------------------------------
+
+TILES, AREAS = "_tiles.csv", "_areas.csv"  # endings of the tables of a scene
+PICTURES = (".png", ".jpg", ".jpeg")
+WRITER = "predict.py --tile"
+
+
+@dataclass
+class MapRecord:
+    """A map of classes.
+
+    name:     of the scene
+    tiles:    columns of NAME_tiles.csv: x, y, width, height, class, probability, and p_CLASS of each class
+    areas:    columns of NAME_areas.csv: class, share of the scene, colour; {} without the file
+    pictures: what its name ends with -> file, such as "classes"
+    """
+
+    name: str
+    tiles: Dict[str, list]
+    areas: Dict[str, list]
+    pictures: Dict[str, Path]
+
+
+def map_names(folder: Path) -> List[str]:
+    """Names of the scenes that there are maps of."""
+    return sorted(file.name[: -len(TILES)] for file in folder.glob(f"*{TILES}"))
+
+
+def read_map(folder: Path, name: str, others: List[str]) -> MapRecord:
+    """The map of a scene.
+
+    others: names of all scenes: `a_b_classes.png` is of the scene a_b, if there is one, and not of a
+    """
+    tiles = read_columns(folder / f"{name}{TILES}", float, WRITER)
+    areas = read_columns(folder / f"{name}{AREAS}", float, WRITER)
+    check_columns(folder / f"{name}{TILES}", tiles, "x y width height class probability".split())
+    check_columns(folder / f"{name}{AREAS}", areas, "class share colour".split())
+    longer = tuple(f"{other}_" for other in others if other.startswith(f"{name}_"))
+    pictures = {}
+    for file in sorted(folder.iterdir()):
+        is_of_scene = file.name.startswith(f"{name}_") and not (longer and file.name.startswith(longer))
+        if is_of_scene and file.suffix.lower() in PICTURES and file.is_file():
+            pictures[file.stem[len(name) + 1 :]] = file
+    return MapRecord(name, tiles, areas, pictures)
+
+
+def check_columns(file: Path, columns: Dict[str, list], expected: List[str]):
+    """Raise InputError if a table lacks one of the expected columns."""
+    if columns and not set(expected) <= columns.keys():
+        raise InputError(
+            f"{file}: expected the columns {', '.join(expected)}, as {WRITER} writes them; {DO_WITHOUT}"
+        )

@@ -6,6 +6,7 @@ that is not as main.py writes it. Nothing here imports torch.
 
 import csv
 import math
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Mapping
@@ -124,26 +125,25 @@ def current_results(results: Any) -> Any:
     return results
 
 
-def read_log(file: Path) -> List[Any]:
-    """log.jsonl, a line an epoch, with the branches' names of today."""
-    return [current_names(line) for line in read_lines(file)]
+def read_log(file: Path, may_be_empty: bool = False) -> List[Any]:
+    """log.jsonl, a line an epoch, with the branches' names of today. Those who read it check its lines."""
+    return [current_names(line) for line in read_lines(file, may_be_empty)]
 
 
-def read_lines(file: Path) -> List[Any]:
-    """JSON, a line each. A last line without its end is still being written, and does not count."""
-    text = file.read_text(errors="replace")
-    lines = text.rstrip("\n").split("\n")
-    if not text.endswith(("\n", "}")):
-        lines.pop()
+def read_lines(file: Path, may_be_empty: bool = False) -> List[Any]:
+    """JSON, a line each. A last line without its end may still be being written: then it does not count."""
+    *lines, last = file.read_text(encoding="utf-8-sig", errors="replace").split("\n")
     values = []
     for place, line in enumerate(lines, 1):
         try:
             values.append(parse_json(line))
         except ValueError as error:
             raise InputError(
-                f"{file}, line {place}, is not JSON: {error}; delete the file, and make it anew"
+                f"{file}, line {place}, is not JSON: {error}; delete its folder, and make it anew"
             ) from error
-    if not values:
+    with suppress(ValueError):
+        values.append(parse_json(last))
+    if not values and not may_be_empty:
         raise InputError(f"{file} is empty: there is nothing to report yet")
     return values
 
@@ -175,16 +175,17 @@ def read_confusion(file: Path) -> tuple:
     return (classes, np.array(list(columns.values())).T) if classes else ()
 
 
-def read_columns(file: Path, number: type) -> Dict[str, list]:
+def read_columns(file: Path, number: type, writer: str = "main.py") -> Dict[str, list]:
     """A table of `write_columns`; {} without the file.
 
     number: type of the cells, but for the columns of words and counts
+    writer: the program, for the message
     """
-    kinds = {"class": str, "subset": str, "images": int}
+    kinds = {"class": str, "subset": str, "colour": str, "images": int}
     if not file.is_file():
         return {}
     try:
-        with file.open(newline="") as lines:
+        with file.open(newline="", encoding="utf-8-sig") as lines:
             names, *rows = csv.reader(lines)
         if not rows or any(len(row) != len(names) for row in rows):
             raise ValueError("its lines are not of one length")
@@ -194,7 +195,16 @@ def read_columns(file: Path, number: type) -> Dict[str, list]:
             columns[name] = [kind(cell) for cell in cells]
         return columns
     except (ValueError, csv.Error) as error:
-        raise InputError(f"{file} is no table of main.py: {error}; {DO_WITHOUT}") from error
+        raise InputError(f"{file} is no table of {writer}: {error}; {DO_WITHOUT}") from error
+
+
+def what_is_wrong(error: Exception) -> str:
+    """In words, why a value of a JSON file is not of the form that a program writes."""
+    if isinstance(error, KeyError):
+        return f"{error} is missing"
+    if isinstance(error, ValueError) and str(error):
+        return str(error)
+    return "its values are of another kind"
 
 
 # ---- a run -----------------------------------------------------------------------------------------
@@ -244,7 +254,8 @@ def read_run(folder: Path) -> RunRecord:
         chance = float(results.get("chance", math.nan))
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise InputError(
-            f"{folder} does not hold what main.py writes ({error!r}): run it again, or name another folder"
+            f"{folder} does not hold what main.py writes ({what_is_wrong(error)}): "
+            "run it again, or name another folder"
         ) from error
     return RunRecord(
         facts=facts,

@@ -7,12 +7,13 @@ import math
 from argparse import Namespace
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Dict, List
+from typing import Any, Dict, List, Mapping, Optional, Union
 
 from data.benchmark import BenchmarkFiles, find_files
 from data.matlab import divisions_of
-from runs.options import ATTENTION_TERMS, LOSS_WEIGHTS
-from runs.records import looks_at_windows
+from runs.command_line import recorded
+from runs.options import ATTENTION_TERMS, LOSS_WEIGHTS, get_parser
+from runs.records import looks_at_windows, selected_branch
 from support.errors import InputError
 
 PUBLISHED_GROUPS = ("functions", "materials", "surface_properties")  # of --pro_type 1, 2, 3
@@ -30,6 +31,65 @@ class NetworkSettings:
     decorrelated: bool
     precision: str  # fp32, tf32 or bf16
     compiled: bool
+
+
+@dataclass(frozen=True)
+class SavedSettings:
+    """What a checkpoint's options say to those who look at images with it.
+
+    gzsl:        do seen and unseen classes compete?
+    branch:      whose scores count
+    windows:     does that branch look at windows?
+    calibration: what is taken from the probabilities of seen classes in GZSL
+    bands:       of a picture that are red, green and blue, None for the first three
+    """
+
+    network: NetworkSettings
+    files: BenchmarkFiles
+    only_groups: Optional[List[str]]
+    normalize: str
+    bands: Optional[List[int]]
+    gzsl: bool
+    branch: str
+    windows: bool
+    calibration: float
+
+
+def saved_settings(
+    options: Mapping[str, Any], epoch: int, where: Path, dataset: Union[str, Path, None] = None
+) -> SavedSettings:
+    """Of the options that a checkpoint recorded.
+
+    where:   the checkpoint, for the message of an InputError
+    dataset: the folder that the dataset has moved to
+    """
+    opt = Namespace(**recorded(get_parser(), options, where))
+    if dataset:
+        opt = with_dataset(opt, Path(dataset))
+    windows = needs_windows(opt, epoch)
+    return SavedSettings(
+        network=network_settings(opt),
+        files=benchmark_files(opt),
+        only_groups=opt.only_groups,
+        normalize=opt.normalize,
+        bands=opt.bands,
+        gzsl=opt.gzsl,
+        branch=selected_branch(opt.sel_res, ["projection+window"] if windows else ["projection"]),
+        windows=windows,
+        calibration=opt.calibrated_stacking,
+    )
+
+
+def with_dataset(opt: Namespace, folder: Path) -> Namespace:
+    """The same options for a dataset that has moved to this folder: what is gone is looked for in it."""
+    moved: Dict[str, Any] = {"root": str(folder.parent), "dataset": folder.name}
+    if opt.image_root and not Path(opt.image_root).is_dir():
+        moved["image_root"] = None
+    for name in ("image_embedding", "class_embedding", "group_file"):
+        value = getattr(opt, name)
+        if value and Path(value).is_absolute() and not Path(value).is_file():
+            moved[name] = Path(value).name
+    return with_options(opt, **moved)
 
 
 def network_settings(opt: Namespace) -> NetworkSettings:
@@ -66,6 +126,16 @@ def benchmark_files(opt: Namespace) -> BenchmarkFiles:
     )
 
 
+def embedding_folder(opt: Namespace) -> Optional[Path]:
+    """Where CLIP's embeddings of pictures are kept, None to keep none.
+
+    `opt` is of a program with support.cli.add_embedding_options.
+    """
+    if not opt.embedding_cache:
+        return None
+    return Path(opt.cache_dir) if opt.cache_dir else Path(opt.root) / opt.dataset / "cache"
+
+
 def windows_after(opt: Namespace) -> float:
     """The last epoch without windows. As published, 0 means never, as does leaving the option out."""
     return opt.pro_start_epoch if opt.pro_start_epoch else math.inf
@@ -88,7 +158,7 @@ def window_groups(groups: Dict[str, List[int]], pro_type: int) -> List[List[int]
         return [groups[published]]
     if pro_type > len(groups):
         raise InputError(
-            f"--pro_type {pro_type}: there are {len(groups)} attribute groups ({', '.join(groups)}); "
+            f"main.py --pro_type {pro_type}: there are {len(groups)} attribute groups ({', '.join(groups)}); "
             "expected one of their numbers, or 4 for all"
         )
     return [list(groups.values())[pro_type - 1]]
@@ -110,17 +180,20 @@ def divisions_and_seeds(opt: Namespace) -> Dict[str, Namespace]:
     """Options of each division and seed, {"division-0_seed-1": ...}; {} if there is but one training."""
     if opt.seeds == 1 and isinstance(opt.random_id, int):
         return {}
-    if opt.random_id == "all":
-        divisions = divisions_of(benchmark_files(with_options(opt, random_id=0)).splits_mat)
-    else:
-        divisions = opt.random_id if isinstance(opt.random_id, list) else [opt.random_id]
     first = 1 if opt.manualSeed is None else opt.manualSeed
     parts = {}
-    for division in divisions:
+    for division in divisions_to_run(opt):
         for seed in range(first, first + opt.seeds):
             part = with_options(opt, random_id=division, manualSeed=seed, seeds=1)
             parts[f"division-{division}_seed-{seed}"] = part
     return parts
+
+
+def divisions_to_run(opt: Namespace) -> List[int]:
+    """Those of --random_id, which is one, a list of them, or "all"."""
+    if opt.random_id == "all":
+        return divisions_of(benchmark_files(with_options(opt, random_id=0)).splits_mat)
+    return opt.random_id if isinstance(opt.random_id, list) else [opt.random_id]
 
 
 def with_options(opt: Namespace, **values) -> Namespace:

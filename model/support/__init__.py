@@ -5,6 +5,11 @@ cli         types of options, and the options that several programs share
 files       files that are written completely or not at all, and the lock of a folder
 resumable   may this program go on with what a folder holds?
 processes   several processes that torchrun started, as torch.distributed has them; the progress bar
+loader      DataLoader, whose workers' failures end in one line
+workers     what to do when they fail
+figures     matplotlib, and fonts that have the letters of any name
+utf8        names of files in UTF-8, whatever the locale is
+streams     stdout and stderr, which may lack letters or have no reader
 gradients   sums over processes that are exact, where those of DistributedDataParallel are not
 machine     what a run records to be repeatable: versions, commit, devices
 untrusted   guards for JSON, archives and .mat files that come from outside

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import List, Union
 
 from support.errors import may_print_error, one_line
+from support.streams import safe_streams
+from support.utf8 import use_utf8
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 LARGEST_COUNT = 2**31 - 1  # of any option that counts something
@@ -27,18 +29,22 @@ WORKERS = min(8, CORES)
 class Parser(argparse.ArgumentParser):
     """A parser whose errors are one line, printed once by all processes of torchrun together."""
 
-    def answer_help(self):
-        """Answer `--help` and exit, or do nothing. For a program, before it imports what takes seconds:
-
-        from runs.options import get_parser
+    def start(self):
+        """What a program does before it imports what takes seconds: UTF-8, and an answer to `--help`.
 
         if __name__ == "__main__":
-            get_parser().answer_help()
+            get_parser().start()
 
         import torch
         """
+        use_utf8()
+        self.answer_help()
+
+    def answer_help(self):
+        """Answer `--help` and exit, or do nothing."""
         if {"-h", "--help"} & set(sys.argv[1:]):
-            self.parse_args(["--help"])
+            with safe_streams():
+                self.parse_args(["--help"])
 
     def parse_known_args(self, args=None, namespace=None):
         """Refuse `--name=--`, which argparse would read as an option without a value."""
@@ -225,3 +231,81 @@ def add_clip_options(parser: argparse.ArgumentParser):
         default=64,
         help="images CLIP sees at once",
     )
+    add_embedding_options(parser)
+
+
+def add_embedding_options(parser):
+    """Where CLIP's embeddings of pictures are kept, of the programs that embed some.
+
+    parser: a parser, or a group of one
+    """
+    parser.add_argument(
+        "--embedding_cache",
+        action=argparse.BooleanOptionalAction,
+        default=True,
+        help="keep CLIP's embeddings of images, and use those that any program has kept: no number changes",
+    )
+    parser.add_argument(
+        "--cache_dir",
+        type=path,
+        metavar="FOLDER",
+        help="where they are kept (default: <root>/<dataset>/cache)",
+    )
+
+
+def add_candidate_options(parser: argparse.ArgumentParser):
+    """Among which classes a saved run chooses: of the programs that look at any images."""
+    classes = parser.add_argument_group("candidate classes")
+    classes.add_argument(
+        "--classes",
+        metavar="WHICH",
+        help="of the run: unseen, all, none but those added, or names with commas between them, "
+        '"beach, tennis court" '
+        "(default: those of its own test, all of a GZSL run, the unseen ones of a ZSL run)",
+    )
+    classes.add_argument(
+        "--without",
+        nargs="+",
+        default=[],
+        metavar="CLASS",
+        help="classes of the run to leave out, as if it had never heard of them",
+    )
+    classes.add_argument(
+        "--add_class",
+        action="append",
+        default=[],
+        metavar="CLASS",
+        help='a class the run has never heard of, by its name, a description, or pictures: "wind farm", '
+        '"wind farm: tall turbines on grass", "wind farm=examples/*.jpg" (or a folder). '
+        "Can be given many times",
+    )
+    classes.add_argument(
+        "--class_values",
+        type=path,
+        metavar="FILE.json",
+        help='more classes, by attribute: {"wind farm": {"grass": 1, "roads": -0.5}}, '
+        "in deviations from the mean class",
+    )
+    classes.add_argument(
+        "--clip",
+        type=path,
+        metavar="FOLDER",
+        help="CLIP for the added classes (default: the one that described the run's)",
+    )
+    add_embedding_options(classes)
+    classes.add_argument(
+        "--calibrated_stacking",
+        type=number(float, -math.inf),
+        help="taken from the probabilities of seen classes before they compete with others "
+        "(default: the run's)",
+    )
+
+
+def check_candidate_options(parser: argparse.ArgumentParser, opt: argparse.Namespace):
+    """Ends with code 2 if no class can be left."""
+    if opt.classes == "none" and not opt.add_class and not opt.class_values:
+        parser.error("--classes none needs --add_class or --class_values")
+    if opt.classes is not None and not opt.classes.strip(" ,"):
+        parser.error(
+            f"argument --classes: expected unseen, all, none or names of classes, found {opt.classes!r}"
+        )

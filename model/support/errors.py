@@ -2,6 +2,7 @@
 
     2    what the user gave is wrong: an `InputError`
     130  interrupted by Ctrl-C
+    141  nobody reads its output any more
     143  stopped by SIGTERM, as a queue sends it
 
 A traceback is left for mistakes in the program itself.
@@ -15,6 +16,9 @@ import threading
 from contextlib import contextmanager
 from pathlib import Path
 from typing import List
+
+from support.streams import NobodyReads, safe_streams
+from support.workers import worker_failure
 
 INTERRUPTED = (
     "interrupted: what is finished is kept, of a training the last whole epoch; "
@@ -107,23 +111,25 @@ def exits_cleanly(program):
 
     @functools.wraps(program)
     def run(*args, **kwargs):
-        if hasattr(sys.stdout, "reconfigure"):  # names may hold what the terminal cannot show
-            sys.stdout.reconfigure(errors="backslashreplace")
-        if is_distributed() and os.environ["RANK"] != "0":
-            sys.stdout = Path(os.devnull).open("w")  # noqa: SIM115, it is open until the process ends
-        with sigterm_interrupts() as received:
+        with safe_streams(), sigterm_interrupts() as received:
+            if is_distributed() and os.environ["RANK"] != "0":
+                sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115
             try:
                 return program(*args, **kwargs)
+            except NobodyReads:
+                may_print_error()  # the other processes fail with this one, and say nothing
+                raise
             except InputError as error:
                 code, line = 2, f"error: {one_line(str(error))}"
             except KeyboardInterrupt:
                 code, line = 130, f"\n{INTERRUPTED}"
-            except Exception:
+            except Exception as error:
                 # After a SIGTERM: a DataLoader complains of its worker, which got one too.
                 # In another than the first process to fail: its connection to that one is broken.
-                if not received and may_print_error():
+                reason = worker_failure(error)
+                if not received and not reason and may_print_error():
                     raise
-                code, line = 2, ""
+                code, line = 2, f"error: {reason}"
             if received:
                 code, line = 143, f"\n{INTERRUPTED}"
             if may_print_error():

@@ -1,5 +1,6 @@
 """Files that are written completely or not at all, and folders that one process at a time writes into."""
 
+import codecs
 import csv
 import errno
 import hashlib
@@ -19,6 +20,9 @@ try:
 except ImportError:  # Windows has none: nothing is locked there
     fcntl = None  # type: ignore[assignment]
 
+UMASK = os.umask(0)  # which can only be read by setting it
+os.umask(UMASK)
+
 BLOCK = 2**20  # bytes that are read at once
 
 
@@ -32,7 +36,7 @@ def hold(folder: Path, wait: bool = False) -> IO:
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        file = (folder / ".lock").open("a")
+        file = (folder / ".lock").open("ab")
     except OSError as error:
         raise InputError(f"cannot write {folder}: {error}") from error
     if not fcntl:
@@ -59,6 +63,7 @@ def atomic(path: Path):
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
+        follow_umask(temporary)
         flush(temporary)
         os.replace(temporary, path)  # noqa: PTH105, the tests put an os.replace of their own here
         with suppress(OSError):  # the file is there; not every file system can flush a folder
@@ -68,6 +73,12 @@ def atomic(path: Path):
     finally:
         if temporary.exists():  # a read-only file system would refuse to remove a file that is not there
             temporary.unlink()
+
+
+def follow_umask(path: Path):
+    """Give a new file the rights that the umask leaves. Of safetensors' files only the owner has any."""
+    with suppress(OSError):  # a file system without such rights
+        path.chmod(0o666 & ~UMASK)
 
 
 def remove_leftovers(folder: Path):
@@ -91,7 +102,20 @@ def flush(path: Path):
 def write_text(path: Path, text: str):
     """Write a text file, completely or not at all."""
     with atomic(path) as temporary:
-        temporary.write_text(text)
+        temporary.write_text(text, encoding="utf-8")
+
+
+def read_text(path: Union[str, Path]) -> str:
+    """A text file in UTF-8, whatever the locale is. Editors of Windows write UTF-16, or a BOM in front.
+
+    Raises OSError, or ValueError that says what to do if it is neither.
+    """
+    with Path(path).open("rb") as file:
+        is_utf16 = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    try:
+        return Path(path).read_text(encoding="utf-16" if is_utf16 else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"it is not UTF-8 text ({error}): save it in UTF-8") from error
 
 
 def write_json(path: Path, value):
@@ -102,14 +126,14 @@ def write_json(path: Path, value):
 def read_json(path: Path):
     """The value in a JSON file. Raises InputError if there is none, or it is not JSON."""
     try:
-        return parse_json(path.read_text())
+        return parse_json(read_text(path))
     except (OSError, ValueError) as error:
         raise InputError(f"{path} is not readable JSON: {error}") from error
 
 
 def write_columns(path: Path, columns: Mapping[str, Sequence]):
     """Write a table, {heading: column}, as CSV, completely or not at all."""
-    with atomic(path) as temporary, temporary.open("w", newline="") as file:
+    with atomic(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file)
         table.writerow(columns)
         table.writerows(zip(*columns.values()))

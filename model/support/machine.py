@@ -45,19 +45,31 @@ def circumstances() -> Dict[str, Any]:
 
 
 def device_name(device: torch.device) -> str:
-    """What computes. Another processor, or another number of threads, may add up in another order."""
-    if device.type == "cuda":
-        name = torch.cuda.get_device_name(device)
-    else:
-        name = f"{processor_name()}, {torch.get_num_threads()} threads"
+    """What computes, and how many of it."""
+    name = processor(device)
     return f"{world_size()} x {name}" if world_size() > 1 else name
+
+
+def processor(device: torch.device) -> str:
+    """What computes in one process.
+
+    Another one, or another number of threads, may add up in another order.
+    """
+    if device.type == "cuda":
+        return torch.cuda.get_device_name(device)
+    return f"{processor_name()}, {torch.get_num_threads()} threads"
 
 
 def processor_name() -> str:
     """The name of the first processor; where Linux does not tell it, what Python knows."""
-    cpuinfo = Path("/proc/cpuinfo")
-    found = re.search(r"model name\s*: (.*)", cpuinfo.read_text()) if cpuinfo.is_file() else None
+    found = re.search(r"model name\s*: (.*)", read_system_file("/proc/cpuinfo"))
     return found[1] if found else platform.processor()
+
+
+def read_system_file(name: str) -> str:
+    """What Linux tells there; "" on other systems."""
+    file = Path(name)
+    return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
 
 
 def peak_memory() -> Dict[str, int]:
@@ -79,7 +91,7 @@ def git_commit() -> Optional[str]:
 
     def git(*words: str) -> str:
         command = ["git", "-C", str(REPOSITORY), *words]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(command, capture_output=True, encoding="utf-8", check=True).stdout.strip()
 
     try:
         commit = git("rev-parse", "HEAD")
@@ -99,8 +111,7 @@ def versions() -> Dict[str, str]:
 
 def free_memory() -> Optional[int]:
     """Bytes that Linux could still give; None on other systems."""
-    file = Path("/proc/meminfo")
-    found = re.search(r"MemAvailable:\s*(\d+) kB", file.read_text()) if file.is_file() else None
+    found = re.search(r"MemAvailable:\s*(\d+) kB", read_system_file("/proc/meminfo"))
     return int(found[1]) * 1024 if found else None
 
 

@@ -116,7 +116,7 @@ def check_divisible(rows: int, what: str):
     if rows < world_size():
         raise InputError(
             f"a batch of {rows} {what} cannot be divided among {world_size()} processes: "
-            "start fewer, or make it larger by --batch_size, or --ways and --shots"
+            "start fewer, or make it larger by main.py --batch_size, or --ways and --shots"
         )
 
 
@@ -165,7 +165,7 @@ def gather_stream(results: Iterator) -> Iterator:
     is_over = False
     while not is_over:
         this_round = all_gather(next(results, None))
-        is_over = None in this_round
+        is_over = any(result is None for result in this_round)  # `in` would compare tensors
         yield from (result for result in this_round if result is not None)
 
 

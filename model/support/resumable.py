@@ -16,6 +16,7 @@ def what_differs(
     ignore: Container[str] = (),
     files: Mapping[str, Any] = {},
     keys: Sequence[str] = (),
+    earlier: Mapping[str, Any] = {},
 ) -> str:
     """What keeps this program from going on in the folder, in words for an error message; "" if nothing does.
 
@@ -24,6 +25,7 @@ def what_differs(
     ignore:  names of options that may differ
     files:   {name: digest} of now, of the files that the work reads, recorded as "files" in options.json
     keys:    what options.json must have beside "options" to be this program's
+    earlier: {name: value} that an option had before it existed, in a folder that does not record it
 
     Examples of an answer: "--xe 1.0, now 2.0, images_mat has changed", "it is not a run folder".
     Hidden files do not count: a killed program may leave a lock or a temporary file. Raises InputError if
@@ -37,7 +39,7 @@ def what_differs(
         return foreign
     answers = []
     for name, value in options.items():
-        former = recorded["options"].get(name)
+        former = recorded["options"].get(name, earlier.get(name))
         if name not in ignore and former != value:
             answers.append(f"--{name} {former}, now {value}")
     for name in changed(recorded.get("files", {}), files):

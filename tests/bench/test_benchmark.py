@@ -9,7 +9,8 @@ import torch
 
 from bench import workload
 from bench.as_published import AsPublished, as_published
-from bench.workload import ROWS, Work, pass_flops, time_alternately
+from bench.rows import ROWS
+from bench.workload import Work, pass_flops, time_alternately
 from benchmark import generate, get_benchmark_options, main
 from clip.checkpoint import use_eager_attention
 from dsva.engine import make_optimizer

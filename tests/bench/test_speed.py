@@ -77,7 +77,7 @@ def test_without_a_compiler_a_line_says_so(build, images, monkeypatch, capsys):
     monkeypatch.setattr(torch, "compile", fail)
     assert torch.equal(build("--compile").encode(images), expected)
     assert (
-        "note: --compile cannot be used here (no C++ compiler): the network runs as it is\n"
+        "note: torch.compile cannot be used here (no C++ compiler): the network runs as it is\n"
         in capsys.readouterr().out
     )
 

@@ -58,9 +58,20 @@ def test_class_names_become_words(name, words):
 def test_classes_that_come_later_take_their_place_and_move_none():
     rng = np.random.default_rng(0)
     by_name, by_image = rng.normal(size=(7, 4)), rng.normal(size=(7, 4))
-    by_image[[1, 6]] = np.nan
+    pictured = np.array([True, False, True, True, True, True, False])
     by_name[5], by_image[5] = by_name[2], by_image[2]  # known class 2 once more
-    merged = merge_sources(by_name, by_image, known=5)
-    np.testing.assert_allclose(merged[:5], merge_sources(by_name[:5], by_image[:5]))
+    merged = merge_sources(by_name, by_image, pictured, known=5)
+    np.testing.assert_allclose(merged[:5], merge_sources(by_name[:5], by_image[:5], pictured[:5]))
     np.testing.assert_allclose(merged[5], merged[2])
     assert np.isfinite(merged[6]).all()
+
+
+def test_what_is_no_image_moves_nothing_and_what_is_broken_stays_so():
+    rng = np.random.default_rng(0)
+    by_name, by_image = rng.normal(size=(4, 3)), rng.normal(size=(4, 3))
+    pictured = np.array([True, True, False, True])
+    expected = merge_sources(by_name, by_image, pictured)
+    by_image[2] = 1e9
+    np.testing.assert_array_equal(merge_sources(by_name, by_image, pictured), expected)
+    by_image[1] = np.nan  # of a broken CLIP: not taken for "no image"
+    assert np.isnan(merge_sources(by_name, by_image, pictured)).any()

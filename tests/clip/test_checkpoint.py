@@ -37,7 +37,7 @@ def test_a_clip_prepares_pictures_as_its_processor_does(folder):
             {"size": {"shortest_edge": 30}},
             "resizes images to 30 pixels, but CLIP's vision tower there looks at 32",
         ),
-        ({"size": {"height": 36, "width": 36}}, "should have size with shortest_edge"),
+        ({"size": {"longest_edge": 36}}, "expected size with shortest_edge"),
         ({"image_mean": [0.5, 0.5]}, "image_mean and image_std of three numbers"),
         ({"image_std": [0.2, 0.3, 0.2, 0.1]}, "image_mean and image_std of three numbers"),
     ],

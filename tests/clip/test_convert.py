@@ -10,6 +10,7 @@ import torch
 from open_clip.tokenizer import SimpleTokenizer
 from PIL import Image
 from safetensors.torch import save_file
+from transformers import CLIPProcessor
 
 import convert_clip
 from clip.checkpoint import load_clip
@@ -138,16 +139,16 @@ def test_heads_of_odd_widths(tmp_path):
 
 
 def test_every_program_reads_the_folder(tmp_path, theirs):
-    from clip.checkpoint import load_tower, read_preprocessing
+    from clip.checkpoint import load_tower
 
     torch.save(theirs.state_dict(), tmp_path / "weights.pt")
     model, processor = run(tmp_path / "weights.pt", tmp_path / "clip")
-    assert read_preprocessing(tmp_path / "clip", model, processor).shorter_side == 64
+    assert processor.preprocessing.shorter_side == 64
     assert load_tower(tmp_path / "clip").config.image_size == 64
     picture = Image.fromarray(np.full((80, 70, 3), 99, np.uint8))
-    assert (
-        processor(text=WORDS, images=picture, return_tensors="pt", padding=True).pixel_values.shape[-1] == 64
-    )
+    theirs_processor = CLIPProcessor.from_pretrained(tmp_path / "clip")
+    prepared = theirs_processor(text=WORDS, images=picture, return_tensors="pt", padding=True)
+    assert prepared.pixel_values.shape[-1] == 64
 
 
 # ---- words -----------------------------------------------------------------------------------------
@@ -258,3 +259,17 @@ def test_a_tokenizer_of_another_family_is_refused(tmp_path, theirs, capsys):
     other = write_whole_clip(tmp_path / "other")
     said = fails(capsys, tmp_path / "weights.pt", tmp_path / "clip", "--tokenizer", str(other))
     assert "give the folder of a CLIP of the same family" in said
+
+
+def test_a_broken_or_unfinished_state_dict_is_named(tmp_path, capsys):
+    weights = open_clips(**SHAPES["patches of 32"]).state_dict()
+    weights["visual.proj"][0, 0] = torch.nan
+    torch.save(weights, tmp_path / "broken.pt")
+    (tmp_path / "cut.pt").write_bytes((tmp_path / "broken.pt").read_bytes()[:-1000])
+    (tmp_path / "pointer.pt").write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\n")
+    for name, says in [("broken", "visual.proj has NaN"), ("cut", "cut off"), ("pointer", "git lfs pull")]:
+        with pytest.raises(SystemExit) as stop:
+            run(tmp_path / f"{name}.pt", tmp_path / "clip")
+        said = capsys.readouterr().err
+        assert stop.value.code == 2 and says in said and f"{name}.pt" in said
+        assert not (tmp_path / "clip").exists()

@@ -30,7 +30,7 @@ def test_vectors_come_in_the_order_of_the_training_images(captioned):
 
 
 def test_both_towers_learn_to_predict_their_teachers(trained):
-    sizes = Sizes(32, 8, 32, 1, 2, text_width=32, text_layers=1, text_heads=2, projection=16, context=12)
+    sizes = Sizes(32, 8, 32, 1, 2, 32, 1, 2, projection=16, vocab_size=600, context=12)
     tokenizer = CLIPTokenizerFast.from_pretrained(trained)
     torch.manual_seed(0)
     model = new_clip(sizes, tokenizer)

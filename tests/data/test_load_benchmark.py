@@ -1,5 +1,7 @@
 """A benchmark is read from the published format, and what does not fit is named."""
 
+import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,8 @@ import scipy.io
 import torch
 
 from conftest import GROUPS, cell_array, write_dataset
+from data.benchmark import find_files, load_benchmark
+from data.names import find_class
 from helpers import load
 from support.errors import InputError
 
@@ -159,3 +163,135 @@ def test_damaged_mat(tmp_path, content, message):
     (tmp_path / "RSSDIVCS" / "files" / IMAGES).write_bytes(content)
     with pytest.raises(InputError, match=message):
         load(tmp_path)
+
+
+# ---- names of classes ------------------------------------------------------------------------------
+
+
+def named(tmp_path, names):
+    """The dataset of a few classes with these names."""
+    write_dataset(tmp_path, seen=len(names) - 1, unseen=1, allclasses_names=cell_array(names))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    "names", [["Port", "River", "Port"], ["TankFarm", "River", "tank farm"], ["tank farm", "x", "tankfarm"]]
+)
+def test_two_classes_of_one_name_are_refused(tmp_path, names):
+    named(tmp_path, names)
+    with pytest.raises(InputError, match=f"{SPLITS}: classes 1 and 3 are both called '(port|tank farm)'"):
+        load(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["", " ", "__"])
+def test_a_class_without_a_name_is_refused(tmp_path, name):
+    named(tmp_path, ["Port", name, "River"])
+    with pytest.raises(InputError, match="class 2 is called '.*': expected a word"):
+        load(tmp_path)
+
+
+def test_class_names_json_says_what_classes_are_called(tmp_path, capsys):
+    named(tmp_path, ["aGrass", "tankfarm", "River"])
+    stored = {"aGrass": "grass", "tankfarm": "tankfarm"}
+    (tmp_path / "RSSDIVCS" / "files" / "class_names.json").write_text(json.dumps(stored))
+    data = load(tmp_path)
+    assert data.class_names == ["grass", "tankfarm", "River"]
+    assert find_class("agrass", data.class_names, data.folder_names) == 0
+    assert find_class("tank farm", data.class_names, data.folder_names) == 1
+    assert not capsys.readouterr().out
+
+
+def test_folders_that_are_not_as_many_as_classes_do_not_count(tmp_path):
+    named(tmp_path, ["Port", "River", "Lake"])
+    damage(tmp_path, SPLITS, class_folders=cell_array(["a", "b"]))
+    assert load(tmp_path).folder_names == {"Port": "Port", "River": "River", "Lake": "Lake"}
+
+
+def test_joined_names_are_read_as_words_and_that_is_said_once(tmp_path, capsys):
+    named(tmp_path, ["storagetanks", "River", "farmland"])
+    assert load(tmp_path).class_names == load(tmp_path).class_names == ["storage tanks", "River", "farmland"]
+    said = capsys.readouterr().out
+    assert "storagetanks as storage tanks; a class_names.json beside it gives others" in said
+    assert said.count("note: ") == 1 and "farmland" not in said
+
+
+# ---- the scale of attributes -----------------------------------------------------------------------
+
+
+def with_attributes(tmp_path, att):
+    write_dataset(tmp_path, att=att)
+    data = load(tmp_path)
+    assert np.array_equal(data.class_attributes, np.float32(att))  # used as they are
+    return data
+
+
+def test_attributes_from_0_to_100_are_noted_once_with_what_standardising_would_do(tmp_path, capsys):
+    att = np.random.default_rng(0).uniform(60, 100, (6, 12))
+    att[0, :2] = 0, 100
+    with_attributes(tmp_path, att)
+    load(tmp_path)
+    said = capsys.readouterr().out
+    assert said.count("note: ") == said.count("\n") == 1
+    assert f"att in {tmp_path}" in said and "goes from 0 to 100" in said
+    assert "mean cosine of two classes from 0.96 to -0." in said
+
+
+@pytest.mark.parametrize("scale", [0.3, 1, 3])
+def test_attributes_of_a_usual_scale_are_not_noted(tmp_path, capsys, scale):
+    with_attributes(tmp_path, scale * np.random.default_rng(0).normal(size=(6, 12)))
+    assert not capsys.readouterr().out
+
+
+def test_attributes_that_are_nearly_nothing_are_noted(tmp_path, capsys):
+    with_attributes(tmp_path, 1e-4 * np.random.default_rng(0).normal(size=(6, 12)))
+    assert "a class's vector has the length 0.000" in capsys.readouterr().out
+
+
+# ---- what is missing -------------------------------------------------------------------------------
+
+
+def missing(tmp_path, dataset, **options):
+    """The message about the first file that is missing."""
+    chosen = dict(
+        image_embedding="mine", class_embedding="mine", group_file="mine", image_root=None, random_id=0
+    )
+    with pytest.raises(InputError) as error:
+        load_benchmark(find_files(str(tmp_path), dataset, **{**chosen, **options}))
+    return str(error.value)
+
+
+def test_only_rssdivcs_is_looked_for_in_its_authors_drive(tmp_path):
+    write_dataset(tmp_path, name="mine")
+    shutil.copytree(tmp_path / "RSSDIVCS", tmp_path / "other")
+    for dataset, has_drive in (("RSSDIVCS", True), ("other", False)):
+        for option in ("image_embedding", "class_embedding", "group_file"):
+            said = missing(
+                tmp_path, dataset, **{"class_embedding": None, "group_file": "attri_group_3", option: "x"}
+            )
+            assert ("Google Drive" in said) == has_drive, said
+            assert has_drive or "prepare.py makes NAME_images.mat" in said
+        (tmp_path / dataset / "Class0" / "image_0.png").unlink()
+        said = missing(tmp_path, dataset, class_embedding=None, group_file="attri_group_3")
+        assert "1 of 60 images are missing" in said and ("Google Drive" in said) == has_drive
+        assert has_drive or f"expected below {tmp_path / 'other'}: --image_root names another" in said
+
+
+def test_a_missing_file_of_another_dataset_is_told_with_those_that_are_there(tmp_path):
+    write_dataset(tmp_path, name="mine")
+    (tmp_path / "RSSDIVCS").rename(tmp_path / "other")
+    said = missing(tmp_path, "other", class_embedding="x")
+    assert "there are ann_attr_finetune_mine_splits.mat in that folder" in said
+
+
+@pytest.mark.parametrize("packed", ["root", "dataset", "image_root"])
+def test_an_archive_in_place_of_a_dataset_or_its_images_must_be_unpacked(tmp_path, packed):
+    write_dataset(tmp_path / "root", name="mine")
+    archive = shutil.make_archive(str(tmp_path / "x"), "zip", tmp_path / "root")
+    where = {"root": tmp_path / "root", "dataset": "RSSDIVCS", "image_root": None}
+    if packed == "dataset":
+        shutil.move(archive, tmp_path / "root" / "x.zip")
+        where["dataset"] = "x"
+    else:
+        where[packed] = archive
+    with pytest.raises(InputError, match=r"unpack it \(unzip x.zip\)"):
+        find_files(str(where["root"]), where["dataset"], "mine", None, "x", where["image_root"], 0)

@@ -67,6 +67,7 @@ def test_no_two_classes_have_one_name(new, message):
 
 def test_a_class_that_is_left_out_is_named_as_the_run_names_it_or_nearly():
     names = ["Class0", "TankFarm", "Class2"]
-    assert known_classes(names, ["tank farm"]).tolist() == [0, 2]
-    with pytest.raises(InputError, match="--without Clas2: no class of the run; did you mean 'Class2'"):
+    for typed in ("tank farm", "TankFarm", "tank_farm", "Tank farm", " tankfarm "):
+        assert known_classes(names, [typed]).tolist() == [0, 2]
+    with pytest.raises(InputError, match="--without: there is no class Clas2; did you mean 'Class2'"):
         known_classes(names, ["Clas2"])

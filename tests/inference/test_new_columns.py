@@ -35,35 +35,40 @@ def place(tmp_path, monkeypatch):
 
 
 def annotated(place, source, *words):
-    """The files and data of a run whose classes were described in this way."""
+    """The data of a run whose classes were described in this way."""
     splits_mat = place / "RSSDIVCS/files/mine_splits.mat"
     options = ["--root", place, "--vocabulary", place / "words.json", "--clip", "fake", "--workers", 0]
     options += ["--device", "cpu", "--output", splits_mat, "--group_file", "mine", "--from", source, *words]
     annotate.main([str(word) for word in options])
+    return read(place, "mine")
+
+
+def read(place, name):
+    """The data of these files."""
     files = find_files(
         root=str(place),
         dataset="RSSDIVCS",
         image_embedding="61",
-        class_embedding="mine",
-        group_file="mine",
+        class_embedding=name,
+        group_file=name or "attri_group_3",
         image_root=None,
         random_id=0,
     )
-    return files, build_data(files, None, torch.device("cpu"))
+    return build_data(files, None, torch.device("cpu"))
 
 
 def all_of(data) -> np.ndarray:
     return np.arange(len(data.class_names))
 
 
-def columns_of(new, files, data, known=None, **more) -> np.ndarray:
+def columns_of(new, data, known=None, **more) -> np.ndarray:
     """[A, n], where all classes of the run are known, or some."""
-    return columns_by_clip(new, all_of(data) if known is None else known, data, files.splits_mat, **more)
+    return columns_by_clip(new, all_of(data) if known is None else known, data, **more)
 
 
 def column(place, source, new: NewClass, *words) -> tuple:
-    files, data = annotated(place, source, *words)
-    return columns_of([new], files, data)[:, 0], data.class_attributes.numpy()
+    data = annotated(place, source, *words)
+    return columns_of([new], data)[:, 0], data.class_attributes.numpy()
 
 
 def direction(column) -> np.ndarray:
@@ -84,9 +89,9 @@ def test_the_pictures_of_a_known_class_lead_to_its_own_column(place, c):
 
 
 def test_a_class_that_is_left_out_has_no_part_in_the_columns_of_new_ones(place):
-    files, data = annotated(place, "images")
+    data = annotated(place, "images")
     new, others = NewClass("new", "new", own_pictures(place, 2)), known_classes(data.class_names, ["class 2"])
-    before = columns_of([new], files, data, known=others)
+    before = columns_of([new], data, known=others)
     assert others.tolist() == [0, 1, 3, 4] and not np.allclose(
         before, data.class_attributes[:, 2:3].numpy(), atol=1e-3
     )
@@ -94,8 +99,8 @@ def test_a_class_that_is_left_out_has_no_part_in_the_columns_of_new_ones(place):
     table = {key: value for key, value in scipy.io.loadmat(file).items() if not key.startswith("__")}
     table["similarity_images"][:, 2] = 9
     scipy.io.savemat(file, table)
-    np.testing.assert_array_equal(columns_of([new], files, data, known=others), before)
-    with pytest.raises(InputError, match="--without Clas3: no class of the run; did you mean 'Class3'"):
+    np.testing.assert_array_equal(columns_of([new], read(place, "mine"), known=others), before)
+    with pytest.raises(InputError, match="--without: there is no class Clas3; did you mean 'Class3'"):
         known_classes(data.class_names, ["Clas3"])
 
 
@@ -103,14 +108,14 @@ def test_a_class_that_is_left_out_has_no_part_in_the_columns_of_new_ones(place):
 def test_a_name_gives_images_the_class_scores_that_clip_gives_them(place, source, monkeypatch):
     """With so many attributes that they tell all that an embedding can be."""
     monkeypatch.setattr(new_columns, "SENTENCE_RIDGE", 1e-9)
-    files, data = annotated(place, source)
+    data = annotated(place, source)
     discriminant = fitted(len(data.attribute_names))
-    new = columns_of([NewClass("new", "dunes")], files, data, discriminant=discriminant)
+    new = columns_of([NewClass("new", "dunes")], data, discriminant=discriminant)
     embedded, attributes = (
         np.array([vector(f"image {n}") for n in range(50)]),
         np.array([vector(attribute) for attribute in NAMES]),
     )
-    similarity = new_columns.recorded_similarities(files.splits_mat)[source == "images"]
+    similarity = data.similarities.by_image if source == "images" else data.similarities.by_name
     scores = embedded @ attributes.T / similarity.std(axis=0) @ class_vectors(new, discriminant)
     wanted = embedded @ (
         np.array(vector("dunes")) - attributes.mean(axis=0)
@@ -143,14 +148,14 @@ def test_columns_of_vectors_have_class_vectors_in_these_directions(discriminant)
 
 
 def test_the_phrases_of_a_description_count_the_same(place):
-    files, data = annotated(place, "images")
+    data = annotated(place, "images")
     new = [
         NewClass("both", "sand, stripes;"),
         NewClass("same", "stripes, sand"),
         NewClass("one", "sand,"),
         NewClass("other", "stripes, stripes"),
     ]
-    both, same, one, other = map(direction, columns_of(new, files, data).T)
+    both, same, one, other = map(direction, columns_of(new, data).T)
     np.testing.assert_allclose(both, same, atol=1e-9)
     np.testing.assert_allclose(both, direction(one + other), atol=1e-9)
 
@@ -167,14 +172,14 @@ def test_a_new_class_has_class_scores_as_large_as_the_known_ones_on_average():
 
 
 def test_new_classes_do_not_move_one_another(place):
-    files, data = annotated(place, "seen")
+    data = annotated(place, "seen")
     several = [
         NewClass("a", "class9"),
         NewClass("b", "b", own_pictures(place, 2)),
         NewClass("c", "ships and sand"),
     ]
-    together = columns_of(several, files, data)
-    alone = [columns_of([new], files, data)[:, 0] for new in several]
+    together = columns_of(several, data)
+    alone = [columns_of([new], data)[:, 0] for new in several]
     np.testing.assert_allclose(together, np.stack(alone, axis=1), atol=1e-6)
 
 
@@ -185,34 +190,32 @@ def test_words_are_put_in_the_sentences_that_the_run_was_described_with(place, m
         "embed_words",
         lambda self, words, prompts: asked.update({words[0]: prompts}) or embed(self, words, prompts),
     )
-    files, data = annotated(place, "names", "--prompts", "{} below")
+    data = annotated(place, "names", "--prompts", "{} below")
     data.provenance["class_prompts"] = ["our {}"]
     asked.clear()
-    columns_of([parse("wind farm"), parse("wind farm: turbines on grass")], files, data)
+    columns_of([parse("wind farm"), parse("wind farm: turbines on grass")], data)
     assert asked == {"runways": ["{} below"], "wind farm": ["our {}"], "turbines on grass": ["{} below"]}
 
 
 def test_pictures_need_a_run_that_was_described_by_pictures(place):
     with pytest.raises(
-        InputError, match="--add_class new: the run's classes were described by their names alone"
+        InputError, match="the new class new: the run's classes were described by their names alone"
     ):
         column(place, "names", NewClass("new", "new", own_pictures(place, 2)))
 
 
 def test_a_splits_file_by_other_hands_does_not_do(place):
-    files, data = annotated(place, "seen")
-    by_others = find_files(str(place), "RSSDIVCS", "61", None, "attri_group_3", None, 0)
-    with pytest.raises(InputError, match="annotate.py writes files that do. --class_values works without"):
-        columns_of([NewClass("new", "new")], by_others, data)
+    with pytest.raises(InputError, match="files that tell. predict.py --class_values works without"):
+        columns_of([NewClass("new", "new")], read(place, None))
 
 
 def test_another_clip_is_told(place, monkeypatch, capsys):
-    files, data = annotated(place, "seen")
+    data = annotated(place, "seen")
     capsys.readouterr()
-    columns_of([NewClass("new", "new")], files, data)
+    columns_of([NewClass("new", "new")], data)
     assert capsys.readouterr().out == ""
     monkeypatch.setattr(FakeClip, "weights_sha256", lambda self: {"model.safetensors": "other"})
-    columns_of([NewClass("new", "new")], files, data, clip_folder="elsewhere")
+    columns_of([NewClass("new", "new")], data, clip_folder="elsewhere")
     (line,) = capsys.readouterr().out.splitlines()
     assert line.startswith("note: elsewhere has other weights")
 
@@ -236,6 +239,7 @@ def test_values_by_hand_become_columns_with_class_scores_as_large_as_the_known_o
     "text, message",
     [
         ('{"dunes": {"sands": 1}}', "dunes has an unknown attribute 'sands'; did you mean 'sand'"),
+        ('{"dunes": {"sand": 1, "Sand": 2}}', "dunes has 'sand' twice, as 'sand' and 'Sand'"),
         ('{"dunes": {"xyz": 1}}', "there are runways, ships, sand, stripes, circles"),
         ('{"dunes": {"sand": 0, "ships": 0}}', "all values of dunes are 0"),
         ('{"dunes": {}}', "all values of dunes are 0"),

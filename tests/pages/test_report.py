@@ -7,11 +7,11 @@ import csv
 import json
 import re
 import shutil
-from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 import torch
+from page_reader import Page, write_report
 from PIL import Image
 
 import main as program
@@ -26,72 +26,6 @@ QUICK = (
 ).split()
 SECTIONS = ["Scores", "Training", "Classes", "Confusion", "Attributes", "Attention", "Settings"]
 NASTY = '<b>&"x" Ω'
-VOID = {"meta", "link", "img", "input"}
-
-
-class Page(HTMLParser):
-    """A page, read.
-
-    elements: (tag, attributes) of each
-    tables:   title -> rows of words
-    sections: heading -> words
-    """
-
-    def __init__(self, file: Path):
-        super().__init__()
-        self.text = file.read_text(encoding="ascii")
-        self.open = []
-        self.elements = []
-        self.tables = {}
-        self.sections = {}
-        self.table = None
-        self.section = ""
-        self.feed(self.text)
-        self.close()
-        assert not self.open, f"not closed: {self.open}"
-
-    def handle_starttag(self, tag, attributes):
-        self.elements.append((tag, dict(attributes)))
-        assert len(dict(attributes)) == len(attributes), f"an attribute twice: {attributes}"
-        if tag not in VOID:
-            self.open.append(tag)
-        if tag == "table":
-            self.table = self.tables.setdefault(self.title, [])
-        elif tag == "tr":
-            self.table.append([])
-        elif tag in ("th", "td"):
-            self.table[-1].append("")
-        elif tag in ("h2", "h3"):
-            self.title = ""
-
-    def handle_startendtag(self, tag, attributes):
-        self.elements.append((tag, dict(attributes)))
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag, f"</{tag}> closes another element"
-        if tag == "h2":
-            self.section = self.title
-            self.sections[self.section] = ""
-
-    def handle_data(self, words):
-        if self.open and self.open[-1] in ("h2", "h3"):
-            self.title += words
-        elif self.open and self.open[-1] in ("th", "td"):
-            self.table[-1][-1] += words
-        if self.section and "script" not in self.open:
-            self.sections[self.section] += words
-
-    def of(self, tag: str, kind: str = "") -> list:
-        return [
-            attributes
-            for name, attributes in self.elements
-            if name == tag and set(kind.split()) <= set(attributes.get("class", "").split())
-        ]
-
-
-def write_report(folder: Path, *words) -> Page:
-    report.main([str(folder), "--device", "cpu", *map(str, words)])
-    return Page(folder / "report.html")
 
 
 def fails(capsys, folder: Path) -> str:
@@ -100,6 +34,7 @@ def fails(capsys, folder: Path) -> str:
         report.main([str(folder), "--device", "cpu"])
     error = capsys.readouterr().err.strip()
     assert stop.value.code == 2 and error.startswith("error: ") and "\n" not in error
+    assert "Error(" not in error  # a word of Python's
     assert not (folder / "report.html").exists()
     return error
 
@@ -290,7 +225,9 @@ def test_a_run_without_a_clean_epoch_has_none_to_show(copy, capsys):
     )
     with pytest.raises(SystemExit) as stop:
         report.main([str(copy), "--device", "cpu", "--checkpoint", "clean"])
-    assert stop.value.code == 2 and "is no finished run of --protocol clean" in capsys.readouterr().err
+    assert (
+        stop.value.code == 2 and "is no finished run of main.py --protocol clean" in capsys.readouterr().err
+    )
 
 
 def test_windows_may_join_in_later(root, clip, tmp_path):
@@ -383,11 +320,14 @@ def test_images_that_are_gone(tmp_path):
             "1",
         ]
     )
-    shutil.rmtree(tmp_path / "RSSDIVCS" / "Class4")
+    whole = write_report(tmp_path / "run")
+    shutil.rmtree(tmp_path / "RSSDIVCS" / "Class4")  # a seen class, of which no image is shown
     page = write_report(tmp_path / "run")
-    assert all(
-        "Left out: 5 of 60 images are missing" in page.sections[name] for name in ("Attributes", "Attention")
-    )
+    assert len(page.of("img")) == len(whole.of("img")) == 3
+    shutil.rmtree(tmp_path / "RSSDIVCS" / "Class0")
+    page = write_report(tmp_path / "run")
+    assert "Left out: 1 of 3 images are missing" in page.sections["Attention"]
+    assert page.tables["Class attributes"] == whole.tables["Class attributes"]
     assert len(page.tables["Accuracy by class, %"]) == 4
 
 
@@ -422,12 +362,12 @@ def test_names_can_hold_anything(tmp_path):
     [
         ("log.jsonl", "", "log.jsonl is empty"),
         ("log.jsonl", "junk\n{}\n", "log.jsonl, line 1, is not JSON"),
-        ("log.jsonl", '{"epoch": 0}\n', "does not hold what main.py writes .KeyError"),
+        ("log.jsonl", '{"epoch": 0}\n', "does not hold what main.py writes .'scores' is missing"),
         ("log.jsonl", "3\n", "does not hold what main.py writes"),
         ("results.json", "{", "results.json is not readable JSON"),
         ("results.json", "[1]", "does not hold what main.py writes"),
         ("options.json", '{"options": 3}', "options.json: expected"),
-        ("options.json", "{}", "does not hold what main.py writes .KeyError"),
+        ("options.json", "{}", "does not hold what main.py writes .'options' is missing"),
         (
             "per_class_last.csv",
             "class,subset,images,attention\nA,seen,3\n",
@@ -458,9 +398,9 @@ def test_a_device_that_is_not_there(run, tmp_path, capsys):
 
 
 def test_a_folder_of_neither_kind(tmp_path, capsys):
-    assert "is no run and no prediction" in fails(capsys, tmp_path)
-    (tmp_path / "results.json").write_text('{"scores": {}}')  # of zero_shot_clip.py
-    assert "does not hold what main.py writes" in fails(capsys, tmp_path)
+    assert "is no run, no prediction and no map" in fails(capsys, tmp_path)
+    (tmp_path / "results.json").write_text('{"scores": {}}')
+    assert "is not what main.py or zero_shot_clip.py writes" in fails(capsys, tmp_path)
 
 
 # ---- predictions -----------------------------------------------------------------------------------
@@ -587,7 +527,7 @@ def test_a_file_may_have_any_bytes_for_a_name(predictions):
         ("junk\n", "line 1, is not JSON"),
         ("[]\n", "line 1, is not what predict.py writes"),
         ('{"image": "a.png"}\n', "neither classes nor an error"),
-        ('{"classes": [{"class": "a", "probability": 1}]}\n', "KeyError"),
+        ('{"classes": [{"class": "a", "probability": 1}]}\n', "'image' is missing"),
         ('{"image": "a.png", "classes": [{"class": "a", "probability": "much"}]}\n', "line 1, is not what"),
     ],
 )

@@ -15,6 +15,7 @@ from PIL import Image
 
 import main as program
 import report
+from helpers import predict_with
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs a browser: apt-get install chromium")
@@ -43,6 +44,26 @@ RUN = (
   found.cell = colour !== getComputedStyle(document.querySelector(".cells .field")).fill && colour;
 """
 )
+SCROLL = """
+  const folded = box => box.closest("details:not([open])");
+  const scrollers = [...document.querySelectorAll(".scroller")].filter(box => !folded(box));
+  const state = box => [box.classList.contains("right"), box.querySelector(".hint").offsetHeight > 0];
+  const isWide = inner => inner.scrollWidth > inner.clientWidth + 1;
+  const wide = scrollers.filter(box => isWide(box.lastElementChild));
+  await new Promise(go => setTimeout(go, 50));
+  found.wide = wide.map(state);
+  found.narrow = scrollers.filter(box => !wide.includes(box)).map(state);
+  for (const box of wide) {
+    box.lastElementChild.scrollLeft = 1e6;
+    box.lastElementChild.dispatchEvent(new Event("scroll"));  // without a screen there is none by itself
+  }
+  found.atEnd = wide.map(box => box.classList.contains("right"));
+  found.matrices = wide.filter(box => box.querySelector(".matrix")).length;
+  const stacked = [...document.querySelectorAll(".stacked")].filter(table => !folded(table));
+  found.stacked = stacked.map(table => table.parentNode.scrollWidth <= table.parentNode.clientWidth);
+  const inside = cell => cell.getBoundingClientRect().right <= innerWidth;
+  found.cells = stacked.every(table => [...table.querySelectorAll("td")].every(inside));
+"""
 GALLERY = (
     LOOK
     + """
@@ -57,6 +78,11 @@ GALLERY = (
   type("IMAGE_1"); found.both = there();
   chips[0].click(); found.word = there();
   type(""); found.again = there();
+  const colour = element => getComputedStyle(element).color;
+  const legend = [...document.querySelectorAll("#pictures .legend b")];
+  found.legend = legend.map(entry => [entry.textContent.trim(), colour(entry)]);
+  const named = [...gallery.querySelectorAll("h3")].map(h3 => [name(h3.parentNode), colour(h3)]);
+  found.names = Object.fromEntries(named);
 """
 )
 
@@ -76,7 +102,7 @@ FRAME = """<pre></pre>
 def look(page: Path, script: str, width: int = 1280, dark: bool = False) -> dict:
     """What the script found on the page, in a frame of this width. Nothing may be written to the console."""
     tested = page.with_name("tested.html")
-    tested.write_text(page.read_text().replace("</body>", AT_LOAD % script + "</body>"))
+    tested.write_text(page.read_text(encoding="utf-8").replace("</body>", AT_LOAD % script + "</body>"))
     frame = page.with_name("frame.html")
     frame.write_text(FRAME % width)
     done = subprocess.run(
@@ -149,8 +175,29 @@ def gallery_page(tmp_path_factory) -> Path:
             for n, name in enumerate(names)
         )
     )
+    kinds = {"lake": "seen", 'a "harbour" <b>': "unseen", "forest": "by its name"}
+    (folder / "options.json").write_text(json.dumps({"options": {}, "classes": kinds}))
     report.main([str(folder)])
     return folder / "report.html"
+
+
+@pytest.fixture(scope="module")
+def summary_page(root, clip, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("several") / "runs"
+    places = ["--root", str(root), "--clip", str(clip), "--output", str(folder), "--device", "cpu"]
+    size = "--gzsl --nepoch 2 --n_batch 1 --ways 2 --shots 2 --workers 0 --manualSeed 1"
+    program.main([*places, *size.split(), "--random_id", "0,1"])
+    report.main([str(folder)])
+    return folder / "report.html"
+
+
+@pytest.fixture(scope="module")
+def maps_page(place, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("maps")
+    Image.effect_noise((120, 90), 90).convert("RGB").save(folder / "scene.png")
+    predict_with(place, folder / "scene.png", "--tile 32", "--classes all", "--output", folder / "maps")
+    report.main([str(folder / "maps")])
+    return folder / "maps" / "report.html"
 
 
 @pytest.mark.parametrize("width, dark", [(1280, False), (1280, True), (390, False)])
@@ -180,4 +227,28 @@ def test_a_gallery(gallery_page, width):
         "false",
         "false",
     ]
+    colours = dict(found["legend"])
+    assert list(colours) == ["seen classes", "unseen classes", "added classes"]
+    assert [found["names"][name] for name in ("lake", 'a "harbour" <b>', "forest")] == list(colours.values())
+    assert len(set(colours.values())) == 3
     assert found["both"] == [[], "0 pictures"] and found["word"] == [['a "harbour" <b>'], "1 picture"]
+
+
+@pytest.mark.parametrize("width", [1280, 375])
+def test_what_scrolls_says_so_and_no_score_is_cut(run_page, width):
+    found = look(run_page, LOOK + SCROLL, width)
+    assert found["fits"] and found["stacked"] == [True] and found["cells"]
+    assert found["wide"] == [[True, True]] * len(found["wide"])
+    assert found["narrow"] == [[False, False]] * len(found["narrow"])
+    assert not any(found["atEnd"])
+    assert found["matrices"] == 2 or width > 375
+
+
+@pytest.mark.parametrize("width, dark", [(1280, False), (375, True)])
+@pytest.mark.parametrize("page", ["summary_page", "maps_page"])
+def test_several_runs_and_maps(request, page, width, dark):
+    found = look(request.getfixturevalue(page), LOOK + SCROLL, width, dark)
+    assert found["fits"] and found["flat"] == 0 and all(found["pictures"])
+    assert all(found["stacked"]) and found["cells"] and not any(found["atEnd"])
+    assert bool(found["pictures"]) == (page == "maps_page")
+    assert len(found["stacked"]) == (2 if page == "summary_page" else 0)

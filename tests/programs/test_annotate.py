@@ -11,6 +11,7 @@ import scipy.io
 import torch
 
 import annotate
+import zero_shot_clip
 from clip.attributes import CLASS_PROMPTS, group_indices, merge_sources, unit_norm
 from conftest import cell_array, write_dataset
 from data.benchmark import BenchmarkFiles, load_benchmark
@@ -112,7 +113,7 @@ def test_untested_images_stand_for_classes_of_either_kind_and_say_of_which_divis
     change_splits(root, test_unseen_loc_0=[[1], [2], [4]], test_seen_loc_0=[[7], [10], [13]])
     run(root, "--from untested")
     assert FakeClip.images == [f"image_{n}.png" for n in range(15) if n not in (0, 1, 3, 6, 9, 12)]
-    with pytest.raises(InputError, match="outside the test sets of --random_id 0, not of 1"):
+    with pytest.raises(InputError, match="outside the test sets of division 0, not of 1"):
         load_benchmark(
             BenchmarkFiles(
                 root / "RSSDIVCS/files/61_images.mat",
@@ -122,6 +123,56 @@ def test_untested_images_stand_for_classes_of_either_kind_and_say_of_which_divis
                 random_id=1,
             )
         )
+
+
+def test_untested_images_are_the_default_where_each_class_has_some(root, monkeypatch, capsys):
+    monkeypatch.setattr(annotate, "Clip", FakeClip)
+    change_splits(root, test_unseen_loc_0=[[1], [2], [4]], test_seen_loc_0=[[7], [10], [13]])
+    table = run(root)
+    assert FakeClip.images == [f"image_{n}.png" for n in range(15) if n not in (0, 1, 3, 6, 9, 12)]
+    facts = json.loads(table["provenance"].item())
+    assert (facts["from"], facts["images"], facts["random_id"]) == ("untested", 9, 0)
+    said = capsys.readouterr().out
+    assert "from    untested: 9 images of 5 classes" in said and "test images describe" not in said
+
+
+@pytest.mark.parametrize("words", ["", "--from images"])
+def test_it_is_said_that_test_images_describe_the_unseen_classes(root, monkeypatch, capsys, words):
+    monkeypatch.setattr(annotate, "Clip", FakeClip)
+    table = run(root, words)
+    assert json.loads(table["provenance"].item())["from"] == "images"
+    said = capsys.readouterr().out
+    assert said.count("note: 6 test images describe the unseen classes, as in the paper") == 1
+    assert "--from seen" in said and "prepare.py --described 0.2" in said
+
+
+@pytest.mark.parametrize("source", ["seen", "names"])
+def test_other_sources_describe_no_class_by_test_images_and_say_nothing(root, monkeypatch, capsys, source):
+    monkeypatch.setattr(annotate, "Clip", FakeClip)
+    run(root, f"--from {source}")
+    assert "test images describe" not in capsys.readouterr().out
+
+
+def test_images_stay_the_default_if_one_class_has_no_other(root, monkeypatch):
+    monkeypatch.setattr(annotate, "Clip", FakeClip)
+    change_splits(root, test_unseen_loc_0=[[1], [2], [4], [5], [6]])  # all of class 1
+    assert json.loads(run(root)["provenance"].item())["from"] == "images"
+
+
+def test_kept_embeddings_change_no_bit(root, clip, capsys, monkeypatch):
+    parts = ("att", "similarity_names", "similarity_images")
+    without = run(root, "--no-embedding_cache", clip)
+    first = run(root, "--batch_size 4 --no-embedding_cache", clip)
+    assert not (root / "RSSDIVCS" / "cache").exists()
+    kept = run(root, "--batch_size 4", clip)
+    zero_shot_clip.main(shlex.split(f"--root {root} --clip {clip} --batch_size 4 --device cpu --workers 0"))
+    again = run(root, "--batch_size 4", clip)
+    larger = run(root, "", clip)
+    for part in parts:
+        assert np.array_equal(first[part], kept[part]) and np.array_equal(first[part], again[part])
+        assert np.array_equal(without[part], larger[part])
+    counts = [line.split()[1:4:2] for line in capsys.readouterr().out.splitlines() if line[:6] == "cache "]
+    assert counts[::2] == [["0", "15"], ["15", "15"]] and counts[1][0] != "0"
 
 
 def test_prompts_are_used_and_recorded(root, monkeypatch):
@@ -140,8 +191,10 @@ def test_similarities_are_kept_as_they_were_before_standardising(root, monkeypat
     monkeypatch.setattr(annotate, "Clip", FakeClip)
     table = run(root, "--from seen")
     by_name, by_image = table["similarity_names"].T, table["similarity_images"].T
-    assert np.isnan(by_image).any(axis=1).tolist() == [True, True, False, False, False]
-    np.testing.assert_allclose(unit_norm(merge_sources(by_name, by_image)).T, table["att"])
+    pictured = table["classes_with_images"].ravel() == 1
+    assert pictured.tolist() == [False, False, True, True, True]
+    assert np.isfinite(by_image).all()  # NaN never stands for "no image"
+    np.testing.assert_allclose(unit_norm(merge_sources(by_name, by_image, pictured)).T, table["att"])
 
 
 @pytest.mark.parametrize("source", ["seen", "names"])
@@ -251,6 +304,11 @@ def lose_a_label(root, clip):
     write_dataset(root, seen=3, unseen=2, per_class=3, labels=np.ones(4))
 
 
+def all_but_the_cache(root) -> list:
+    """What is in the cache is of use to the next try: embeddings of the images before the one that is bad."""
+    return sorted(path for path in root.rglob("*") if "cache" not in path.parts)
+
+
 @pytest.mark.parametrize(
     "spoil, words, message",
     [
@@ -277,13 +335,13 @@ def lose_a_label(root, clip):
 )
 def test_wrong_input_gives_one_line_and_writes_nothing(root, clip, capsys, spoil, words, message):
     changed = (spoil(root, clip) if spoil else None) or {}
-    before = sorted(root.rglob("*"))
+    before = all_but_the_cache(root)
     with pytest.raises(SystemExit) as stop:
         run(root, words.format(root=root), changed.get("clip", clip))
     assert stop.value.code == 2
     (line,) = capsys.readouterr().err.strip().splitlines()
     assert line.startswith("error: ") and message in line
-    assert sorted(root.rglob("*")) == before
+    assert all_but_the_cache(root) == before
 
 
 def test_another_group_file_stands_beside_one_that_is_needed(root, clip):

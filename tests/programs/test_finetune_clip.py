@@ -174,3 +174,62 @@ def test_an_image_that_cannot_be_read_is_named(captioned, tmp_path, capsys):
         words = [*inputs(tmp_path), "--output", tmp_path / "clip", *TINY]
         said = training_error(capsys, *words, "--cache_gb", cache_gb, "--workers", workers)
         assert "broken.png" in said
+
+
+# ---- was it worth it? ------------------------------------------------------------------------------
+
+
+def test_scores_from_before_the_first_step_are_told_and_recorded(captioned, trained, tmp_path, capsys):
+    words = ["--init", trained, "--lr", "1e-9"]
+    train(captioned, tmp_path / "clip", *words, size=HERE, epochs=2)
+    said = capsys.readouterr().out
+    expected = {
+        name: json.loads((trained / "train_results.json").read_text())[name]
+        for name in ("image_to_text", "text_to_image", "class_name_top1")
+    }
+    log = [json.loads(line) for line in (tmp_path / "clip" / "log.jsonl").read_text().splitlines()]
+    results = json.loads((tmp_path / "clip" / "train_results.json").read_text())
+    assert log[0]["before"] == results["before"] == expected and "before" not in log[1]
+    assert said.index("before training  image to text R@1/5/10") < said.index("epoch   1/2")
+    top1 = expected["class_name_top1"]
+    assert f"top-1 by class name {top1:.1f} -> {results['class_name_top1']:.1f}" in said
+
+
+def test_an_interrupted_run_keeps_the_scores_from_before(captioned, tmp_path, monkeypatch, capsys):
+    save = finetune_clip.save_state
+
+    def interrupted(*state):
+        save(*state)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(finetune_clip, "save_state", interrupted)
+    with pytest.raises(SystemExit):
+        train(captioned, tmp_path / "clip")
+    monkeypatch.undo()
+    first = json.loads((tmp_path / "clip" / "log.jsonl").read_text().splitlines()[0])["before"]
+    capsys.readouterr()
+    train(captioned, tmp_path / "clip")
+    said = capsys.readouterr().out
+    assert "before training" not in said and "before -> after" in said
+    assert json.loads((tmp_path / "clip" / "train_results.json").read_text())["before"] == first
+
+
+def test_without_held_out_captions_there_is_nothing_to_compare(captioned, tmp_path, capsys):
+    words = [*inputs(captioned), "--output", tmp_path / "clip", "--epochs", 1, *TINY]
+    finetune_clip.main([str(word) for word in words])
+    assert "before" not in capsys.readouterr().out
+    assert "before" not in json.loads((tmp_path / "clip" / "train_results.json").read_text())
+
+
+def test_pictures_are_prepared_as_the_init_checkpoint_says(captioned, trained, tmp_path):
+    """Another mean and deviation than CLIP's own were left out of account."""
+    other = Path(shutil.copytree(trained, tmp_path / "other"))
+    config = json.loads((other / "preprocessor_config.json").read_text())
+    config.update(image_mean=[0.5, 0.5, 0.5], image_std=[0.25, 0.25, 0.25])
+    (other / "preprocessor_config.json").write_text(json.dumps(config))
+    losses = []
+    for init in (trained, other):
+        output = tmp_path / f"from {init.name}"
+        train(captioned, output, "--init", init, "--lr", "1e-9", "--seed", 1, size=HERE, epochs=1)
+        losses.append(json.loads((output / "log.jsonl").read_text())["loss"])
+    assert losses[0] != losses[1]

@@ -78,14 +78,14 @@ def test_evidence_times_class_vectors_is_the_class_scores_of_the_network(place, 
     run.branch = branch
     run.windows = "window" in branch
     run.model.pro_weight = 0.5
-    data = run.data
+    data = run.dataset.load()
     if decorrelated:
         for name in ("projection", "attention"):
             discriminant = Discriminant(len(data.class_attributes))
             discriminant.fit(torch.randn(40, len(data.class_attributes)), torch.arange(40) % 3, 0.5)
             run.model.discriminants[name] = discriminant
     images = data.splits["test_unseen_loc"]
-    evidence = held_out.evidence_of(run, images, batch_size=3, workers=0)
+    evidence = held_out.evidence_of(run, data, images, batch_size=3, workers=0)
     pixels = torch.stack([load_image(data.image_paths[i], run.preprocessing) for i in images])
     scores = run.class_scores(run.look(pixels, data.class_attributes))
     vectors = class_vectors(data.class_attributes.numpy(), run.discriminant)

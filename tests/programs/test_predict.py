@@ -18,7 +18,8 @@ from data.pipeline import Images, dsva_preprocessing, image_loader, load_image
 from dsva.engine import evaluate
 from helpers import NAMES
 from helpers import predict_with as run
-from inference import load_saved, predictions
+from inference import choose_candidates, load_saved, predictions
+from inference.new_classes import parse
 from runs.checkpoint import checkpoint_metadata, save_checkpoint
 
 CLASSES = [f"Class{c}" for c in range(5)]  # the first two are unseen
@@ -79,7 +80,7 @@ def test_probabilities_are_those_that_evaluation_sees(place, tmp_path, sel_res, 
     trained = load_saved(place / "run" / "last.safetensors", torch.device("cpu"))
     options = {**saved["options"], "sel_res": sel_res, "pro_start_epoch": pro_start_epoch}
     save_checkpoint(tmp_path / "other.safetensors", trained.model, saved["epoch"], options)
-    data = trained.data
+    data = trained.dataset.load()
     tested = data.test_images(True)
     paths = [data.image_paths[i] for i in tested]
     batches = [list(range(len(paths)))]
@@ -139,15 +140,128 @@ def test_calibrated_stacking_ranks_but_leaves_probabilities_as_they_are(
         assert [entry["class"] for entry in calibrated["classes"][: len(allowed)]] == [
             e["class"] for e in plain["classes"] if e["class"] in allowed
         ]
-        assert sorted(map(str, calibrated["classes"])) == sorted(map(str, plain["classes"]))
+        assert probabilities_in(calibrated) == probabilities_in(plain)
+
+
+def probabilities_in(line) -> dict:
+    return {entry["class"]: entry["probability"] for entry in line["classes"]}
+
+
+@pytest.mark.parametrize("words", ["", "--calibrated_stacking=0.3"])
+def test_classes_are_in_the_order_of_their_calibrated_score(place, photos, tmp_path, words):
+    constant = 0.3 if words else 0.1  # the run's own
+    run(place, photos / "b", "--top 5 --output", tmp_path, *([words] if words else []))
+    for line in lines(tmp_path):
+        scores = []
+        for entry in line["classes"]:
+            held_back = constant if entry["class"] in CLASSES[2:] else 0
+            assert entry["calibrated_score"] == pytest.approx(entry["probability"] - held_back, abs=2e-6)
+            scores.append(entry["calibrated_score"])
+        assert scores == sorted(scores, reverse=True)
+    with open(tmp_path / "predictions.csv", encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            scores = [float(row[f"calibrated_score_{place}"]) for place in range(1, 6)]
+            assert scores == sorted(scores, reverse=True)
+
+
+def test_lines_of_an_earlier_version_without_scores_are_not_mixed_with_others(
+    place, photos, tmp_path, capsys
+):
+    run(place, photos / "b", "--output", tmp_path)
+    file = tmp_path / "predictions.jsonl"
+    former = lines(tmp_path)
+    for line in former:
+        for entry in line["classes"]:
+            del entry["calibrated_score"]
+    file.write_text("".join(json.dumps(line) + "\n" for line in former))
+    assert "line 1 has no calibrated_score" in fails(capsys, place, photos / "b", "--output", tmp_path)
+
+
+# ---- candidates ------------------------------------------------------------------------------------
+
+
+def test_the_classes_of_the_runs_own_test_are_the_candidates_and_are_named(place, photos, tmp_path, capsys):
+    run(place, photos / "b", "--top 9 --output", tmp_path / "gzsl")
+    printed = capsys.readouterr().out
+    assert set(probabilities_in(lines(tmp_path / "gzsl")[0])) == set(CLASSES)
+    assert "(as in this GZSL run's own test; --classes unseen leaves the seen ones out)" in printed
+    assert "\nunseen  Class0, Class1\nseen    Class2, Class3, Class4\n" in printed
+
+    saved = load_saved(place / "run" / "last.safetensors", torch.device("cpu"))
+    options = {**checkpoint_metadata(place / "run" / "last.safetensors")["options"], "gzsl": False}
+    save_checkpoint(tmp_path / "zsl.safetensors", saved.model, 0, options, classes=saved.data)
+    run(place, "--resume", tmp_path / "zsl.safetensors", photos / "b", "--top 9 --output", tmp_path / "zsl")
+    assert set(probabilities_in(lines(tmp_path / "zsl")[0])) == set(CLASSES[:2])
+    assert "2 unseen (as in this ZSL run's own test; --classes all lets" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words, expected",
+    [
+        (["--classes", "class 3, Class0"], ["Class0", "Class3"]),
+        (["--classes", "CLASS_1"], ["Class1"]),
+        (["--without", "class 1", "CLASS-2"], ["Class0", "Class3", "Class4"]),
+        (["--classes", "class3,class4", "--without", "class 4"], ["Class3"]),
+    ],
+)
+def test_candidates_are_typed_in_words(place, photos, tmp_path, words, expected):
+    run(place, photos / "b", *words, "--top", 9, "--output", tmp_path)
+    assert set(probabilities_in(lines(tmp_path)[0])) == set(expected)
+
+
+@pytest.mark.parametrize("name", ["Class0", "Class4"])
+def test_one_candidate_is_certain(place, photos, tmp_path, capsys, name):
+    run(place, photos / "b", "--classes", name, "--output", tmp_path)
+    for line in lines(tmp_path):
+        assert line["classes"] == [{"class": name, "probability": 1}]
+    assert "100.0%" in capsys.readouterr().out
+
+
+VALUES = '{"dunes": {"sand": 2, "ships": -1}, "quay": {"ships": 2}}'
+
+
+@pytest.mark.parametrize("left_out", [0, 1, 3, 4, 5])
+@pytest.mark.parametrize("classes", ["all", "none"])
+def test_any_number_of_known_classes_gives_finite_and_sensible_columns(
+    place, photos, tmp_path, capsys, left_out, classes
+):
+    (tmp_path / "values.json").write_text(VALUES)
+    words = ["--without", *CLASSES[:left_out]] if left_out else []
+    words += ["--add_class", f"our own={place}/RSSDIVCS/Class3", "--add_class", "a fort: circles, stripes"]
+    words += ["--class_values", tmp_path / "values.json", "--classes", classes, "--top", 9]
+    run(place, photos / "b", *words, "--output", tmp_path / "out")
+    printed = capsys.readouterr().out
+    assert "nan" not in printed
+    assert ("too few to compare new ones with" in printed) == (left_out > 2)
+    for text in contents(tmp_path / "out"):
+        assert b"nan" not in text.lower()
+    own = 5 - left_out if classes == "all" else 0
+    for line in lines(tmp_path / "out"):
+        probabilities = probabilities_in(line)
+        assert len(probabilities) == own + 4
+        assert sum(probabilities.values()) == pytest.approx(1, abs=1e-5)
+    news = [line for line in printed.splitlines() if line.startswith("new ")]
+    assert len(news) == 4 and not any(line.endswith("nothing of its own") for line in news)
+
+
+def test_the_columns_of_new_classes_do_not_vanish_where_one_known_class_is_left(place):
+    run_ = load_saved(place / "run" / "last.safetensors", torch.device("cpu"))
+    for without in (CLASSES, CLASSES[:4]):
+        pictured = [parse(f"our own={place}/RSSDIVCS/Class3")]
+        column = choose_candidates(run_, "none", without, pictured).attributes[:, 0]
+        known = run_.data.class_attributes[:, 3]
+        assert torch.nn.functional.cosine_similarity(column, known, dim=0) > 0.99
 
 
 def test_the_constant_is_the_runs_own_where_none_is_given(place, photos, tmp_path, capsys):
     run(place, photos / "b", "--classes", "all", "--output", tmp_path / "own")
-    assert "2 unseen, 3 seen; calibrated stacking takes 0.1 from the seen ones" in capsys.readouterr().out
+    assert (
+        "2 unseen, 3 seen; calibrated stacking takes 0.1 from the seen ones\n        ranked by"
+        in capsys.readouterr().out
+    )
     run(place, photos / "b", "--classes", "all", "--calibrated_stacking", 0.1, "--output", tmp_path / "given")
     assert contents(tmp_path / "own") == contents(tmp_path / "given")
-    run(place, photos / "b", "--output", tmp_path / "unseen")
+    run(place, photos / "b", "--classes unseen --output", tmp_path / "unseen")
     assert "calibrated" not in capsys.readouterr().out.rpartition("classes 2 unseen")[2]
 
 
@@ -162,7 +276,7 @@ def test_a_new_class_competes_with_the_others(place, photos, tmp_path, capsys):
         "quay: ships in a row",
         "--class_values",
         tmp_path / "values.json",
-        "--top 9 --output",
+        "--classes unseen --top 9 --output",
         tmp_path / "out",
     )
     named = {entry["class"] for line in lines(tmp_path / "out") for entry in line.get("classes", [])}
@@ -204,14 +318,14 @@ def test_a_class_can_be_left_out_and_come_back_under_its_name(place, photos, tmp
         "Class1",
         "--add_class",
         f"Class0={place / 'RSSDIVCS' / 'Class0'}",
-        "--output",
+        "--classes unseen --output",
         tmp_path / "out",
     )
     assert {entry["class"] for line in lines(tmp_path / "out") for entry in line.get("classes", [])} == {
         "Class0"
     }
     assert "no candidate class is left" in fails(
-        capsys, place, photos, "--without", "Class0", "Class1", "--output", tmp_path / "none"
+        capsys, place, photos, "--classes unseen --without", "Class0", "Class1", "--output", tmp_path / "none"
     )
 
 
@@ -225,15 +339,14 @@ def test_images_keep_the_order_of_their_names_with_any_number_of_workers(place, 
 
 
 def test_the_table_holds_what_the_lines_hold(finished):
-    with open(finished / "predictions.csv", newline="") as file:
+    with open(finished / "predictions.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     for row, line in zip(rows, lines(finished)):
         assert row["image"] == line["image"] and row["error"] == line.get("error", "")
         for place, entry in enumerate(line.get("classes", []), 1):
-            assert (row[f"class_{place}"], float(row[f"probability_{place}"])) == (
-                entry["class"],
-                entry["probability"],
-            )
+            for key in ("calibrated_score", "probability"):
+                assert float(row[f"{key}_{place}"]) == entry[key]
+            assert row[f"class_{place}"] == entry["class"]
         for place, entry in enumerate(line.get("attributes", []), 1):
             assert (row[f"attribute_{place}"], float(row[f"contribution_{place}"])) == (
                 entry["attribute"],
@@ -241,10 +354,9 @@ def test_the_table_holds_what_the_lines_hold(finished):
             )
     assert len(rows) == len(lines(finished)) and list(rows[0]) == [
         "image",
-        "class_1",
-        "probability_1",
-        "class_2",
-        "probability_2",
+        *("class_1", "calibrated_score_1", "probability_1"),
+        *("class_2", "calibrated_score_2", "probability_2"),
+        *("class_3", "calibrated_score_3", "probability_3"),
         "attribute_1",
         "contribution_1",
         "attribute_2",
@@ -358,7 +470,7 @@ def test_images_that_are_no_longer_the_first_ones_are_refused(place, photos, fin
 
 @pytest.mark.parametrize(
     "words, message",
-    [(["--top", "1"], "--top 3, now 1"), (["--classes", "all"], "--classes unseen, now all")],
+    [(["--top", "1"], "--top 3, now 1"), (["--classes", "unseen"], "--classes all, now unseen")],
 )
 def test_another_prediction_in_the_folder_is_refused_with_the_difference(
     place, photos, finished, capsys, words, message
@@ -407,6 +519,9 @@ def test_only_the_next_batches_are_ever_taken(photos):
         (["{photos}", "--resume", "{photos}/broken.png"], "not a readable checkpoint"),
         (["{photos}", "--resume", "nowhere.safetensors"], "not a readable checkpoint"),
         (["{photos}", "--classes", "none"], "needs --add_class or --class_values"),
+        (["{photos}", "--classes", "class 7"], "--classes: there is no class class 7"),
+        (["{photos}", "--classes", ","], "--classes: expected unseen, all, none or names of classes"),
+        (["{photos}", "--without", *CLASSES], "no candidate class is left"),
         (["{photos}", "--stride", "8"], "--stride needs --tile"),
         (["{photos}", "--tile", "8", "--stride", "9"], "there would be gaps"),
         (["{photos}", "--add_class", "class 3"], "Class3 is a class of the run"),

@@ -34,7 +34,7 @@ def test_a_scene_gives_a_map_and_a_table_of_its_tiles(place, ortho, tmp_path, ca
         "ortho_raster.png",
         "ortho_tiles.csv",
     }
-    with open(tmp_path / "out" / "ortho_tiles.csv", newline="") as file:
+    with open(tmp_path / "out" / "ortho_tiles.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     assert [tuple(int(row[key]) for key in ("x", "y", "width", "height")) for row in rows] == [
         (x, y, 32, 32) for y in (0, 16, 32, 40) for x in (0, 16, 32, 48, 64, 68)
@@ -46,6 +46,7 @@ def test_a_scene_gives_a_map_and_a_table_of_its_tiles(place, ortho, tmp_path, ca
         ] == float(row["probability"])
         held_back = {name: p - 0.1 * (name > "Class1") for name, p in probabilities.items()}
         assert row["class"] == max(held_back, key=held_back.get)  # by the run's calibrated stacking
+        assert float(row["calibrated_score"]) == pytest.approx(held_back[row["class"]], abs=2e-6)
     printed = capsys.readouterr().out
     assert "ortho: 100 x 72 pixels in 6 x 4 tiles" in printed
     assert sum(float(share) for share in re.findall(r"([\d.]+)% Class", printed)) == pytest.approx(
@@ -61,7 +62,7 @@ def test_a_tile_is_seen_whole(place, tmp_path, monkeypatch):
         "probabilities",
         lambda self, images: seen.append(images) or np.full((len(images), 2), 0.5),
     )
-    run(place, "--tile", 64, tmp_path / "red.png", "--output", tmp_path / "out")
+    run(place, "--tile", 64, tmp_path / "red.png", "--classes unseen --output", tmp_path / "out")
     assert seen[0].shape == (1, 3, 32, 32) and (seen[0][0, 0] == 255).all() and (seen[0][0, 1:] == 0).all()
 
 

@@ -5,6 +5,7 @@ import json
 import pytest
 
 import tables
+from runs.records import EPOCHS
 
 
 def scores(zsl, h, projection="projection"):
@@ -17,10 +18,10 @@ def write_log(folder, lines):
     (folder / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
-def write_run(folder, log, trial=None, projection="projection", sel_res="layer"):
+def write_run(folder, log, trial=None, projection="projection", sel_res="layer", best=0):
     """A run of GZSL.  log, trial: ZSL and H of each epoch, of the run and of its validation"""
     lines = [{"epoch": epoch, "scores": scores(*pair, projection)} for epoch, pair in enumerate(log)]
-    results = {"branch": "attention", "best": lines[0], "last": lines[-1], "options": {"sel_res": sel_res}}
+    results = {"branch": "attention", "best": lines[best], "last": lines[-1], "options": {"sel_res": sel_res}}
     write_log(folder, lines)
     if trial:
         tried = [{"epoch": epoch, "scores": scores(*pair, projection)} for epoch, pair in enumerate(trial)]
@@ -39,23 +40,65 @@ def write_zsl_run(folder, accuracies):
 
 
 def rows(printed):
-    """{row: cells} of one Markdown table."""
+    """{row: cells} of one Markdown table, without its caption."""
     return {
         line.split(" | ")[0].strip("| "): [cell.strip(" |") for cell in line.split(" | ")[1:]]
         for line in printed.strip().splitlines()
+        if line.startswith("|")
     }
 
 
-def test_each_score_has_the_epoch_that_its_protocol_chooses(tmp_path, capsys):
-    write_run(tmp_path / "a", log=[(10, 1), (30, 2), (20, 9)], trial=[(5, 8), (4, 1), (6, 2)])
+def test_all_scores_of_a_row_are_of_the_epoch_that_main_reports(tmp_path, capsys):
+    """ZSL has its best epoch elsewhere than H, in the run and in its validation: neither counts."""
+    write_run(tmp_path / "a", log=[(10, 1), (30, 2), (20, 9)], trial=[(5, 8), (4, 1), (6, 2)], best=2)
     tables.main(["--column", "one", str(tmp_path / "a"), "--kinds", "attention"])
-    table = rows(capsys.readouterr().out)
-    assert table["DSVA attention, paper protocol"] == ["30.0", "9.0"]  # best test epochs: 1 for ZSL, 2 for H
-    assert table["DSVA attention, clean protocol"] == [
-        "20.0",
-        "1.0",
-    ]  # best validation epochs: 2 for ZSL, 0 for H
+    printed = capsys.readouterr().out
+    table = rows(printed)
+    assert table["DSVA attention, paper protocol"] == ["20.0", "9.0"]
+    assert table["DSVA attention, clean protocol"] == ["10.0", "1.0"]
     assert table["DSVA attention, last epoch"] == ["20.0", "9.0"]
+    assert "All scores of a row are of one epoch, as main.py reports it" in printed.splitlines()[0]
+    for how in EPOCHS.values():
+        assert how in printed.splitlines()[0]
+
+
+def test_results_are_enough_without_logs(tmp_path, capsys):
+    write_run(tmp_path / "a", log=[(10, 1), (30, 2)], trial=[(5, 8), (4, 1)])
+    tables.main(["--row", "x", str(tmp_path / "a")])
+    before = capsys.readouterr().out
+    for file in tmp_path.rglob("log.jsonl"):
+        file.unlink()
+    tables.main(["--row", "x", str(tmp_path / "a")])
+    assert capsys.readouterr().out == before
+
+
+def test_runs_in_one_file_of_results_count_each(tmp_path, capsys):
+    write_run(tmp_path / "a", [(10, 1)])
+    write_run(tmp_path / "b", [(20, 3)])
+    runs = {name: json.loads((tmp_path / name / "results.json").read_text()) for name in "ab"}
+    (tmp_path / "results.json").write_text(json.dumps({"runs": runs}))
+    tables.main(["--row", "x", str(tmp_path), "--kinds", "attention, last"])
+    printed = capsys.readouterr().out
+    assert rows(printed)["x"] == ["15.0 ± 7.1", "2.0 ± 1.4"] and "Runs: 2 of x." in printed
+
+
+def test_a_caption_says_what_no_heading_tells(tmp_path, capsys):
+    write_run(tmp_path / "a", [(10, 1)])
+    (tmp_path / "base").mkdir()
+    baseline = {"scores": {"names": {"accuracy": 40.0}, "attributes": {"accuracy": 50.0}}}
+    (tmp_path / "base" / "results.json").write_text(json.dumps(baseline))
+    folders = [str(tmp_path / "a"), str(tmp_path / "base")]
+    tables.main(["--row", "x", *folders, "--kinds", "attention, last"])
+    assert capsys.readouterr().out.startswith("DSVA attention, last epoch. Mean and standard deviation")
+    tables.main(["--column", "x", *folders, "--kinds", "CLIP"])
+    assert "epoch" not in capsys.readouterr().out  # nothing is trained
+
+
+def test_a_title_that_is_given_twice_is_refused(tmp_path, capsys):
+    write_run(tmp_path / "a", [(10, 1)])
+    with pytest.raises(SystemExit) as stop:
+        tables.main(["--row", "x", str(tmp_path / "a"), "--row", "x", str(tmp_path / "a")])
+    assert stop.value.code == 2 and "'x' is given twice" in capsys.readouterr().err
 
 
 def test_mean_and_deviation_over_folders_divisions_and_seeds(tmp_path, capsys):
@@ -102,7 +145,9 @@ def test_the_papers_tables_are_filled_with_what_was_run(tmp_path, capsys):
     write_zsl_run(tmp_path / "03_zsl_60_10_other", [1.0])  # another name: not this experiment
     write_run(tmp_path / "11_gzsl_40_30", [(10, 5)])
     tables.main(["--runs", str(tmp_path)])
-    zsl, gzsl = capsys.readouterr().out.strip().split("\n\n")
+    printed = capsys.readouterr().out
+    zsl, gzsl = [part for part in printed.strip().split("\n\n") if part.startswith("|")]
+    assert printed.count("All scores of a row are of one epoch") == 2
     assert (
         rows(zsl)["paper"] == ["84.0", "64.2", "60.2"]
         and rows(gzsl)["authors' rerun"][2] == "43.8 / 57.8 / 49.8"
@@ -129,9 +174,15 @@ def test_formats(tmp_path, capsys):
         "--format",
     ]
     tables.main([*words, "csv"])
-    assert capsys.readouterr().out == ',x ZSL\n"DSVA attention, last epoch",15.0 ± 7.1\n'
+    printed = capsys.readouterr()
+    assert printed.out == ',x ZSL\n"DSVA attention, last epoch",15.0 ± 7.1\n'
+    assert printed.err.startswith("Mean and standard deviation over runs, in percent. Runs: 2 of x.")
     tables.main([*words, "latex"])
-    assert r"DSVA attention, last epoch & 15.0 $\pm$ 7.1 \\" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert r"DSVA attention, last epoch & 15.0 $\pm$ 7.1 \\" in printed
+    assert r"\caption{Mean and standard deviation over runs, in percent." in printed
+    tables.main([*words, "text"])
+    assert capsys.readouterr().out.splitlines()[1] == "DSVA attention, last epoch  15.0 ± 7.1"
 
 
 def test_runs_of_before_whose_projection_was_called_final(tmp_path, capsys):
@@ -151,16 +202,16 @@ def test_the_projection_with_windows_is_another_kind_than_without(tmp_path, caps
     ]
     folder = tmp_path / "11_gzsl_40_30"
     write_log(folder, lines)
-    results = {"best": lines[1], "last": lines[1], "options": {"sel_res": "main"}}
+    results = {"best": lines[0], "last": lines[1], "options": {"sel_res": "main"}}
     (folder / "results.json").write_text(json.dumps(results))
     tables.main(["--column", "x", str(folder)])
     table = rows(capsys.readouterr().out)
-    assert table["DSVA projection, paper protocol"] == ["70.0", ""]
-    assert table["DSVA projection+window, paper protocol"] == ["", "20.0"]
+    assert table["DSVA projection, paper protocol"] == ["70.0", "10.0"]
     assert table["DSVA projection+window, last epoch"] == ["60.0", "20.0"]
     tables.main(["--runs", str(tmp_path)])
-    gzsl = capsys.readouterr().out.split("\n\n")[1]
-    assert rows(gzsl)["ours, paper protocol"][2] == "1.0 / 2.0 / 20.0"
+    gzsl = capsys.readouterr().out.split("\n\n")[3]
+    assert rows(gzsl)["ours, paper protocol"][2] == "1.0 / 2.0 / 10.0"
+    assert rows(gzsl)["ours, last epoch"][2] == "1.0 / 2.0 / 20.0"
 
 
 @pytest.mark.parametrize("projection", ["projection", "final", "projection+window"])
@@ -174,16 +225,22 @@ def test_the_table_of_the_quickstart(tmp_path, capsys, projection):
         content = baseline if name.startswith("baseline") else training
         (tmp_path / name / "results.json").write_text(json.dumps(content))
     tables.main(["--quickstart", str(tmp_path)])
-    assert capsys.readouterr().out.splitlines() == [
-        "accuracy in %                      ZSL   GZSL U       S       H   AUSUC",
-        "chance                            16.7",
-        "CLIP by class name                40.0      1.0     2.0     3.0     4.0",
-        "attributes alone, no training     40.0      1.0     2.0     5.0     4.0",
-        "DSVA, projection branch           40.0      1.0     2.0     3.0     4.0",
-        "DSVA, attention branch            40.0     90.0     2.0     3.0     4.0",
-        "our recipe, projection branch     70.0      1.0     2.0     3.0     4.0",
-        "our recipe, attention branch      80.0     90.0     2.0     3.0     4.0",
+    table, caption = capsys.readouterr().out.split("\n\n")
+    branch = "projection+window" if projection == "projection+window" else "projection"
+    assert [line.split() for line in table.replace(", ", ",_").splitlines()] == [
+        "accuracy in % ZSL GZSL U S H AUSUC".split(),
+        "chance 16.7".split(),
+        "CLIP by class name 40.0 1.0 2.0 3.0 4.0".split(),
+        "attributes alone 40.0 1.0 2.0 5.0 4.0".split(),
+        f"DSVA,_{branch} 40.0 1.0 2.0 3.0 4.0".split(),
+        "DSVA,_attention 40.0 90.0 2.0 3.0 4.0".split(),
+        f"our recipe,_{branch} 70.0 1.0 2.0 3.0 4.0".split(),
+        "our recipe,_attention 80.0 90.0 2.0 3.0 4.0".split(),
     ]
+    assert len({len(line) for line in table.splitlines() if "chance" not in line}) == 1  # aligned
+    assert "the last epoch counts, which no test image helped to choose" in caption
+    tables.main(["--quickstart", str(tmp_path), "--format", "markdown"])
+    assert rows(capsys.readouterr().out)["DSVA, attention"] == ["40.0", "90.0", "2.0", "3.0", "4.0"]
 
 
 def test_a_folder_that_is_no_quickstart_is_refused(tmp_path, capsys):
@@ -213,8 +270,23 @@ def test_wrong_use_is_told_in_a_line(words, told, capsys):
     assert stop.value.code == 2 and told in error and error.count("\n") == 1
 
 
-def test_a_folder_that_holds_something_else_is_refused(tmp_path, capsys):
-    (tmp_path / "results.json").write_text('{"last": {}}')
+@pytest.mark.parametrize(
+    "content",
+    [
+        '{"last": {}}',
+        "[]",
+        "{}",
+        '{"scores": {}}',
+        '{"scores": {"names": 3}}',
+        '{"scores": {"other": {"ZSL": 3}}}',
+        '{"last": {"scores": {"attention": {"ZSL": "3"}}}, "options": {"sel_res": "layer"}}',
+        '{"last": {"scores": {"window": {"ZSL": 3}}}, "options": {"sel_res": "layer"}}',
+        '{"last": {"scores": {"attention": {"ZSL": 3}}}, "options": {"sel_res": "other"}}',
+        '{"runs": {"a": 3}}',
+    ],
+)
+def test_a_folder_that_holds_something_else_is_refused(tmp_path, capsys, content):
+    (tmp_path / "results.json").write_text(content)
     with pytest.raises(SystemExit) as stop:
         tables.main(["--column", "x", str(tmp_path)])
     assert stop.value.code == 2 and str(tmp_path) in capsys.readouterr().err

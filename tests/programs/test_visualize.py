@@ -10,7 +10,10 @@ from PIL import Image
 
 import main as program
 import visualize
+from data.names import readable
 from data.pipeline import dsva_preprocessing, load_image
+from helpers import predict_with
+from pages import panels
 
 sys.path.append(str(Path(__file__).parents[2] / "RSSDIVCS"))
 from demo.attributes import INDEX, pack_masks  # noqa: E402
@@ -76,6 +79,71 @@ def test_own_images(checkpoint, root, tmp_path):
     assert {file.name for file in (tmp_path / "out").iterdir()} == {"photo.png", "contact_sheet.png"}
 
 
+@pytest.fixture
+def drawn(monkeypatch) -> list:
+    """What is written on panels, in the order of writing."""
+    words = []
+    title, file = panels.add_title, panels.name_file
+    monkeypatch.setattr(panels, "add_title", lambda axis, *texts: words.append(texts) or title(axis, *texts))
+    monkeypatch.setattr(panels, "name_file", lambda axis, path: words.append(path.name) or file(axis, path))
+    return words
+
+
+def test_a_panel_has_the_class_its_probability_and_the_files_name(place, tmp_path, drawn):
+    """The same ones as predict.py gives."""
+    photos = tmp_path / "mine"
+    photos.mkdir()
+    for number, name in enumerate(["b.png", "a $x_1$ \u6cb3.png"]):
+        shutil.copy(place / "RSSDIVCS" / "Class3" / f"image_{9 + number}.png", photos / name)
+    predict_with(place, photos, "--add_class", "quay: ships", "--output", tmp_path / "named")
+    expected = []
+    for text in (tmp_path / "named" / "predictions.jsonl").read_text().splitlines():
+        line = json.loads(text)
+        best = line["classes"][0]
+        title = (readable(best["class"]), f"{best['probability']:.0%}", panels.INK)
+        expected += [title, Path(line["image"]).name]
+    look(
+        place / "run" / "last.safetensors",
+        *("--images", photos, "--add_class", "quay: ships", "--output", tmp_path / "out"),
+    )
+    assert [words for words in drawn if len(words) == 3 or isinstance(words, str)] == expected
+    assert {"b.png", "a $x_1$ \u6cb3.png"} < {file.name for file in (tmp_path / "out").iterdir()}
+
+
+def test_a_class_can_be_added_and_others_left_out(place, tmp_path, drawn, capsys):
+    words = ["--classes", "none", "--add_class", "quay: ships", "--per_class", 1, "--output", tmp_path]
+    look(place / "run" / "last.safetensors", *words)
+    printed = capsys.readouterr().out
+    assert (
+        "classes none of the run's" in printed
+        and "new     quay                     by description" in printed
+    )
+    titles = [words for words in drawn if len(words) == 3]
+    assert titles == [
+        ("quay", "100%, is class0", panels.WRONG),
+        ("quay", "100%, is class1", panels.WRONG),
+    ]
+
+
+def test_test_images_compete_as_in_the_runs_own_test(place, tmp_path, capsys):
+    look(place / "run" / "last.safetensors", "--per_class", 1, "--output", tmp_path)
+    assert "classes 2 unseen, 3 seen (as in this GZSL run's own test;" in capsys.readouterr().out
+
+
+def test_images_of_one_name_have_a_picture_each(checkpoint, root, tmp_path):
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        shutil.copy(root / "RSSDIVCS" / "Class4" / "image_20.png", tmp_path / folder / "photo.png")
+    shutil.copy(root / "RSSDIVCS" / "Class4" / "image_20.png", tmp_path / "a" / "contact_sheet.png")
+    look(checkpoint, "--images", tmp_path / "a", tmp_path / "b", "--output", tmp_path / "out")
+    assert {file.name for file in (tmp_path / "out").iterdir()} == {
+        "photo.png",
+        "photo-2.png",
+        "contact_sheet-2.png",
+        "contact_sheet.png",
+    }
+
+
 def test_masks_are_cropped_as_images_are(tmp_path):
     picture, label = np.zeros((128, 128, 3), np.uint8), np.zeros((128, 128), np.uint8)
     picture[30:70, 80:100], label[30:70, 80:100] = 255, 1
@@ -111,6 +179,8 @@ def test_localization_is_printed_and_saved(checkpoint, root, tmp_path, monkeypat
         (["--images", "."], "no image in"),
         (["--masks", "nowhere"], "no masks for .*Class0"),
         (["--per_class", "0"], "--per_class"),
+        (["--classes", "none"], "--classes none needs --add_class or --class_values"),
+        (["--without", "beach"], "--without: there is no class beach"),
     ],
 )
 def test_wrong_use_is_one_line(checkpoint, tmp_path, capsys, monkeypatch, words, message):

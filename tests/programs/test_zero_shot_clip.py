@@ -7,9 +7,12 @@ import statistics
 
 import numpy as np
 import pytest
+import scipy.io
 import torch
 
+import tables
 import zero_shot_clip
+from clip.embed import Clip
 from conftest import ATTRIBUTES, cell_array, write_dataset
 from dsva.metrics import harmonic_mean
 from helpers import FakeClip, change_splits, vector, write_whole_clip
@@ -169,6 +172,108 @@ def test_a_real_checkpoint_gives_the_same_scores_twice(root, tmp_path, capsys):
     assert "names U " in capsys.readouterr().out
 
 
+# ---- without attributes ----------------------------------------------------------------------------
+
+
+def test_by_name_needs_neither_attributes_nor_groups(root, att):
+    expected = run(root, "--gzsl")["scores"]
+    files = root / "RSSDIVCS" / "files"
+    (files / "attri_group_3.json").unlink()
+    splits = files / "ann_attr_finetune_61_splits.mat"
+    table = scipy.io.loadmat(splits)
+    names = [key for key in table if "_loc_" in key or key == "allclasses_names"]
+    splits.unlink()
+    scipy.io.savemat(files / "61_splits.mat", {name: table[name] for name in names})  # as of prepare.py
+    assert run(root, "--gzsl")["scores"] == run(root, "--gzsl --class_embedding 61")["scores"] == expected
+
+
+def test_attributes_are_demanded_where_they_are_needed(root, att, capsys):
+    files = root / "RSSDIVCS" / "files"
+    (files / "ann_attr_finetune_61_splits.mat").rename(files / "61_splits.mat")
+    with pytest.raises(SystemExit):
+        run(root, "--attributes")
+    assert "no such file: " in capsys.readouterr().err
+
+
+# ---- several divisions -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("divisions", ["0,1", "1,0", "all"])
+def test_several_divisions_give_each_ones_scores_and_mean_and_deviation(root, att, divisions, capsys):
+    alone = {f"division-{k}": run(root, f"--attributes --gzsl --random_id {k}") for k in (0, 1)}
+    capsys.readouterr()
+    results = run(root, f"--attributes --gzsl --random_id {divisions}")
+    assert {part: found["scores"] for part, found in results["runs"].items()} == {
+        part: found["scores"] for part, found in alone.items()
+    }
+    for name in ("names", "attributes"):
+        for score in ("U", "S", "H", "AUSUC", "ZSL"):
+            values = [found["scores"][name][score] for found in alone.values()]
+            expected = [statistics.mean(values), statistics.stdev(values)]
+            assert results["mean_and_deviation"]["scores"][name][score] == pytest.approx(expected)
+    said = capsys.readouterr().out.splitlines()
+    assert "mean and deviation of 2 divisions" in said and said[-1] == f"results in {root / 'out'}"
+    assert said[-2].split()[0] == "attributes" and said[-2].count("+-") == 5
+
+
+def test_tables_reads_the_folder_of_several_divisions(root, att, capsys):
+    results = run(root, "--gzsl --random_id all")
+    capsys.readouterr()
+    tables.main(["--column", "mine", str(root / "out"), "--scores", "ZSL", "H"])
+    cells = []
+    for score in ("ZSL", "H"):
+        mean, deviation = results["mean_and_deviation"]["scores"]["names"][score]
+        cells.append(f"{mean:.1f} ± {deviation:.1f}")
+    assert f"| CLIP by class name | {cells[0]} | {cells[1]} |" in capsys.readouterr().out
+
+
+def test_a_division_that_is_not_there_is_refused_before_anything_is_embedded(root, att, capsys):
+    with pytest.raises(SystemExit):
+        run(root, "--random_id 0,9")
+    assert "has no train_zsl_loc_9" in capsys.readouterr().err
+    assert not (root / "out").exists() and not (root / "RSSDIVCS" / "cache").exists()
+
+
+# ---- what is printed, and kept ---------------------------------------------------------------------
+
+
+def test_generalised_scores_are_all_printed(root, att, capsys):
+    scores = run(root, "--gzsl")["scores"]["names"]
+    words = capsys.readouterr().out.splitlines()[-2].split()
+    shown = dict(zip(words[1::2], map(float, words[2::2])))
+    assert shown == {name: pytest.approx(value, abs=0.006) for name, value in scores.items()}
+    assert list(shown) == ["U", "S", "H", "AUSUC", "ZSL"]
+
+
+@pytest.mark.parametrize("batch_size", [7, 64])
+def test_kept_embeddings_change_no_score_and_each_image_is_embedded_once(
+    root, tmp_path, capsys, monkeypatch, batch_size
+):
+    clip = write_whole_clip(tmp_path / "clip")
+    words = f"--attributes --gzsl --random_id all --batch_size {batch_size}"
+    without = run(root, f"{words} --no-embedding_cache", clip)
+    assert "cache " not in capsys.readouterr().out and not (root / "RSSDIVCS" / "cache").exists()
+    first = run(root, words, clip)
+    monkeypatch.setattr(Clip, "image_vectors", None)
+    again = run(root, words, clip)
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("cache ")]
+    _, _, _, count, *_ = again_words = said[1].split()
+    assert len(said) == 2 and again_words[1] == count  # all of them
+    strip = lambda results: {part: found["per_class"] for part, found in results["runs"].items()}
+    assert strip(without) == strip(first) == strip(again)
+    assert without["mean_and_deviation"] == first["mean_and_deviation"] == again["mean_and_deviation"]
+
+
+def test_another_folder_can_be_named(root, tmp_path):
+    clip = write_whole_clip(tmp_path / "clip")
+    run(root, f"--cache_dir {tmp_path / 'mine'}", clip)
+    assert list(tmp_path.glob("mine/clip-*/embeddings.jsonl"))
+    assert not (root / "RSSDIVCS" / "cache").exists()
+
+
+# ---- errors ----------------------------------------------------------------------------------------
+
+
 def without_tokenizer(root):
     write_whole_clip(root / "nowhere")
     for file in ("tokenizer.json", "vocab.json", "merges.txt"):
@@ -187,8 +292,10 @@ def without_tokenizer(root):
         (lambda root: next(root.glob("RSSDIVCS/Class0/*")).unlink(), "", "images are missing"),
         (lambda root: None, "--random_id 9", "has no train_zsl_loc_9"),
         (
-            lambda root: write_dataset(root, seen=4, unseen=2, att=np.ones((ATTRIBUTES + 1, 6))),
-            "",
+            lambda root: change_splits(
+                root, att=np.ones((ATTRIBUTES + 1, 6)), attribute_names=cell_array([*NAMES, "more"])
+            ),
+            "--attributes",
             f"has {ATTRIBUTES + 1} attributes, but ",
         ),  # one is in no group
         (lambda root: None, "", "no CLIP checkpoint"),

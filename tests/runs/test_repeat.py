@@ -129,6 +129,13 @@ def test_a_saved_model_whose_classes_were_described_anew_is_refused(copy):
         f"last.safetensors was trained with another .*{SPLITS}: .*has changed since. "
         "Put the former file back, or train anew"
     )
+    kept = load_saved(copy / "run" / "last.safetensors", torch.device("cpu"))  # what it was trained with
+    with pytest.raises(InputError, match=words):
+        kept.dataset.load()
+    rewrite(
+        copy / "run" / "last.safetensors",
+        lambda metadata: {key: value for key, value in metadata.items() if key != "classes"},
+    )
     with pytest.raises(InputError, match=words):
         load_saved(copy / "run" / "last.safetensors", torch.device("cpu"))
 
@@ -137,7 +144,7 @@ def test_a_saved_model_of_before_that_knows_no_files_still_loads(copy):
     annotate_anew(copy)
     rewrite(
         copy / "run" / "last.safetensors",
-        lambda metadata: {key: value for key, value in metadata.items() if key != "files"},
+        lambda metadata: {key: value for key, value in metadata.items() if key not in ("files", "classes")},
     )
     assert load_saved(copy / "run" / "last.safetensors", torch.device("cpu")).epoch == 1
 

@@ -80,3 +80,21 @@ def test_a_digest_is_of_all_bytes_but_the_skipped_ones(tmp_path):
     (tmp_path / "x").write_bytes(content)
     assert sha256(tmp_path / "x") == hashlib.sha256(content).hexdigest()
     assert sha256(str(tmp_path / "x"), skip=7) == hashlib.sha256(content[7:]).hexdigest()
+
+
+def test_new_files_follow_the_umask(tmp_path):
+    program = f"""
+import os, sys
+os.umask(0o027)
+sys.path.insert(0, {str(MODEL)!r})
+from pathlib import Path
+from support.files import atomic, write_json
+import numpy
+from safetensors.numpy import save_file
+folder = Path(sys.argv[1])
+with atomic(folder / 'weights.safetensors') as temporary:
+    save_file({{'a': numpy.zeros(2)}}, temporary)
+write_json(folder / 'a.json', 1)
+"""
+    subprocess.run([sys.executable, "-c", program, tmp_path], check=True)
+    assert {oct(file.stat().st_mode & 0o777) for file in tmp_path.iterdir()} == {oct(0o640)}

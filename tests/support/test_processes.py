@@ -233,6 +233,7 @@ def test_predictions_are_exactly_those_of_one_process_and_go_on(places, tmp_path
 def test_annotation_and_baselines_are_exactly_those_of_one_process(root, tmp_path):
     write_whole_clip(tmp_path / "clip")
     where = f"--root {root} --clip {tmp_path / 'clip'} --device cpu --workers 0 --batch_size 7"
+    where += f" --cache_dir {tmp_path / '{}' / 'kept'}"  # each number of processes has its own
     for name, words in (
         ("annotate", f"--from images --group_file mine --output {tmp_path / '{}' / 'mine_splits.mat'}"),
         ("zero_shot_clip", f"--gzsl --output {tmp_path / '{}'}"),
@@ -240,6 +241,8 @@ def test_annotation_and_baselines_are_exactly_those_of_one_process(root, tmp_pat
         one = alone(name, f"{where} {words}".replace("{}", "one"))
         two = torchrun(f"{where} {words}".replace("{}", "two"), program=name).communicate()[0]
         assert one.returncode == 0 and two == one.stdout.replace("/one", "/two"), one.stderr
+        (kept,) = tmp_path.glob("one/kept/*/embeddings.jsonl")
+        assert kept.read_bytes() == Path(str(kept).replace("/one/", "/two/")).read_bytes()
     one, two = (scipy.io.loadmat(tmp_path / folder / "mine_splits.mat") for folder in ("one", "two"))
     assert (one["att"] == two["att"]).all() and (one["similarity_images"] == two["similarity_images"]).all()
     one, two = (json.loads((tmp_path / folder / "results.json").read_text()) for folder in ("one", "two"))

@@ -1,0 +1,53 @@
+"""A run folder in the place of a checkpoint: it stands for the checkpoint that its protocol chose.
+
+Nothing here imports torch.
+"""
+
+from pathlib import Path
+from typing import List, Union
+
+from runs.records import read_facts
+from support.errors import InputError
+
+NAMED = 8  # things in a folder that are named
+ENDING = ".safetensors"
+
+
+def chosen_checkpoint(place: Union[str, Path]) -> str:
+    """The path of a checkpoint. Of a run folder it is clean under the clean protocol, and otherwise best.
+
+    A line says which one it is. A path that is no folder is returned as it is: who reads it checks it.
+
+    Raises InputError that names what is there, if it is not clear which one is meant.
+    """
+    folder = Path(place)
+    if not folder.is_dir():
+        return str(place)
+    checkpoints = sorted(file.name for file in folder.glob(f"*{ENDING}"))
+    runs = sorted({file.parent.name for file in folder.glob(f"*/*{ENDING}")} - {"validation"})
+    options = read_facts(folder).get("options", {})
+    is_clean = options.get("protocol") == "clean" or f"clean{ENDING}" in checkpoints
+    chosen = f"clean{ENDING}" if is_clean else f"best{ENDING}"
+    if chosen in checkpoints:
+        print(f"note: {folder} stands for its {chosen}")
+        return str(folder / chosen)
+    if not checkpoints and runs:
+        raise InputError(f"{folder} holds several runs: name one of {listed(runs)} in it, or a checkpoint")
+    if f"best{ENDING}" in checkpoints:
+        raise InputError(
+            f"{folder} has no {chosen} yet, which the clean protocol chooses: "
+            f"let the run end, or name one of {listed(checkpoints)} in it"
+        )
+    there = (
+        listed(sorted(file.name for file in folder.iterdir() if not file.name.startswith("."))) or "nothing"
+    )
+    raise InputError(
+        f"{folder} is no run folder: expected best{ENDING} in it, or clean{ENDING}, as main.py writes them; "
+        f"it holds {there}"
+    )
+
+
+def listed(names: List[str]) -> str:
+    """Some names, and how many more there are."""
+    more = len(names) - NAMED
+    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")
