@@ -147,7 +147,8 @@ def annotate(opt: argparse.Namespace):
     described = images_to_describe(opt.source, files, len(classes))
 
     clip = Clip(opt.clip, device)
-    clip.preprocessing = clip.preprocessing.of_bands(opt.bands)
+    if opt.bands:
+        clip.preprocessing = clip.preprocessing.of_bands(opt.bands)
     kept = Kept(embedding_folder(opt), files.image_root)
     by_name, by_image, pictured = similarities(
         clip,

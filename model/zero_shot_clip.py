@@ -79,7 +79,8 @@ def main(arguments=None):
         data[division] = load_data(part)  # or an error, before anything is embedded
 
     clip = Clip(opt.clip, device)
-    clip.preprocessing = clip.preprocessing.of_bands(opt.bands)
+    if opt.bands:
+        clip.preprocessing = clip.preprocessing.of_bands(opt.bands)
     kept = Kept(embedding_folder(opt), benchmark_files(part).image_root)
     embeddings = Embeddings(clip, kept)
     results = {}

@@ -103,7 +103,8 @@ def columns_by_clip(
         )
     device = data.class_attributes.device
     clip = load_describing_clip(clip_folder, data.provenance, device)
-    clip.preprocessing = clip.preprocessing.of_bands(bands)
+    if bands:
+        clip.preprocessing = clip.preprocessing.of_bands(bands)
     columns = np.empty((len(data.attribute_names), len(new)))
     if is_pictured.any():
         pictured = [c for c in new if c.pictures]
