@@ -142,8 +142,8 @@ def convert(opt: argparse.Namespace):
     print(f"wrote   {groups}")
     name = output.name
     print(
-        f"options --root {output.parent} --dataset {name} --image_root {opt.image_root} "
-        f"--image_embedding {name} --class_embedding {name} --group_file {name}_groups --pro_type 4"
+        f'use it  main.py --root "{output.parent}" --dataset "{name}" --image_root "{opt.image_root}" '
+        f'--image_embedding "{name}" --class_embedding "{name}" --group_file "{name}_groups" --pro_type 4'
     )
 
 
@@ -260,8 +260,8 @@ def add_xlsa17_options(parser: argparse.ArgumentParser):
         nargs=2,
         type=path,
         metavar=("ATT_SPLITS", "RES101"),
-        help="att_splits.mat and res101.mat: their attributes and their division, --random_id 0, in our "
-        "format. Features are not read; the validation classes go to NAME_val_splits.mat",
+        help="att_splits.mat and res101.mat: their attributes and their division, main.py --random_id 0, in "
+        "our format. Features are not read; the validation classes go to NAME_val_splits.mat",
     )
     group.add_argument(
         "--image_root",
