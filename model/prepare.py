@@ -278,8 +278,8 @@ def convert(opt: argparse.Namespace):
     print(f"wrote   {groups}")
     name = output.name
     print(
-        f"options --root {output.parent} --dataset {name} --image_root {opt.image_root} "
-        f"--image_embedding {name} --class_embedding {name} --group_file {name}_groups --pro_type 4"
+        f'use it  main.py --root "{output.parent}" --dataset "{name}" --image_root "{opt.image_root}" '
+        f'--image_embedding "{name}" --class_embedding "{name}" --group_file "{name}_groups" --pro_type 4'
     )
 
 

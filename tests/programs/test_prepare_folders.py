@@ -11,10 +11,11 @@ from PIL import Image
 
 import annotate
 import prepare
+from clip.embed import Clip
 from data.benchmark import find_files, load_benchmark
 from data.names import find_class, read_names
 from data.unseen import draw_classes
-from helpers import FakeClip
+from helpers import write_whole_clip
 
 RSSCN7 = ["aGrass", "bField", "cIndustry", "dRiverLake", "eForest", "fResident", "gParking"]
 UC_MERCED = ["baseballdiamond", "chaparral", "denseresidential", "storagetanks"]
@@ -209,7 +210,7 @@ def test_given_names_are_used_and_kept_for_other_programs(tmp_path, capsys):
 def test_clip_is_told_the_stored_names(tmp_path, monkeypatch):
     spoken = []
 
-    class Listening(FakeClip):
+    class Listening(Clip):
         def embed_words(self, words, prompts):
             spoken.extend(words)
             return super().embed_words(words, prompts)
@@ -219,6 +220,7 @@ def test_clip_is_told_the_stored_names(tmp_path, monkeypatch):
     monkeypatch.setattr(annotate, "Clip", Listening)
     where = ["--root", tmp_path, "--dataset", "out", "--image_root", folder, "--image_embedding", "out"]
     where += ["--class_embedding", "out", "--group_file", "mine", "--from", "names", "--device", "cpu"]
+    where += ["--clip", write_whole_clip(tmp_path / "clip"), "--workers", 0]
     output = tmp_path / "out" / "files" / "mine_splits.mat"
     annotate.main([str(word) for word in [*where, "--output", output]])
     assert {"open grass", "parking lot", "field"} <= set(spoken)

@@ -104,7 +104,8 @@ def test_names_attributes_images_and_the_authors_division(tmp_path, capsys):
     assert data.unseen.tolist() == [3, 4]
     assert data.attribute_names == NAMES and data.groups == {"has_bill_shape": [0, 1], "has_size": [2, 3]}
     assert data.folder_names["004.Meadowlark"] == "meadowlark"
-    assert "--image_embedding cub --class_embedding cub --group_file cub_groups" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert '--image_embedding "cub" --class_embedding "cub" --group_file "cub_groups"' in said
 
 
 @pytest.mark.parametrize("root", [".", "CUB_200_2011", "CUB_200_2011/images"])
