@@ -379,7 +379,7 @@ def test_a_full_disk_is_refused_before(data, tmp_path, monkeypatch):
     with pytest.raises(
         InputError,
         match=r"60 decoded images take 0.000246 GB, and 1e-06 GB are free in .*: "
-        "make room, name another --cache_dir",
+        "make room, name another main.py --cache_dir",
     ):
         open_all(data, "disk", tmp_path)
 
