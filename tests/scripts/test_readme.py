@@ -91,6 +91,20 @@ def test_every_path_exists():
     assert [path for path in sorted(paths) if not (REPOSITORY / path).exists()] == []
 
 
+def test_every_test_that_is_named_is_there():
+    """A cell names tests/FILE.py::test, and further tests of that file as ::test."""
+    named = 0
+    for row in TEXTS["tests/README.md"].splitlines():
+        file = None
+        for word in re.findall(r"tests/[\w/]+\.py|::\w+", row if row.startswith("|") else ""):
+            if word.startswith("::"):
+                named += 1
+                assert f"def {word[2:]}(" in (REPOSITORY / file).read_text(encoding="utf-8"), word
+            else:
+                file = word
+    assert named > 100
+
+
 def test_every_program_and_every_room_has_its_line():
     lines = re.findall(r"^    model/(\w+)(\.py|/) +\w", README, re.MULTILINE)
     assert sorted(name for name, end in lines if end == ".py") == PROGRAMS
@@ -133,7 +147,7 @@ def test_every_option_is_one_of_the_program_on_its_line(options):
     pairs = {pair for command in CODE for pair in options_in(command)}
     ours = [(program, option) for program, option in pairs if program in options]
     assert len(ours) > 60
-    foreign = {"--help", "--local-dir"}
+    foreign = {"--help", "--local-dir", "--shm-size"}
     assert [pair for pair in ours if pair[1] not in options[pair[0]] | foreign] == []
 
 
