@@ -24,8 +24,9 @@ def fit_to_data(opt: Namespace, data: Benchmark, part: str, played: int = 0) -> 
         return opt, {}
     classes, counts = np.unique(data.labels[data.splits[part]], return_counts=True)
     smallest = counts.argmin()
-    where = ""
+    where = there = ""
     if played:
+        there = " there"
         where = f" in the validation training of --protocol clean, where {played} of {len(classes) + played} "
         where += "play unseen ones" if played > 1 else "plays an unseen one"
     limits = {
@@ -47,7 +48,7 @@ def fit_to_data(opt: Namespace, data: Benchmark, part: str, played: int = 0) -> 
                 "which is the default there"
             )
         notes[name, most] = (
-            f"note: --{name} {value}, its default, is larger than {words}{where}: it is {most}"
+            f"note: --{name} {value} is larger than {words}{where}: it is {most}{there}"
         )
         opt = with_options(opt, **{name: most})
     return opt, notes

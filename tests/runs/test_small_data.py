@@ -33,10 +33,10 @@ def test_defaults_are_lowered_with_a_line_each(places, tmp_path, capsys):
     notes = [line for line in capsys.readouterr().out.splitlines() if line.startswith("note: --")]
     there = " in the validation training of --protocol clean, where 1 of 5 plays an unseen one"
     assert notes == [
-        "note: --ways 8, its default, is larger than the number of seen classes, 5: it is 5",
-        "note: --shots 3, its default, is larger than the class Class2, which has 2 training images: it is 2",
-        f"note: --ways 5, its default, is larger than the number of seen classes, 4{there}: it is 4",
-        f"note: --shots 2, its default, is larger than the class Class2, which has 1 training image{there}: "
+        "note: --ways 8 is larger than the number of seen classes, 5: it is 5",
+        "note: --shots 3 is larger than the class Class2, which has 2 training images: it is 2",
+        f"note: --ways 5 is larger than the number of seen classes, 4{there}: it is 4 there",
+        f"note: --shots 2 is larger than the class Class2, which has 1 training image{there}: "
         "it is 1",
     ]
     trained, chosen = options(tmp_path / "run"), options(tmp_path / "run" / "validation")
