@@ -20,6 +20,7 @@ CLIP=${CLIP:-$ROOT/flax-community/clip-rsicd-tiny}  # any CLIP in Hugging Face's
 UNSEEN=${UNSEEN:-}                                # classes; by default as prepare.py --help says
 DIVISIONS=${DIVISIONS:-3}                         # random divisions into seen and unseen classes
 SEEDS=${SEEDS:-1}                                 # trainings of each
+EPISODES=${EPISODES:-40}                          # of an epoch
 
 dividing=(
   ${UNSEEN:+--unseen "$UNSEEN"} --divisions "$DIVISIONS"
@@ -33,7 +34,7 @@ training=(
   --recipe words                                  # heads that start from CLIP's sentences
   --protocol clean                                # nothing is chosen on test images
   --gzsl                                          # seen and unseen classes compete
-  --nepoch 2 --n_batch 40                         # epochs, and episodes of one
+  --nepoch 2 --n_batch "$EPISODES"                # epochs
   --use_group --manualSeed 1 --seeds "$SEEDS"
   --cache disk                                    # each image is decoded once
 )

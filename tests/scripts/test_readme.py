@@ -1,16 +1,14 @@
-"""The READMEs are short enough to read, what they mention is there, and their commands run as they stand."""
+"""The READMEs are short enough to read, and what they mention is there.
+
+test_quickstart.py runs their commands.
+"""
 
 import importlib
-import os
 import re
-import shutil
-import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 
 REPOSITORY = Path(__file__).parents[2]
 MODEL = REPOSITORY / "model"
@@ -39,14 +37,6 @@ def code_of(text: str) -> list:
 
 
 CODE = [line for text in TEXTS.values() for line in code_of(text)]
-
-
-def commands_of(name: str) -> list:
-    """The commands of a README's code blocks, in order, without comments."""
-    joined = re.sub(r"\\\n\s*", " ", TEXTS[name])
-    lines = re.findall(r"^    (.+)$", joined, re.MULTILINE)
-    is_command = re.compile(r"(\w+=\S+ )*(\./script/|python |torchrun |export |for |where=|R=|hf )")
-    return [re.sub(r"\s+#.*", "", line) for line in lines if is_command.match(line)]
 
 
 # ---- what they say ---------------------------------------------------------------------------------
@@ -158,91 +148,3 @@ def test_options_are_told_apart_by_program():
     ]
     assert options_in("SEED=2 ./script/quickstart.sh --nepoch 1") == [(None, "--nepoch")]
     assert options_in("--no-additional_loss") == [(None, "--no-additional_loss")]
-
-
-# ---- commands --------------------------------------------------------------------------------------
-
-# What is not run here, and why.
-FOREIGN = {
-    r"/data/": "data of the reader",
-    r"script/\d\d_|reproduce_tables|runs/03_zsl_60_10|--image_embedding 61": "needs RSSDIVCS and CLIP-RSICD",
-    r"script/aid/|for RECIPE": "needs AID; tests/scripts/test_aid_scripts.py runs them on generated images",
-    r"script/(test|fuzz|kill_test|test_floor)\.sh": "these are the tests",
-    r"^hf ": "downloads",
-    r"torchrun|\.\.\.": "to be completed by the reader; tests/support/test_processes.py runs torchrun",
-    r"SEED=2 DIVISION=1": "the quickstart once more",
-}
-SHORT = {  # options that shorten what takes minutes
-    "./script/quickstart.sh": "--nepoch 1 --n_batch 2",
-    "./script/my_images.sh": "",
-    "model/main.py": "--nepoch 1 --n_batch 2",
-}
-
-
-def why_not(command: str) -> str:
-    """Why a command is not run here; "" if it is."""
-    for pattern, reason in FOREIGN.items():
-        if re.search(pattern, command):
-            return reason
-    return ""
-
-
-@pytest.fixture(scope="module")
-def clone(tmp_path_factory) -> Path:
-    """What a reader has: the repository, and a folder of photos, a folder for each class."""
-    place = tmp_path_factory.mktemp("clone")
-    ignored = shutil.ignore_patterns("__pycache__", "demo_data")
-    for name in FOLDERS[:-1]:
-        shutil.copytree(REPOSITORY / name, place / name, ignore=ignored)
-    rng = np.random.default_rng(0)
-    for c, name in enumerate(["Airport", "beach", "denseForest", "Farm", "harbor_area", "Lake", "Road"]):
-        (place / "photos" / name).mkdir(parents=True)
-        for n in range(6):
-            pixels = 30 * c + rng.integers(0, 40, (40, 48, 3))
-            Image.fromarray(pixels.astype(np.uint8)).save(place / "photos" / name / f"{n}.jpg")
-    Image.fromarray(rng.integers(0, 255, (300, 400, 3), dtype=np.uint8)).save(place / "scene.png")
-    return place
-
-
-def run(clone: Path, commands: list) -> str:
-    """What the commands of a README print, one after another in one shell."""
-    lines = []
-    for command in commands:
-        for program, options in SHORT.items():
-            if program in command:
-                command += " " + options
-        lines.append(command)
-    environment = {**os.environ, "PYTHON": sys.executable, "PER_CLASS": "6"}
-    script = "set -e\n" + 'python() { "$PYTHON" "$@"; }\n' + "\n".join(lines)
-    done = subprocess.run(
-        ["bash", "-c", script], cwd=clone, env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, f"{done.stdout[-2000:]}\n{done.stderr}"
-    return done.stdout
-
-
-def test_commands_run_as_they_stand(clone):
-    names = [
-        "README.md",
-        "model/inference/README.md",
-        "script/README.md",
-        "model/README.md",
-        "RSSDIVCS/demo/README.md",
-    ]
-    commands = []
-    for name in names:
-        for command in commands_of(name):
-            if command not in commands and not why_not(command):
-                commands.append(command)
-    quickstart = "./script/quickstart.sh"
-    assert quickstart in commands and len(commands) > 20
-    commands.remove(quickstart)  # the others look at what it leaves
-    print(run(clone, [quickstart, *commands]))
-    assert (clone / "predictions" / "predictions.csv").is_file()
-
-
-def test_every_other_command_has_its_reason():
-    for name in TEXTS:
-        for command in commands_of(name):
-            if name in ("README.md", "script/README.md"):
-                assert why_not(command) or "script/" in command or "model/" in command or "where=" in command
