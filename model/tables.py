@@ -10,6 +10,8 @@ mean goes. Every score of a row is of one epoch: the one that main.py reports as
 table says so in its caption. As CSV it has none, and the caption goes to stderr.
 """
 
+# ruff: noqa: E402, since packages that are missing are named before they are imported
+
 import argparse
 import re
 import sys
@@ -17,6 +19,11 @@ from collections import defaultdict
 from glob import glob
 from pathlib import Path
 from typing import Dict, List, Mapping, Sequence, Tuple
+
+from support.packages import need_packages
+
+if __name__ == "__main__":
+    need_packages()
 
 import numpy as np
 
