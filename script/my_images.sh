@@ -40,8 +40,11 @@ training=(
 all=(--class_embedding "ann_{}" --random_id all)  # what 2 writes; {} stands for the division
 
 echo "1  divide the classes into seen and unseen, $DIVISIONS times"
-[ -f "$DATA/$NAME/files/${NAME}_splits.mat" ] ||
+if [ -f "$DATA/$NAME/files/${NAME}_splits.mat" ]; then
+  echo "note: done earlier, with the names and numbers of then: delete $DATA/$NAME to divide and describe anew"
+else
   run_model prepare "$FOLDER" --output "$DATA/$NAME" "${dividing[@]}" "${@:2}"
+fi
 echo "2  describe each class: which attributes does CLIP see?"
 for ((division = 0; division < DIVISIONS; division++)); do
   attributes=$DATA/$NAME/files/ann_${division}_splits.mat
