@@ -71,6 +71,8 @@ def main(arguments=None):
         tables = [compare_groups(groups, opt.scores, opt.kinds, in_rows=bool(opt.row))]
     else:
         tables = published_tables(Path(opt.runs))
+        if not any(runs_named(name, Path(opt.runs)) for name, *_ in PUBLISHED.values()):
+            print(f"note: no finished run of the six experiments lies in {opt.runs}", file=sys.stderr)
     written_as = opt.format or ("text" if opt.quickstart else "markdown")
     print("\n\n".join(FORMATS[written_as](table) for table in tables))
     if written_as == "csv":

@@ -59,3 +59,11 @@ def test_quickstart_runs_measures_and_is_not_done_twice(tmp_path):
     assert first.count("times chance") == 2
     for run in ("zsl", "words"):
         assert (runs / run / "attention" / "contact_sheet.png").stat().st_size > 10_000
+
+
+def test_visualize_says_what_makes_the_run_that_it_shows(tmp_path):
+    command = [REPOSITORY / "script" / "visualize.sh"]
+    environment = {**os.environ, "PYTHON": sys.executable, "RUN": str(tmp_path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert f"no finished run in {tmp_path}: ./script/quickstart.sh makes" in done.stderr
