@@ -61,4 +61,5 @@ run_model tables --column "$NAME" "$RUNS/baselines" "$RUNS/dsva" --scores ZSL U 
 echo "6  where the model looks, in images of classes that it has never seen"
 run_model visualize --resume "$RUNS/dsva/division-0_seed-1" --per_class 2 --output "$RUNS/attention"
 echo "7  all of it on a page"
-run_model report "$RUNS"
+run_model report "$RUNS" --checkpoint clean
+echo "name other pictures: python model/predict.py --resume $RUNS/dsva/division-0_seed-1 PICTURES --output named"
