@@ -5,9 +5,9 @@
     python model/visualize.py --resume runs/X/best.safetensors --images my_photos/ --add_class "wind farm"
     python model/visualize.py --resume runs/X/best.safetensors --masks RSSDIVCS/demo_data/masks
 
-One PNG an image, and contact_sheet.png with the first 60 of them. Above each image stands the class that it is named
-with its probability, below it the file's name. Candidates are the classes of the run's own test, and those
-that are added, as in predict.py.
+One PNG an image, and contact_sheet.png with the first 60 of them. Above each image stands the class that it
+is named with its probability, below it the file's name. Candidates are the classes of the run's own test, and
+those that are added, as in predict.py.
 
 With masks (where each attribute really is, as the demo knows), it is printed how often the peak of an
 attention map falls on its attribute (the pointing game), and how far both overlap (IoU).

@@ -9,7 +9,7 @@ PER_CLASS=${PER_CLASS:-2}                           # images of each class
 TOP=${TOP:-3}                                       # attributes of an image
 
 if [ ! -f "$RUN/last.safetensors" ]; then
-  echo "error: no finished run in $RUN: ./script/quickstart.sh makes the quickstart's, RUN=runs/X names another" >&2
+  echo "error: no finished run in $RUN: ./script/quickstart.sh makes one, RUN=runs/X names another" >&2
   exit 2
 fi
 options=(

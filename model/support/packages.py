@@ -1,4 +1,4 @@
-"""Are the packages of requirements.txt there? Without this, a newcomer's first program ends in a traceback."""
+"""Are the packages of requirements.txt there? If not, a newcomer's first program would end in a traceback."""
 
 import sys
 from importlib.util import find_spec
