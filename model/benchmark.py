@@ -8,10 +8,10 @@ Ours, the bare tower and the published order alternate on the same tensors, so t
 """
 # ruff: noqa: E402, since --help is answered before torch is imported
 
-from argparse import ArgumentDefaultsHelpFormatter, Namespace
+from argparse import Namespace
 
 from bench.rows import ROWS
-from support.cli import Parser, number, path
+from support.cli import Help, Parser, number, path
 
 SIZES = {"width": 768, "layers": 12, "heads": 12, "image_size": 224, "patch_size": 32}  # of ViT-B/32
 
@@ -20,7 +20,7 @@ def get_parser() -> Parser:
     parser = Parser(
         prog="benchmark.py",
         allow_abbrev=False,
-        formatter_class=ArgumentDefaultsHelpFormatter,
+        formatter_class=Help,
         description="Times the parts of a training against the bare CLIP tower. "
         "All other options are those of main.py.",
     )
@@ -31,7 +31,7 @@ def get_parser() -> Parser:
         choices=ROWS,
         default=list(ROWS),
         metavar="ROW",
-        help="what to measure: " + " ".join(ROWS),
+        help="what to measure: " + " ".join(ROWS) + " (default: all)",
     )
     parser.add_argument(
         "--as_published",

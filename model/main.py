@@ -11,6 +11,11 @@ import os
 
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # a GPU repeats itself only with this
 
+from support.packages import need_packages
+
+if __name__ == "__main__":
+    need_packages()
+
 from runs.command_line import get_options
 from runs.options import get_parser
 

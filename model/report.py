@@ -12,8 +12,15 @@ A page needs no network and no other file. What the folder or the machine does n
 weights, images) is left out, and the page says so.
 """
 
+# ruff: noqa: E402, since --help is answered before torch is imported
+
 import argparse
 from pathlib import Path
+
+from support.packages import need_packages
+
+if __name__ == "__main__":
+    need_packages()
 
 from runs.records import EPOCHS
 from runs.several import is_training
@@ -61,11 +68,11 @@ def get_parser() -> Parser:
 if __name__ == "__main__":
     get_parser().start()
 
-from pages.gallery import prediction_page  # noqa: E402, since --help is answered before torch is imported
-from pages.map_page import has_maps, map_page  # noqa: E402
-from pages.run_page import run_page  # noqa: E402
-from pages.summary_page import summary_page  # noqa: E402
-from support.machine import pick_device  # noqa: E402
+from pages.gallery import prediction_page
+from pages.map_page import has_maps, map_page
+from pages.run_page import run_page
+from pages.summary_page import summary_page
+from support.machine import pick_device
 
 
 @exits_cleanly

@@ -10,6 +10,8 @@ mean goes. Every score of a row is of one epoch: the one that main.py reports as
 table says so in its caption. As CSV it has none, and the caption goes to stderr.
 """
 
+# ruff: noqa: E402, since packages that are missing are named before they are imported
+
 import argparse
 import re
 import sys
@@ -17,6 +19,11 @@ from collections import defaultdict
 from glob import glob
 from pathlib import Path
 from typing import Dict, List, Mapping, Sequence, Tuple
+
+from support.packages import need_packages
+
+if __name__ == "__main__":
+    need_packages()
 
 import numpy as np
 
@@ -64,6 +71,8 @@ def main(arguments=None):
         tables = [compare_groups(groups, opt.scores, opt.kinds, in_rows=bool(opt.row))]
     else:
         tables = published_tables(Path(opt.runs))
+        if not any(runs_named(name, Path(opt.runs)) for name, *_ in PUBLISHED.values()):
+            print(f"note: no finished run of the six experiments lies in {opt.runs}", file=sys.stderr)
     written_as = opt.format or ("text" if opt.quickstart else "markdown")
     print("\n\n".join(FORMATS[written_as](table) for table in tables))
     if written_as == "csv":

@@ -5,9 +5,9 @@
     python model/visualize.py --resume runs/X/best.safetensors --images my_photos/ --add_class "wind farm"
     python model/visualize.py --resume runs/X/best.safetensors --masks RSSDIVCS/demo_data/masks
 
-One PNG an image, and contact_sheet.png with all of them. Above each image stands the class that it is named
-with its probability, below it the file's name. Candidates are the classes of the run's own test, and those
-that are added, as in predict.py.
+One PNG an image, and contact_sheet.png with the first 60 of them. Above each image stands the class that it
+is named with its probability, below it the file's name. Candidates are the classes of the run's own test, and
+those that are added, as in predict.py.
 
 With masks (where each attribute really is, as the demo knows), it is printed how often the peak of an
 attention map falls on its attribute (the pointing game), and how far both overlap (IoU).
@@ -133,6 +133,7 @@ sys.path.append(str(REPOSITORY / "RSSDIVCS"))  # for `demo.attributes`
 MOVED = "Name the folder of the dataset, where it lies now, with --data"
 MOVED_OR_OWN = f"{MOVED}, or images of your own with --images"
 SHEET = "contact_sheet.png"
+ON_SHEET = 60  # panels on it: 200 would be 28,600 pixels high
 MEASURES = ("hit", "area", "iou", "iou_chance")  # of `localization`
 
 
@@ -172,8 +173,12 @@ def main(arguments=None):
             save_picture(panel, folder / panel_name(file, class_name, taken))
             panels.append(panel)
 
-    save_picture(stack(panels, opt.columns), folder / SHEET)
+    save_picture(stack(panels[:ON_SHEET], opt.columns), folder / SHEET)
     print(f"{len(panels)} images and {SHEET} in {folder}")
+    if len(panels) > ON_SHEET:
+        print(f"note: {SHEET} has the first {ON_SHEET} of them")
+    if len(chosen) > len(panels):
+        print(f"note: {len(panels)} of {len(chosen)} images were drawn; --draw {len(chosen)} draws all")
     if measured:
         report_localization(measured, run.data.attribute_names, folder)
 

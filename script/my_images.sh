@@ -41,8 +41,11 @@ training=(
 all=(--class_embedding "ann_{}" --random_id all)  # what 2 writes; {} stands for the division
 
 echo "1  divide the classes into seen and unseen, $DIVISIONS times"
-[ -f "$DATA/$NAME/files/${NAME}_splits.mat" ] ||
+if [ -f "$DATA/$NAME/files/${NAME}_splits.mat" ]; then
+  echo "note: done earlier, with the names and numbers of then: delete $DATA/$NAME to divide anew"
+else
   run_model prepare "$FOLDER" --output "$DATA/$NAME" "${dividing[@]}" "${@:2}"
+fi
 echo "2  describe each class: which attributes does CLIP see?"
 for ((division = 0; division < DIVISIONS; division++)); do
   attributes=$DATA/$NAME/files/ann_${division}_splits.mat
@@ -59,4 +62,5 @@ run_model tables --column "$NAME" "$RUNS/baselines" "$RUNS/dsva" --scores ZSL U 
 echo "6  where the model looks, in images of classes that it has never seen"
 run_model visualize --resume "$RUNS/dsva/division-0_seed-1" --per_class 2 --output "$RUNS/attention"
 echo "7  all of it on a page"
-run_model report "$RUNS"
+run_model report "$RUNS" --checkpoint clean
+echo "name other pictures: python model/predict.py --resume $RUNS/dsva/division-0_seed-1 PICTURES"

@@ -8,6 +8,10 @@ SPLIT=${SPLIT:-unseen}                              # test images of unseen or o
 PER_CLASS=${PER_CLASS:-2}                           # images of each class
 TOP=${TOP:-3}                                       # attributes of an image
 
+if [ ! -f "$RUN/last.safetensors" ]; then
+  echo "error: no finished run in $RUN: ./script/quickstart.sh makes one, RUN=runs/X names another" >&2
+  exit 2
+fi
 options=(
   --resume "$RUN/last.safetensors"
   --split "$SPLIT" --per_class "$PER_CLASS" --top "$TOP"

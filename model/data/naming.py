@@ -10,6 +10,9 @@ from data.names import find_class, readable, stored_names
 from support.errors import InputError
 from support.untrusted import are_words
 
+NUMBERED = re.compile(r"(\d+)[\s._)\-]*([^\W\d].*)")  # 001.Albatross
+LETTERED = re.compile(r"([a-z])([A-Z].*)")  # aGrass
+
 
 def name_classes(
     folders: Sequence[str], given: Mapping[str, str], words: Collection[str] = ()
@@ -27,6 +30,11 @@ def name_classes(
     names = dict(zip(folders, split_names(in_words, words)))
     chosen = given_names(folders, given)
     note_changes("numbered folders", numbering, chosen)
+    if not numbering:
+        kept = {
+            folder: names[folder] for folder in folders if NUMBERED.match(folder) or LETTERED.match(folder)
+        }
+        note_changes("a number or letter in front is kept", kept, chosen)
     joined = {}
     for folder, before in zip(folders, in_words):
         if names[folder] != before:
@@ -62,8 +70,8 @@ def without_numbering(folders: Sequence[str]) -> Dict[str, str]:
     All have different numbers, or the first letters of the alphabet and then a capital. What is left has to
     tell them apart.
     """
-    numbered = [re.fullmatch(r"(\d+)[\s._)\-]*([^\W\d].*)", folder) for folder in folders]
-    lettered = [re.fullmatch(r"([a-z])([A-Z].*)", folder) for folder in folders]
+    numbered = [NUMBERED.fullmatch(folder) for folder in folders]
+    lettered = [LETTERED.fullmatch(folder) for folder in folders]
     for matches in (numbered, lettered):
         marks = []
         rest = []

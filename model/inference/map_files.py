@@ -23,6 +23,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from data.images import printable
+from data.names import readable
 from inference.candidates import Candidates
 from inference.classifier import six_digits
 from inference.maps import draw_map, paint_over, spread
@@ -57,7 +58,8 @@ def save_map(
     shares = areas(classes, grid)
     write_columns(beside(target, "areas.csv"), area_columns(shares, names, colours))
     sheet, overlay = beside(target, "classes.png"), beside(target, "overlay.png")
-    write_png(sheet, draw_map(scene, classes, grid, names, printable(target.name), colours))
+    in_words = [readable(name) for name in names]
+    write_png(sheet, draw_map(scene, classes, grid, in_words, printable(target.name), colours))
     write_png(overlay, paint_over(scene, classes, grid, colours))
     written = [table, sheet, overlay]
     if scene.georeference:

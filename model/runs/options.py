@@ -5,7 +5,7 @@ Nothing here may import torch, for which `main.py --help` would wait.
 
 import argparse
 
-from support.cli import REPOSITORY, Parser, add_data_options, number, path
+from support.cli import REPOSITORY, Help, Parser, add_data_options, number, path
 
 # Defaults of several options at once.
 RECIPES = {
@@ -64,7 +64,7 @@ Five options matter; all others have defaults that work:
 """
 
 
-class OptionHelp(argparse.ArgumentDefaultsHelpFormatter, argparse.RawDescriptionHelpFormatter):
+class OptionHelp(Help, argparse.RawDescriptionHelpFormatter):
     """Says the defaults, and keeps the lines of the description."""
 
 
@@ -221,7 +221,8 @@ def add_loss_options(parser: argparse.ArgumentParser):
         "--additional_loss",
         action=argparse.BooleanOptionalAction,
         default=True,
-        help="the attention branch's terms: l_xe, l_attri, l_regular, cpt; without them no regular either",
+        help="the attention branch's terms: l_xe, l_attri, l_regular, cpt; without them no regular either "
+        "(default: they are on)",
     )
     loss.add_argument(
         "--xe_on",

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import List, Union
 
 from support.errors import may_print_error, one_line
+from support.packages import need_packages
 from support.streams import safe_streams
 from support.utf8 import use_utf8
 
@@ -30,7 +31,9 @@ class Parser(argparse.ArgumentParser):
     """A parser whose errors are one line, printed once by all processes of torchrun together."""
 
     def start(self):
-        """What a program does before it imports what takes seconds: UTF-8, and an answer to `--help`.
+        """What a program does before it imports what takes seconds.
+
+        UTF-8, an answer to `--help`, and a line if packages are missing.
 
         if __name__ == "__main__":
             get_parser().start()
@@ -39,6 +42,7 @@ class Parser(argparse.ArgumentParser):
         """
         use_utf8()
         self.answer_help()
+        need_packages()
 
     def answer_help(self):
         """Answer `--help` and exit, or do nothing."""
@@ -60,10 +64,11 @@ class Parser(argparse.ArgumentParser):
 
 
 class Help(argparse.ArgumentDefaultsHelpFormatter):
-    """Says what the default is, unless it explains nothing: None, True or False."""
+    """Says what the default is, unless it explains nothing, as None, True and False, or the help says it."""
 
     def _get_help_string(self, action):
-        if action.default is None or isinstance(action.default, bool):
+        explains_nothing = action.default is None or isinstance(action.default, bool)
+        if explains_nothing or "(default:" in (action.help or ""):
             return action.help
         return super()._get_help_string(action)
 

@@ -168,6 +168,16 @@ def test_what_is_no_numbering_stays(tmp_path, capsys, folders):
     assert "numbered" not in capsys.readouterr().out
 
 
+def test_numbers_of_some_folders_alone_are_kept_and_that_is_said(tmp_path, capsys):
+    splits = run(pictures(tmp_path / "mine", ["01_port", "aBeach", "river"]), tmp_path / "out")
+    assert names(splits) == ["01 port", "a beach", "river"]
+    said = capsys.readouterr().out
+    assert (
+        "a number or letter in front is kept: 01_port as 01 port, aBeach as a beach; --names gives others"
+        in said
+    )
+
+
 def test_joined_names_are_parted_and_that_is_said(tmp_path, capsys):
     splits = run(pictures(tmp_path / "ucm", UC_MERCED), tmp_path / "out")
     assert names(splits) == ["baseball diamond", "chaparral", "dense residential", "storage tanks"]

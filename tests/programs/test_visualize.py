@@ -61,6 +61,16 @@ def test_a_panel_for_each_image_and_a_sheet_of_all(checkpoint, tmp_path):
     assert panel.width > panel.height and np.asarray(panel).std() > 10
 
 
+def test_images_that_are_not_drawn_and_panels_that_are_on_no_sheet_are_told(
+    checkpoint, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(visualize, "ON_SHEET", 2)
+    look(checkpoint, "--per_class", 2, "--draw", 3, "--output", tmp_path)
+    said = capsys.readouterr().out
+    assert "note: contact_sheet.png has the first 2 of them" in said
+    assert "note: 3 of 6 images were drawn; --draw 6 draws all" in said
+
+
 def test_images_are_of_every_class_in_turn(checkpoint, tmp_path):
     look(checkpoint, "--per_class", 2, "--draw", 3, "--output", tmp_path)
     assert {file.name for file in tmp_path.iterdir()} == {

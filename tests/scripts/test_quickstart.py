@@ -162,3 +162,13 @@ def test_every_readme_with_commands_is_looked_at():
         name = str(file.relative_to(REPOSITORY))
         if not name.startswith(".") and "/." not in name and commands_of(name):
             assert name in READMES
+
+
+def test_visualize_says_what_makes_the_run_that_it_shows(tmp_path):
+    command = [REPOSITORY / "script" / "visualize.sh"]
+    environment = {**os.environ, "PYTHON": sys.executable, "RUN": str(tmp_path)}
+    done = subprocess.run(
+        command, env=environment, capture_output=True, text=True, encoding="utf-8", check=False
+    )
+    assert done.returncode == 2 and done.stderr.count("\n") == 1
+    assert f"no finished run in {tmp_path}: ./script/quickstart.sh makes" in done.stderr

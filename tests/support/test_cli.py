@@ -1,6 +1,7 @@
 """Types of options, and that --help does not wait for torch."""
 
 import argparse
+import re
 import subprocess
 import sys
 import time
@@ -43,6 +44,14 @@ def test_help_is_answered_before_the_program_goes_on():
     assert done.returncode == 0 and "what it does" in done.stdout and "went on" not in done.stdout
     assert time.monotonic() - started < 2
     assert "what it does" in python(HELPFUL, "-h").stdout
+
+
+@pytest.mark.parametrize("program", sorted(file.stem for file in MODEL.glob("*.py")))
+def test_a_help_text_names_no_default_twice_and_none_that_says_nothing(program):
+    done = subprocess.run([sys.executable, MODEL / f"{program}.py", "--help"], capture_output=True, text=True)
+    text = " ".join(done.stdout.split())
+    assert done.returncode == 0 and "(default: " in text
+    assert not re.findall(r"\(default: (?:None|True|False)\)|\(default: [^()]*\) \(default:", text)
 
 
 def test_without_help_the_program_goes_on():
