@@ -241,3 +241,9 @@ def test_weights_too_large_for_float16_are_saved_in_float32(trained, captioned, 
     ]
     train(captioned, tmp_path / "clip", *words, size=[], epochs=1)
     assert all(value.isfinite().all() for value in weights(tmp_path / "clip").values())
+
+
+def test_a_temperature_that_vanishes(clip):
+    change(clip, lambda weights: weights["logit_scale"].fill_(-3e38))
+    with pytest.raises(InputError, match="its logit_scale, -3e[+]38, is too small"):
+        load_clip(clip)
