@@ -17,7 +17,17 @@ from torchvision.transforms import functional as TF
 from data import rasters
 from data.archives import check_unpacked
 from data.bands import Bands, choose_bands, is_transparency, say_left_out
-from data.deep import WHITE_IS_ZERO, Layout, check_colours, deep_values, is_deep, is_tiff, layout, layout_of_tags, raw_mode
+from data.deep import (
+    WHITE_IS_ZERO,
+    Layout,
+    check_colours,
+    deep_values,
+    is_deep,
+    is_tiff,
+    layout,
+    layout_of_tags,
+    raw_mode,
+)
 from data.jpeg2000 import is_beyond_pillow as is_beyond_pillow_2000
 from data.jpeg2000 import jpeg2000_layout
 from data.ranges import USED
