@@ -45,7 +45,7 @@ def write_tiff(path: Path, values: np.ndarray, order="<", photometric=None, extr
 
     values:      [H, W, C] of any number type
     order:       of its bytes, "<" or ">"
-    photometric: 1 grey, -1 grey of which 0 is white, 2 RGB, 5 CMYK, 8 Lab; by default what the number of bands says
+    photometric: 1 grey, -1 grey of which 0 is white, 2 RGB, 5 CMYK, 8 Lab; by default by the number of bands
     extra:       what the bands behind these are: 0 nothing known, 2 transparency
     """
     height, width, bands = values.shape

@@ -96,7 +96,7 @@ def is_deep(image: Image.Image) -> bool:
 
 
 def check_upper_bytes(image: Image.Image):
-    """Raise ValueError for kinds of which Pillow gives the upper bytes alone, and no way to the lower ones."""
+    """Raise ValueError for kinds of which Pillow gives the upper bytes alone, not the lower ones."""
     if image.format not in ("SGI", "PPM") or image.mode == "I" or not image.tile:
         return
     codec, _, _, arguments = image.tile[0]
