@@ -45,12 +45,13 @@ def write_tiff(path: Path, values: np.ndarray, order="<", photometric=None, extr
 
     values:      [H, W, C] of any number type
     order:       of its bytes, "<" or ">"
-    photometric: 1 grey, 2 RGB; by default what the number of bands says
+    photometric: 1 grey, -1 grey of which 0 is white, 2 RGB, 5 CMYK, 8 Lab; by default by the number of bands
     extra:       what the bands behind these are: 0 nothing known, 2 transparency
     """
     height, width, bands = values.shape
     photometric = photometric or (2 if bands >= 3 else 1)
-    colours = 3 if photometric == 2 else 1
+    colours = {2: 3, 5: 4, 8: 3}.get(photometric, 1)
+    photometric = max(photometric, 0)
     pixels = values.astype(values.dtype.newbyteorder(order)).tobytes()
     bits = 8 * values.dtype.itemsize
     tags = {256: [width], 257: [height], 258: [bits] * bands, 259: [1], 262: [photometric], 273: [8]}
@@ -76,7 +77,7 @@ def write_tiff(path: Path, values: np.ndarray, order="<", photometric=None, extr
     return path
 
 
-def write_geotiff(path: Path, values: np.ndarray, **profile) -> Path:
+def write_geotiff(path: Path, values: np.ndarray, driver="GTiff", **profile) -> Path:
     """By rasterio.  values: [H, W, C];  profile: of rasterio, such as nodata or interleave"""
     import rasterio
 
@@ -84,7 +85,7 @@ def write_geotiff(path: Path, values: np.ndarray, **profile) -> Path:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it has no georeference
         shape = {"height": height, "width": width, "count": bands, "dtype": values.dtype}
-        with rasterio.open(path, "w", driver="GTiff", **shape, **profile) as raster:
+        with rasterio.open(path, "w", driver=driver, **shape, **profile) as raster:
             raster.write(values.transpose(2, 0, 1))
     return path
 

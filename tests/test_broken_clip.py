@@ -103,10 +103,12 @@ def test_weights_are_read_in_float32_whatever_config_json_says(clip):
     assert Clip(clip, CPU).model.visual_projection.weight.max() == 70000
 
 
-def test_a_temperature_that_overflows(clip):
+@pytest.mark.parametrize("scale, told", [(100, "100, is too large"), (-300, "-300, is too small")])
+def test_a_temperature_that_overflows_or_vanishes(clip, scale, told):
     file = clip / "model.safetensors"
-    save_file({**load_file(file), "logit_scale": torch.tensor(100.0)}, file, metadata={"format": "pt"})
-    with pytest.raises(InputError, match="its logit_scale, 100, is too large"):
+    content = {**load_file(file), "logit_scale": torch.tensor(float(scale))}
+    save_file(content, file, metadata={"format": "pt"})
+    with pytest.raises(InputError, match=f"its logit_scale, {told}"):
         Clip(clip, CPU)
 
 

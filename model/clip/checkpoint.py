@@ -84,9 +84,11 @@ def load_clip(folder: Path) -> Tuple[CLIPModel, Processor]:
             f"the tokenizer in {folder} has {tokens} tokens, but CLIP's text tower there knows "
             f"{known}: use files that belong together"
         )
-    if not model.logit_scale.exp().isfinite():
+    temperature = model.logit_scale.exp()
+    if not (temperature.isfinite() and temperature > 0):
+        wrong = "small" if temperature == 0 else "large"
         raise InputError(
-            f"{folder} is a broken CLIP: its logit_scale, {model.logit_scale.item():g}, is too large; "
+            f"{folder} is a broken CLIP: its logit_scale, {model.logit_scale.item():g}, is too {wrong}; "
             f"{ANOTHER}"
         )
     return model.eval(), processor
@@ -184,12 +186,27 @@ def check_config(folder: Path):
             f"{kind.what if is_known else f'not JSON ({first_line(error)})'}; "
             f"{kind.todo if is_known else ANOTHER}"
         ) from error
-    model_type = config.get("model_type") if isinstance(config, dict) else None
+    if not isinstance(config, dict):
+        raise InputError(
+            f"{folder} is not a readable CLIP checkpoint: its config.json is no JSON object; {ANOTHER}"
+        )
+    if begins_with_mark(file):
+        raise InputError(
+            f"{folder} is not a readable CLIP checkpoint: its config.json begins with a byte order mark, "
+            "which transformers does not read; save it as UTF-8 without one"
+        )
+    model_type = config.get("model_type")
     if isinstance(model_type, str) and model_type not in OWN_TYPES:
         raise InputError(
             f"{folder} is not a readable CLIP checkpoint: its config.json is that of a {model_type!r:.60}, "
             "which is built otherwise; name a CLIP (model_type clip)"
         )
+
+
+def begins_with_mark(file: Path) -> bool:
+    """Is it text that begins with UTF-8's byte order mark, as some editors write it?"""
+    with file.open("rb") as start:
+        return start.read(3) == b"\xef\xbb\xbf"
 
 
 def unreadable(path: Path, kind: Kind) -> InputError:
@@ -203,6 +220,8 @@ def reason(error: Exception, content: Content) -> str:
         if not name.startswith(SAFE_CLASSES):
             return f"it holds more than weights ({name:.60}), which could run code, and is not opened"
     message = first_line(error)
+    if "ignore_mismatched_sizes" in message:  # a report for programmers
+        return "its weights have other shapes than its config.json says; use files that belong together"
     if "Weights only load failed" in message:
         return "it holds more than weights, which could run code, and is not opened"
     return message

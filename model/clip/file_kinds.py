@@ -61,6 +61,8 @@ UNKNOWN = Kind("unknown", "nothing that is known here", f"name another; {HERE}")
 
 def kind_of_file(path: Path) -> Tuple[Kind, Content]:
     """Also the names of weights, if it has such. Raises OSError if it cannot be read."""
+    if path.exists() and not path.is_file() and not path.is_dir():
+        return Kind("no file", "a pipe or a device", "name a file"), Content([])
     with path.open("rb") as file:
         start = file.read(512)
     no_weights = kind_of_start(start, path)

@@ -17,7 +17,10 @@ from support.files import read_json
 
 NESTED = "processor_config.json"  # transformers 5 writes the image processor inside of it
 PLAIN = "preprocessor_config.json"
-TOKENIZER_FILES = ("tokenizer.json", "vocab.json", "merges.txt", "tokenizer_config.json")
+TOKENIZER_FILES = (
+    *("tokenizer.json", "vocab.json", "merges.txt"),
+    *("tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"),
+)
 
 # what CLIPImageProcessor takes where its file says nothing
 DEFAULT_SIZE = 224

@@ -14,8 +14,10 @@ from PIL.TiffImagePlugin import ImageFileDirectory_v2
 from data.stretch import is_other
 
 TIFF_BEGINS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-BITS, EXTRA, SAMPLES, PLANES, FORMAT, NODATA = 258, 338, 277, 284, 339, 42113  # numbers of tags
+BITS, COLOURS, SAMPLES, PLANES, FORMAT, NODATA = 258, 262, 277, 284, 339, 42113  # numbers of tags
 TYPES = {1: "uint", 2: "int", 3: "float"}  # of the tag FORMAT
+WHITE_IS_ZERO = 0  # of the tag COLOURS
+OTHER_COLOURS = {5: "cyan, magenta, yellow and black", 6: "YCbCr", 8: "Lab", 9: "Lab", 10: "Lab"}
 
 
 class Layout(NamedTuple):
@@ -25,6 +27,7 @@ class Layout(NamedTuple):
     type: str  # of all bands, such as "uint16"
     is_planar: bool  # one band after another, instead of pixel by pixel
     nodata: Optional[float]
+    colours: int = 1  # the tag COLOURS
 
     def __str__(self) -> str:
         plural = "" if self.bands == 1 else "s"
@@ -57,9 +60,18 @@ def layout_of_tags(tags) -> Layout:
         kind = TYPES.get(max(tags.get(FORMAT, (1,))), "complex")
         is_planar = tags.get(PLANES, 1) == 2
         nodata = str(tags.get(NODATA, "")).strip("\0 ")
+        colours = int(tags.get(COLOURS, 1))
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError("its tags are damaged") from error
-    return Layout(count, f"{kind}{bits}", is_planar, as_number(nodata))
+    return Layout(count, f"{kind}{bits}", is_planar, as_number(nodata), colours)
+
+
+def check_colours(tags: Layout):
+    """Raise ValueError if a TIFF of more than 8 bits has other bands than red, green and blue, or grey."""
+    if tags.colours in OTHER_COLOURS and tags.type not in ("uint8", "uint1"):
+        raise ValueError(
+            f"it has {tags} that are {OTHER_COLOURS[tags.colours]}: save it as red, green and blue"
+        )
 
 
 def as_number(text: str) -> Optional[float]:
@@ -79,7 +91,19 @@ def is_deep(image: Image.Image) -> bool:
         return True
     if hasattr(image, "tag_v2") and layout_of_tags(image.tag_v2).type == "int8":
         return True
+    check_upper_bytes(image)
     return ";16" in raw_mode(image) and image.mode in ("RGB", "RGBA", "LA")
+
+
+def check_upper_bytes(image: Image.Image):
+    """Raise ValueError for kinds of which Pillow gives the upper bytes alone, not the lower ones."""
+    if image.format not in ("SGI", "PPM") or image.mode == "I" or not image.tile:
+        return
+    codec, _, _, arguments = image.tile[0]
+    last = arguments[-1] if isinstance(arguments, tuple) and arguments else 0
+    largest = last if isinstance(last, int) else 0  # value of a PPM; how many bytes a value of an SGI has
+    if codec == "SGI16" or (codec == "sgi_rle" and largest == 2) or largest > 4095:  # fewer bits are scaled
+        raise ValueError(f"16 bits are not read of the format {image.format}: save it as PNG or TIFF")
 
 
 def deep_values(path: Path, image: Image.Image) -> Tuple[np.ndarray, np.ndarray, bool]:

@@ -17,7 +17,19 @@ from torchvision.transforms import functional as TF
 from data import rasters
 from data.archives import check_unpacked
 from data.bands import Bands, choose_bands, is_transparency, say_left_out
-from data.deep import Layout, deep_values, is_deep, is_tiff, layout, layout_of_tags
+from data.deep import (
+    WHITE_IS_ZERO,
+    Layout,
+    check_colours,
+    deep_values,
+    is_deep,
+    is_tiff,
+    layout,
+    layout_of_tags,
+    raw_mode,
+)
+from data.jpeg2000 import is_beyond_pillow as is_beyond_pillow_2000
+from data.jpeg2000 import jpeg2000_layout
 from data.ranges import USED
 from data.stretch import find_stretch, sampled
 from support.errors import InputError, first_line
@@ -67,6 +79,9 @@ def read_whole(path: Path, bands: Optional[Bands] = None) -> Image.Image:
     """The same, of any shape. Raises InputError, or DecompressionBombError if it is too large for Pillow."""
     check_regular(path)
     try:
+        found = jpeg2000_layout(path)
+        if found and is_beyond_pillow_2000(found):
+            return read_by_rasterio(path, found, bands)
         try:
             image = Image.open(path)
         except UnidentifiedImageError:
@@ -75,6 +90,8 @@ def read_whole(path: Path, bands: Optional[Bands] = None) -> Image.Image:
             return read_by_rasterio(path, layout(path), bands)
         with image:
             tags = layout_of_tags(image.tag_v2) if hasattr(image, "tag_v2") else None
+            if tags:
+                check_colours(tags)
             if tags and is_beyond_pillow(tags, image, bands):
                 return read_by_rasterio(path, tags, bands)
             if bands is None and tags and tags.bands == 4 and image.mode == "RGB":
@@ -113,12 +130,15 @@ def is_beyond_pillow(tags: Layout, image: Image.Image, bands: Optional[Bands]) -
     """Would Pillow read a TIFF wrongly, or are there bands that it does not read?"""
     if tags.is_planar and tags.type not in ("uint8", "uint1"):
         return True
+    if tags.bands > 4 or raw_mode(image).startswith("RGBa;16"):
+        return True
     return bands is not None and tags.bands != len(image.getbands()) and image.mode != "P"
 
 
 def read_by_rasterio(path: Path, tags: Layout, bands: Optional[Bands]) -> Image.Image:
     """All of a TIFF of a kind that Pillow does not read."""
     choose_bands(tags.bands, bands)
+    check_colours(tags)
     if rasters.rasterio is None:
         raise ValueError(
             f"it has {tags}: install rasterio to read it (pip install rasterio), "
@@ -153,14 +173,23 @@ def stretched(path: Path, image: Image.Image, bands: Optional[Bands]) -> Image.I
     values = values[..., [band - 1 for band in choose_bands(count, bands)]]
     stretch = find_stretch(sampled(values), sampled(valid))
     pixels = stretch.apply(values, valid)
+    if hasattr(image, "tag_v2") and is_deep_and_negative(layout_of_tags(image.tag_v2)):
+        pixels = np.where(valid[..., None], 255 - pixels, 0).astype(np.uint8)
     picture = Image.fromarray(np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels)
     picture.info[USED] = stretch.used
     picture.getexif()[ORIENTATION] = image.getexif().get(ORIENTATION, 1)
     return ImageOps.exif_transpose(picture)
 
 
+def is_deep_and_negative(tags: Layout) -> bool:
+    """Is 0 white, in a type of which Pillow does not turn it round?"""
+    return tags.colours == WHITE_IS_ZERO and tags.type not in ("uint1", "uint2", "uint4", "uint8")
+
+
 def eight_bit_rgb(image: Image.Image, name: str) -> Image.Image:
     """A picture of 8 bits in RGB.  name: of its file"""
+    if image.mode == "La":
+        image = image.convert("LA")
     if image.mode in ("RGBA", "LA"):
         values = np.asarray(image)
         if not is_transparency(values[..., -1], (values[..., :-1] == 0).all(axis=2)):
@@ -181,7 +210,7 @@ def is_read_otherwise(path: Path) -> bool:
         return False
     try:
         with Image.open(path) as image:
-            return is_deep(image) or image.mode in ("RGBA", "LA")
+            return is_deep(image) or image.mode in ("RGBA", "LA", "RGBa", "La") or image.format == "JPEG2000"
     except UNREADABLE:
         return True
 

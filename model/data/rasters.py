@@ -4,6 +4,7 @@ rasterio need not be installed: most pictures are read by Pillow.
 """
 
 import logging
+import struct
 import warnings
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,8 +14,9 @@ import numpy as np
 from PIL import Image
 
 from data.bands import Bands, choose_bands, is_transparency, say_left_out
+from data.deep import WHITE_IS_ZERO, check_colours, is_tiff, layout
 from data.stretch import LONGEST, Stretch, find_stretch, is_other
-from support.errors import InputError
+from support.errors import InputError, first_line
 
 try:
     import rasterio
@@ -46,22 +48,37 @@ class Raster:
             except ValueError as error:
                 raise InputError(f"cannot read the image {file}: {error}") from error
             self.nodata = raster.nodatavals[0]
+            self.check_colours()  # GDAL makes up a palette where 0 is white
+            self.bits = int(raster.tags(self.bands[0], ns="IMAGE_STRUCTURE").get("NBITS", 8))
             if raster.crs or not raster.transform.is_identity:
                 self.georeference = {"crs": raster.crs, "transform": raster.transform}
-            if raster.colorinterp[0] == ColorInterp.palette:
+            if raster.colorinterp[0] == ColorInterp.palette and not self.is_negative:
                 raise InputError(
                     f"{file} has a palette: make it red, green and blue with gdal_translate -expand rgb"
                 )
             if raster.dtypes[0].startswith("complex"):
                 raise InputError(f"cannot read the image {file}: its values are complex numbers")
             self.ignores_mask = False  # is what GDAL takes for transparency a band?
-            self.is_byte = all(raster.dtypes[band - 1] == "uint8" for band in self.bands)
+            self.is_byte = all(raster.dtypes[band - 1] == "uint8" for band in self.bands) and self.bits >= 8
             alpha = raster.count if raster.colorinterp[-1] == ColorInterp.alpha else None
             if alpha and not is_transparency(*self.alpha(raster, alpha)):
                 self.ignores_mask = True
             if raster.count == 4 and bands is None and (self.ignores_mask or not alpha):
                 say_left_out(Path(file).name)
         self.stretch = self.find_stretch()
+
+    def check_colours(self):
+        """See that the bands are red, green and blue, or grey, and whether 0 is white."""
+        self.is_negative = False
+        path = Path(self.file)
+        if not is_tiff(path):
+            return
+        try:
+            tags = layout(path)
+            check_colours(tags)
+        except (ValueError, SyntaxError, KeyError, TypeError, struct.error) as error:
+            raise InputError(f"cannot read the image {self.file}: {first_line(error)}") from error
+        self.is_negative = tags.colours == WHITE_IS_ZERO
 
     @contextmanager
     def open(self):
@@ -85,6 +102,8 @@ class Raster:
         """Of the whole image, shrunk."""
         if self.is_byte:
             return Stretch(np.zeros(3), np.full(3, 255.0))
+        if self.bits < 8:
+            return Stretch(np.zeros(len(self.bands)), np.full(len(self.bands), 2.0**self.bits - 1))
         _, height, width = self.shape_within(LONGEST)
         values = self.values(out_shape=(len(self.bands), height, width))
         try:
@@ -115,8 +134,13 @@ class Raster:
     def picture(self, mask: Dict[str, Any], **what) -> Image.Image:
         """8 bits of what rasterio reads with these arguments.  mask: those of its mask"""
         pixels = self.values(**what)
+        valid = None
+        if not self.is_byte or self.is_negative:
+            valid = self.valid(pixels, **mask)
         if not self.is_byte:
-            pixels = self.stretch.apply(pixels, self.valid(pixels, **mask))
+            pixels = self.stretch.apply(pixels, valid)
+        if self.is_negative:
+            pixels = np.where(valid[..., None], 255 - pixels, 0).astype(np.uint8)
         return Image.fromarray(np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels)
 
     def read(self, box: Box) -> Image.Image:

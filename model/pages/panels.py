@@ -86,13 +86,13 @@ def draw_panel(
     file:   whose name is written below it
     top:    attributes at most
     """
-    # not at the top: it takes a second, and most pages are made without
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     named = named_class(run, candidates, out)
     attribute_names = run.data.attribute_names
     use_letters_of([*candidates.names, label or "", file.name, *attribute_names])
+    # not at the top: it takes a second, and most pages are made without; and only after use_letters_of
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     size = pixels.shape[-1]
     top = min(top, len(attribute_names))
     scores = out.attributes_attention[0].cpu().numpy()

@@ -1,6 +1,7 @@
 """What is this checkpoint? Recognised before anything is loaded, and said in one line."""
 
 import json
+import os
 import pickle
 import shutil
 import zipfile
@@ -57,6 +58,39 @@ def in_torch(folder, content, **how):
     """The folder's weights as pytorch_model.bin, with this content."""
     (folder / "model.safetensors").unlink()
     torch.save(content, folder / "pytorch_model.bin", **how)
+
+
+@pytest.mark.parametrize("name", ["special_tokens_map.json", "added_tokens.json"])
+def test_a_pointer_in_place_of_a_small_file_of_the_tokenizer(folder, name):
+    (folder / name).write_bytes(POINTER)
+    assert f"its {name} is a Git LFS pointer" in refusal(folder)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="Windows has none")
+@pytest.mark.parametrize("name", ["model.safetensors", "pytorch_model.bin", "config.json"])
+def test_a_pipe_in_place_of_a_file_is_not_waited_for(folder, name):
+    (folder / name).unlink(missing_ok=True)
+    if name == "pytorch_model.bin":
+        (folder / "model.safetensors").unlink()
+    os.mkfifo(folder / name)
+    refusal(folder)
+
+
+def test_config_json_with_a_byte_order_mark_or_of_another_form(folder):
+    config = folder / "config.json"
+    content = config.read_bytes()
+    config.write_bytes(b"\xef\xbb\xbf" + content)
+    assert "begins with a byte order mark" in refusal(folder)
+    config.write_bytes(b"null")
+    assert "its config.json is no JSON object" in refusal(folder)
+
+
+def test_a_weight_of_another_shape(folder):
+    content = weights_of(folder)
+    content["logit_scale"] = content["logit_scale"].reshape(1)
+    save_file(content, folder / "model.safetensors", metadata={"format": "pt"})
+    said = refusal(folder)
+    assert "ignore_mismatched_sizes" not in said and "above report" not in said
 
 
 # ---- no file of weights ----------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Figures need no screen, and have the letters of any name if a font has them."""
 
 import os
+import re
 import subprocess
 import sys
 import warnings
@@ -79,6 +80,14 @@ def test_the_backend_of_a_notebook_is_not_asked_for(backend):
         encoding="utf-8",
     )
     assert done.stdout == "drawn\n", done.stderr
+
+
+def test_every_import_of_matplotlib_comes_after_the_choice_of_its_backend():
+    for file in MODEL.rglob("*.py"):
+        for function in re.split(r"\n(?=def |class )", file.read_text(encoding="utf-8")):
+            if " import Figure\n" in function or "from matplotlib import" in function:
+                before = function.partition("from matplotlib")[0]
+                assert re.search(r"use_letters_of\(|import_matplotlib\(\)", before), file
 
 
 def test_matplotlib_is_imported_by_what_draws_only():
