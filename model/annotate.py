@@ -61,9 +61,9 @@ def get_parser() -> Parser:
         "--descriptions",
         type=path,
         metavar="FILE.json",
-        help='classes in words: {"airport": "runways, aircraft on asphalt", "beach": ["sand", "open water"]}, '
-        "for each class or for the unseen ones alone, called by name or by folder. The others are described "
-        "as --from says",
+        help='classes in words: {"airport": "runways, aircraft on asphalt", "beach": ["sand", "sea"]}, '
+        "for each class or for the unseen ones alone, by name or by folder; the others are described as "
+        "--from says",
     )
     parser.add_argument(
         "--prompts",

@@ -39,8 +39,8 @@ def get_parser() -> Parser:
     parser.add_argument(
         "--closed_forms",
         action="store_true",
-        help="also ESZSL and SAE, ridge regressions from CLIP's embeddings of the training images to the class "
-        "attributes; all that they have to choose is chosen on validation classes",
+        help="also ESZSL and SAE, ridge regressions from CLIP's embeddings of the training images to the "
+        "class attributes; all that they have to choose is chosen on validation classes",
     )
     parser.add_argument("--gzsl", action="store_true", help="generalised: seen and unseen classes compete")
     parser.add_argument(
@@ -192,7 +192,7 @@ def score_division(
     scores, per_class = score_all(
         probabilities, data.labels[tested], classes, data.seen, data.unseen, opt.gzsl, opt.calibrated_stacking
     )
-    chosen = {}
+    chosen: Dict[str, Dict[str, float]] = {}
     if opt.closed_forms:
         added, added_per_class, chosen = score_closed_forms(opt, data, embed)
         scores.update(added)

@@ -49,7 +49,8 @@ for ((division = 0; division < DIVISIONS; division++)); do
     --random_id "$division" --from untested --output "$attributes"
 done
 echo "3  without training"
-run_model zero_shot_clip "${where[@]}" "${all[@]}" --attributes --closed_forms --gzsl --output "$RUNS/baselines"
+run_model zero_shot_clip "${where[@]}" "${all[@]}" --attributes --closed_forms --gzsl \
+  --output "$RUNS/baselines"
 echo "4  DSVA by our own recipe"
 run_model main "${where[@]}" "${all[@]}" "${training[@]}" --output "$RUNS/dsva"
 echo "5  results: mean and deviation over divisions and seeds, in percent"

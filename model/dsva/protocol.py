@@ -77,8 +77,8 @@ def count_folds(data: Benchmark, gzsl: bool, classes: Optional[int], folds: Opti
         folds = 1 if classes else min(most, math.ceil(ENOUGH_CLASSES / playing))
     if folds > most:
         raise InputError(
-            f"main.py --validation_folds {folds}: {playing} of {seen} seen classes play the unseen ones in each, "
-            f"and there are {most} different ones: expected at most {most}"
+            f"main.py --validation_folds {folds}: {playing} of {seen} seen classes play the unseen ones in "
+            f"each, and there are {most} different ones: expected at most {most}"
         )
     return folds
 

@@ -25,7 +25,6 @@ from inference.new_classes import NewClass
 from support.errors import InputError
 from support.files import read_json
 
-
 # ---- what a branch makes of a column ---------------------------------------------------------------
 
 

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# What each CLIP gives without training, by class name and by attributes alone, and what two closed forms learn
-# (ESZSL, SAE), on every division. SOURCE=descriptions, names, seen or images takes another description of the
-# classes (03_annotate.sh).
+# What each CLIP gives without training, by class name and by attributes alone, and what two closed forms
+# learn (ESZSL, SAE), on every division. SOURCE=descriptions, names, seen or images takes another description
+# of the classes (03_annotate.sh).
 source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 
 for clip in ${CLIPS:-tiny seen-only}; do
