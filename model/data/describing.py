@@ -45,8 +45,9 @@ def images_to_describe(
               and the images are good for this division alone
     """
     classes = len(names)
-    if len(in_words) == classes or source == "names":
-        source = "descriptions" if len(in_words) == classes else "names"
+    all_in_words = len(in_words) > 0 and len(in_words) == classes
+    if all_in_words or source == "names":
+        source = "descriptions" if all_in_words else "names"
         return ClassImages(source, [], np.array([], int), None, 0)
     images = read_mat(files.images_mat, ["labels", "image_files"])
     image_files = strings(images["image_files"])

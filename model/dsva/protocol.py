@@ -92,6 +92,12 @@ def validation_benchmark(
     fold:    which of several trainings, each with other classes that do
     """
     count = played_classes(data, gzsl, classes)
+    shown = len(np.unique(data.labels[data.splits[part]]))
+    if shown <= count:
+        raise InputError(
+            f"the clean protocol: {part} has images of {shown} of {len(data.seen)} seen classes, and {count} "
+            f"are to play the unseen ones: expected images of at least {count + 1}"
+        )
     rng = np.random.default_rng([seed, count])
     splits = validation(data.labels, data.splits[part], count, rng, TRAIN_SHARE, fold=fold)
     if gzsl and not len(splits["test_seen_loc"]):

@@ -184,6 +184,14 @@ def test_other_programs_read_what_it_writes(root, monkeypatch, capsys):
 # ---- bad input -------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("source", ["names", "images"])
+def test_a_file_without_classes_is_refused(root, capsys, source):
+    change_splits(root, allclasses_names=np.empty((0, 1), object))
+    with pytest.raises(SystemExit):
+        run(root, UNSEEN, f"--from {source}")
+    assert "allclasses_names" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     "said, words, message",
     [

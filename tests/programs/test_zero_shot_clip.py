@@ -424,6 +424,10 @@ def test_no_image_is_embedded_twice(root, att):
             "the clean protocol: 6 test images are in train_gzsl_loc too",
         ),
         (
+            lambda root: change_splits(root, train_gzsl_loc_0=np.array([[14], [15]])),
+            "train_gzsl_loc has images of 1 of 6 seen classes, and 2 are to play the unseen ones",
+        ),
+        (
             lambda root: (root / "RSSDIVCS/files/ann_attr_finetune_61_splits.mat").unlink(),
             "no such file",
         ),
