@@ -2,6 +2,7 @@
 
     python model/annotate.py --image_embedding 61 --clip flax-community/clip-rsicd \\
         --output RSSDIVCS/files/mine_splits.mat --group_file mine
+    python model/annotate.py ... --descriptions classes.json
     python model/annotate.py --show RSSDIVCS/files/mine_splits.mat --picture similarity.png
     python model/annotate.py --show RSSDIVCS/files/mine_splits.mat --against other_splits.mat
 
@@ -12,6 +13,10 @@
              default of other divisions, such as the published ones
     seen     the training images of the seen classes, the names of the others: no test image is touched
     names    its name: no image is touched at all
+
+`--descriptions` has a sentence, or a list of phrases, for each class, or for the unseen ones alone. They are
+taken apart into attributes, as predict.py does with those of new classes. Classes without one are described
+as --from says, but no image of an unseen class is touched.
 
 Every class is compared with every attribute (cosine of CLIP embeddings, averaged over the class's images);
 the result is standardised per attribute over the classes, and has unit norm per class.
@@ -53,6 +58,14 @@ def get_parser() -> Parser:
         "(default: untested if each class has such images, or else images)",
     )
     parser.add_argument(
+        "--descriptions",
+        type=path,
+        metavar="FILE.json",
+        help='classes in words: {"airport": "runways, aircraft on asphalt", "beach": ["sand", "sea"]}, '
+        "for each class or for the unseen ones alone, by name or by folder; the others are described as "
+        "--from says",
+    )
+    parser.add_argument(
         "--prompts",
         nargs="+",
         default=list(ATTRIBUTE_PROMPTS),
@@ -90,7 +103,7 @@ if __name__ == "__main__":
 import json
 import re
 from pathlib import Path
-from typing import Any, Dict, List, Optional
+from typing import Any, Dict, List, Mapping, Optional
 
 import numpy as np
 import scipy.io
@@ -107,6 +120,7 @@ from clip.attributes import (
 from clip.description import Annotation, agreement, closest_pairs, cosines, draw_similarity, read_annotation
 from clip.embed import Clip
 from clip.embeddings import Embeddings, Kept
+from clip.sentences import matrix_with_sentences, read_descriptions
 from data.benchmark import CLASS_FOLDERS, class_folders, read_class_names, readable
 from data.describing import ClassImages, images_to_describe
 from data.matlab import cell_array, read_mat, strings
@@ -144,7 +158,11 @@ def annotate(opt: argparse.Namespace):
     source = read_source(files.splits_mat)
     classes = read_class_names(source, files.splits_mat, files.images_mat)
     truth = true_attributes(source, attributes)
-    described = images_to_describe(opt.source, files, len(classes))
+    folders = dict(zip(class_folders(source), classes))
+    sentences = read_descriptions(opt.descriptions, classes, folders) if opt.descriptions else {}
+    described = images_to_describe(opt.source, files, classes, list(sentences))
+    if opt.source and described.source != opt.source:
+        print("note: accepted, without effect: --from (every class has a description)")
 
     clip = Clip(opt.clip, device)
     if opt.bands:
@@ -159,24 +177,27 @@ def annotate(opt: argparse.Namespace):
         Embeddings(clip, kept).embed(described.paths, opt.batch_size, opt.workers),
         described.labels,
     )
-    scores = merge_sources(by_name, by_image, pictured)  # [C, A]
+    if sentences:
+        scores = matrix_with_sentences(clip, sentences, attributes, opt.prompts, by_name, by_image, pictured)
+    else:
+        scores = unit_norm(merge_sources(by_name, by_image, pictured))  # [C, A]
 
     table = {key: value for key, value in source.items() if re.fullmatch(OF_A_DIVISION, key)}
-    table["att"] = unit_norm(scores).T
+    table["att"] = scores.T
     table["allclasses_names"] = cell_array(classes)
     table[CLASS_FOLDERS] = cell_array(class_folders(source))
     table["attribute_names"] = cell_array(attributes)
     table["similarity_names"] = by_name.T
     table["similarity_images"] = by_image.T
     table["classes_with_images"] = pictured
-    table["provenance"] = json.dumps(provenance(opt, clip, described))
+    table["provenance"] = json.dumps(provenance(opt, clip, described, classes, sentences))
     if truth is not None:
         table["att_true"] = truth.T
     rank_zero(write_annotation, output, table, groups_json, groups)
 
     print(f"clip    {opt.clip}")
     kept.print_summary()
-    print_report(classes, attributes, scores, described)
+    print_report(classes, attributes, scores, described, len(sentences))
     if truth is not None:
         print_agreement(unit_norm(scores), unit_norm(standardize(truth)))
     print(f"wrote   {output}\n        {groups_json}")
@@ -234,9 +255,15 @@ def write_annotation(output: Path, table: Dict[str, Any], groups_json: Path, gro
         write_json(groups_json, groups)
 
 
-def provenance(opt: argparse.Namespace, clip: Clip, described: ClassImages) -> Dict[str, Any]:
-    """How the matrix was made."""
-    return {
+def provenance(
+    opt: argparse.Namespace,
+    clip: Clip,
+    described: ClassImages,
+    classes: List[str],
+    sentences: Mapping[int, List[str]],
+) -> Dict[str, Any]:
+    """How the matrix was made.  sentences: class -> its phrases, of those in words"""
+    facts = {
         "clip": opt.clip,
         "weights_sha256": clip.weights_sha256(),
         "from": described.source,
@@ -247,14 +274,24 @@ def provenance(opt: argparse.Namespace, clip: Clip, described: ClassImages) -> D
         "vocabulary": opt.vocabulary,
         "vocabulary_sha256": sha256(opt.vocabulary),
     }
+    if sentences:
+        facts["descriptions_file"] = opt.descriptions
+        facts["descriptions"] = {classes[c]: phrases for c, phrases in sentences.items()}
+    return facts
 
 
-def print_report(classes: List[str], attributes: List[str], scores: np.ndarray, described: ClassImages):
-    """What stands for the classes, and the strongest attributes of the first of them.  scores: [C, A]"""
+def print_report(
+    classes: List[str], attributes: List[str], scores: np.ndarray, described: ClassImages, in_words: int
+):
+    """What stands for the classes, and the strongest attributes of the first of them.
+
+    scores: [C, A];  in_words: how many have a description
+    """
     pictured = len(np.unique(described.labels))
+    words = f"descriptions of {in_words}, " if in_words else ""
     print(
-        f"from    {described.source}: {len(described.paths)} images of {pictured} classes, "
-        f"the names of {len(classes) - pictured}; {len(attributes)} attributes"
+        f"from    {described.source}: {words}{len(described.paths)} images of {pictured} classes, "
+        f"the names of {len(classes) - pictured - in_words}; {len(attributes)} attributes"
     )
     if described.tested:
         print(

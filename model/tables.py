@@ -259,10 +259,11 @@ def kind_of_result(epoch: str, branch: str) -> str:
 
 
 def order(kind: str) -> tuple:
-    """Baselines first, then the epochs, each with its branches."""
-    is_trained = kind not in BASELINES.values()
+    """Baselines first, in their own order, then the epochs, each with its branches."""
+    baselines = list(BASELINES.values())
+    place = baselines.index(kind) if kind in baselines else len(baselines)
     of_protocol = [kind.endswith(protocol) for protocol in PROTOCOLS.values()]
-    return is_trained, of_protocol[::-1], kind
+    return place, of_protocol[::-1], kind
 
 
 def mean_and_deviation(values: List[float]) -> str:

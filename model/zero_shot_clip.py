@@ -2,12 +2,17 @@
 
     python model/zero_shot_clip.py --image_embedding 61 --clip flax-community/clip-rsicd
     python model/zero_shot_clip.py --image_embedding 61 --clip flax-community/clip-rsicd --gzsl --attributes
+    python model/zero_shot_clip.py ... --gzsl --attributes --closed_forms     and two ridge regressions
     python model/zero_shot_clip.py ... --random_id all --output runs/clip     all divisions, their mean
 
 names       cosine of the image's embedding with that of the class-name sentences; the splits file needs no
             attributes, as prepare.py writes it
 attributes  cosine of the image's similarities to the attribute sentences with the class's attribute vector:
             what `att` gives without DSVA
+ESZSL, SAE  --closed_forms: classic ridge regressions between CLIP's embeddings of the training images and the
+            class attributes, which need no names. How strongly they are regularised, and their constant
+            of calibrated stacking, is chosen on seen classes that play the unseen ones, as main.py
+            --protocol clean chooses
 """
 # ruff: noqa: E402, since --help is answered before torch is imported
 
@@ -22,7 +27,7 @@ def get_parser() -> Parser:
         allow_abbrev=False,
         formatter_class=Help,
         description="What CLIP knows without training: zero-shot classification by class name, "
-        "and by attributes alone.",
+        "by attributes alone, and by classic closed forms.",
     )
     add_data_options(parser, several=True)
     add_clip_options(parser)
@@ -31,12 +36,19 @@ def get_parser() -> Parser:
         action="store_true",
         help="also by attributes alone; the splits file must name them, as those of annotate.py do",
     )
+    parser.add_argument(
+        "--closed_forms",
+        action="store_true",
+        help="also ESZSL and SAE, ridge regressions from CLIP's embeddings of the training images to the "
+        "class attributes; all that they have to choose is chosen on validation classes",
+    )
     parser.add_argument("--gzsl", action="store_true", help="generalised: seen and unseen classes compete")
     parser.add_argument(
         "--calibrated_stacking",
         type=number(float, -math.inf),
         default=0.0,
-        help="GZSL: taken from the probabilities of seen classes; 0 to 1",
+        help="GZSL: taken from the probabilities of seen classes; 0 to 1. Not of --closed_forms, "
+        "which choose their own",
     )
     parser.add_argument("--output", type=path, metavar="FOLDER", help="write results.json there")
     return parser
@@ -47,7 +59,7 @@ if __name__ == "__main__":
 
 import argparse
 from pathlib import Path
-from typing import Any, Dict
+from typing import Any, Callable, Dict, Tuple
 
 import numpy as np
 import torch
@@ -59,7 +71,10 @@ from clip.embed import Clip
 from clip.embeddings import Embeddings, Kept
 from data.benchmark import ATTRIBUTE_NAMES, Benchmark, BenchmarkFiles, load_benchmark, readable
 from data.matlab import read_mat
+from dsva.closed_form_choice import learn_and_score, validation_folds
+from dsva.closed_forms import METHODS
 from dsva.metrics import score_all
+from dsva.protocol import refuse_overlap, training_part
 from runs.console import LABELS
 from runs.folder import summarise
 from runs.settings import benchmark_files, divisions_to_run, embedding_folder, with_options
@@ -110,17 +125,30 @@ def get_options(arguments=None) -> argparse.Namespace:
 
 
 def load_data(opt: argparse.Namespace) -> Benchmark:
-    """The benchmark, with attributes if these are asked for."""
+    """The benchmark, with attributes if these are asked for.
+
+    Raises InputError, too, if the closed forms have nothing to choose on.
+    """
     files = find_splits(opt)
     if opt.attributes:
         check_attributes_are_named(files.splits_mat)
-    return load_benchmark(files, described=opt.attributes)
+    data = load_benchmark(files, described=needs_attributes(opt))
+    if opt.closed_forms:
+        part = training_part(opt.gzsl, clean=True)
+        refuse_overlap(data, part, opt.gzsl)
+        validation_folds(data, part, opt.gzsl)
+    return data
+
+
+def needs_attributes(opt: argparse.Namespace) -> bool:
+    """Are the classes told by their attributes, in any baseline?"""
+    return opt.attributes or opt.closed_forms
 
 
 def find_splits(opt: argparse.Namespace) -> BenchmarkFiles:
     """The files that are asked for. By name, those of prepare.py will do if there are no attributes yet."""
     files = benchmark_files(opt)
-    if opt.attributes or opt.class_embedding or files.splits_mat.is_file():
+    if needs_attributes(opt) or opt.class_embedding or files.splits_mat.is_file():
         return files
     plain = benchmark_files(with_options(opt, class_embedding=opt.image_embedding))
     is_there = plain.splits_mat.is_file() and plain.splits_mat != plain.images_mat
@@ -145,8 +173,14 @@ def score_division(
     classes = data.candidates(opt.gzsl)
     tested = data.test_images(opt.gzsl)
 
+    embedded: Dict[bytes, Tensor] = {}
+
     def embed(images: np.ndarray) -> Tensor:
-        return embeddings.embed([data.image_paths[i] for i in images], opt.batch_size, opt.workers)
+        numbers = images.tobytes()
+        if numbers not in embedded:  # two baselines may need the same ones
+            paths = [data.image_paths[i] for i in images]
+            embedded[numbers] = embeddings.embed(paths, opt.batch_size, opt.workers)
+        return embedded[numbers]
 
     images = embed(tested)  # [n, P]
     cosines = {"names": by_name(clip, data, images, classes)}
@@ -158,9 +192,15 @@ def score_division(
     scores, per_class = score_all(
         probabilities, data.labels[tested], classes, data.seen, data.unseen, opt.gzsl, opt.calibrated_stacking
     )
+    chosen: Dict[str, Dict[str, float]] = {}
+    if opt.closed_forms:
+        added, added_per_class, chosen = score_closed_forms(opt, data, embed)
+        scores.update(added)
+        per_class.update(added_per_class)
     accuracies = {name: values.tolist() for name, values in per_class.items()}
     return {
         "scores": scores,
+        **({"chosen": chosen} if chosen else {}),
         "per_class": {"class": [data.class_names[c] for c in classes], **accuracies},
         "images": len(tested),
         "chance": 100 / len(data.unseen),
@@ -203,11 +243,42 @@ def to_probabilities(cosines: Tensor, scale: float) -> np.ndarray:
     return (scale * cosines.double()).softmax(dim=1).numpy()
 
 
+def score_closed_forms(
+    opt: argparse.Namespace, data: Benchmark, embed: Callable[[np.ndarray], Tensor]
+) -> Tuple[Dict[str, Dict[str, float]], Dict[str, np.ndarray], Dict[str, Dict[str, float]]]:
+    """Of each method its scores, its accuracy of every class, and what was chosen on validation classes.
+
+    embed: numbers of images -> [n, P]
+    """
+    part = training_part(opt.gzsl, clean=True)
+    classes, tested = data.candidates(opt.gzsl), data.test_images(opt.gzsl)
+    found = embed(tested)
+    features = np.zeros((len(data.image_paths), found.shape[1]))
+    features[tested] = found.numpy()
+    features[data.splits[part]] = embed(data.splits[part]).numpy()
+    scores, per_class, chosen = {}, {}, {}
+    for method in METHODS:
+        probabilities, choice = learn_and_score(method, data, features, part, opt.gzsl)
+        chosen[method] = choice.as_json()
+        of_method = score_all(
+            {method: probabilities},
+            data.labels[tested],
+            classes,
+            data.seen,
+            data.unseen,
+            opt.gzsl,
+            choice.constant or 0.0,
+        )
+        scores.update(of_method[0])
+        per_class.update(of_method[1])
+    return scores, per_class, chosen
+
+
 # ---- what is printed and written -------------------------------------------------------------------
 
 
 def print_scores(results: Dict[str, Any]):
-    """Of one division, a line for each baseline."""
+    """Of one division, a line for each baseline, and what was chosen for it."""
     print(
         f"{results['images']} test images, {len(results['per_class']['class'])} candidate classes; "
         f"chance among the unseen classes: {results['chance']:.2f}"
@@ -215,6 +286,9 @@ def print_scores(results: Dict[str, Any]):
     for name, scores in results["scores"].items():
         words = [f"{LABELS.get(score, score + ' ')}{value:5.2f}" for score, value in scores.items()]
         print(f"{name:>10} " + " ".join(words))
+    for method, chosen in results.get("chosen", {}).items():
+        words = [f"{key} {value:.3g}" for key, value in chosen.items()]
+        print(f"    chosen on validation classes for {method}: {', '.join(words)}")
 
 
 def print_all(results: Dict[str, Any]):

@@ -53,12 +53,13 @@ for ((division = 0; division < DIVISIONS; division++)); do
     --random_id "$division" --from untested --output "$attributes"
 done
 echo "3  without training"
-run_model zero_shot_clip "${where[@]}" "${all[@]}" --attributes --gzsl --output "$RUNS/baselines"
+run_model zero_shot_clip "${where[@]}" "${all[@]}" --attributes --closed_forms --gzsl \
+  --output "$RUNS/baselines"
 echo "4  DSVA by our own recipe"
 run_model main "${where[@]}" "${all[@]}" "${training[@]}" --output "$RUNS/dsva"
 echo "5  results: mean and deviation over divisions and seeds, in percent"
 run_model tables --column "$NAME" "$RUNS/baselines" "$RUNS/dsva" --scores ZSL U S H AUSUC \
-  --kinds "CLIP by|attributes alone|clean protocol"
+  --kinds "CLIP by|attributes alone|ESZSL|SAE|clean protocol"
 echo "6  where the model looks, in images of classes that it has never seen"
 run_model visualize --resume "$RUNS/dsva/division-0_seed-1" --per_class 2 --output "$RUNS/attention"
 echo "7  all of it on a page"

@@ -93,6 +93,8 @@ def test_annotating_mat_files(place, variables, data):
     with folder() as here:
         files = damaged(place, variables, here, data)
         source = data.draw(st.sampled_from(["images", "untested", "seen", "names"]))
+        said = here / "said.json"
+        said.write_text('{"Class0": "sand, ships", "Class1": ["stripes"]}')
         ends_well(
             run,
             annotate,
@@ -110,6 +112,7 @@ def test_annotating_mat_files(place, variables, data):
             place / "words.json",
             "--from",
             source,
+            *data.draw(st.sampled_from([[], ["--descriptions", said]])),
             "--output",
             here / "new" / "new_splits.mat",
             *COMMON,
@@ -136,6 +139,7 @@ def test_baselines_on_mat_files(place, variables, data):
             "--class_embedding",
             files["splits"],
             "--attributes",
+            *data.draw(st.sampled_from([[], ["--closed_forms"]])),
             "--gzsl",
             "--output",
             here / "new",

@@ -25,6 +25,7 @@ from clip.captions import read_captions
 from clip.checkpoint import load_clip
 from clip.kinds import kind_of
 from clip.processor import read_preprocessing
+from clip.sentences import read_descriptions
 from clip.teachers import read_image_vectors
 from data import rasters
 from data.image_lists import lines_by_image
@@ -104,6 +105,14 @@ def test_class_values(place, data):
             data.draw(nearly_json(json.loads((place / "values.json").read_text())))
         )
         ends_well(columns_by_hand, here / "values.json", NAMES, np.eye(len(NAMES)), place=place)
+
+
+@cases(0.04)
+def test_descriptions(place, data):
+    said = {"airport": "runways, ships", "beach": ["sand", "open water"], "port": "ships"}
+    with folder() as here:
+        (here / "said.json").write_bytes(data.draw(nearly_json(said)))
+        ends_well(read_descriptions, here / "said.json", ["Airport", "beach", "port"], {}, place=place)
 
 
 @cases(0.02)

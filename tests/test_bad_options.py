@@ -99,6 +99,7 @@ ENDLESS = {
 }  # of which a large number takes long, rightly
 
 FILES = {
+    "--descriptions",
     "--root",
     "--image_root",
     "--clip_root",

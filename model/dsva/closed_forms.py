@@ -8,11 +8,14 @@ Shapes: `n` training images, `m` test images, `P` features, `A` attributes, `C` 
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import product
-from typing import Callable, Dict, List, Tuple
+from typing import Callable, Dict, List, Sequence, Tuple
 
 import numpy as np
-from scipy.linalg import solve, solve_sylvester
+from scipy.linalg import eigh, solve
+
+from support.processes import progress
 
 STRENGTHS = [10.0**power for power in range(-3, 4)]  # of regularisation, as the papers try them
 
@@ -30,6 +33,27 @@ class Training:
     labels: np.ndarray
     class_attributes: np.ndarray
 
+    @cached_property
+    def gram(self) -> np.ndarray:
+        """X'X [P, P], which is the same for all strengths."""
+        return self.features.T @ self.features
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Seen classes play the unseen ones, so that strengths can be judged.
+
+    training:   the images of the other seen classes
+    features:   [m, P] of the images that are tested
+    candidates: [A, K] of the classes that they may be given
+    judge:      class scores [m, K] -> what is to be high
+    """
+
+    training: Training
+    features: np.ndarray
+    candidates: np.ndarray
+    judge: Callable[[np.ndarray], float]
+
 
 def standardise(features: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """Features from the reference's mean, in units of its deviation: all of CLIP's point to one side.
@@ -37,7 +61,7 @@ def standardise(features: np.ndarray, reference: np.ndarray) -> np.ndarray:
     features: [m, P];  reference: [n, P] of training images
     """
     mean = reference.mean(axis=0)
-    return (features - mean) / np.sqrt(reference.var(axis=0).mean())
+    return (features - mean) / max(np.sqrt(reference.var(axis=0).mean()), 1e-12)
 
 
 # ---- the two methods -------------------------------------------------------------------------------
@@ -51,17 +75,24 @@ def eszsl(training: Training, gamma: float, strength: float) -> np.ndarray:
     X, S = training.features, training.class_attributes
     Y = np.full((len(X), S.shape[1]), -1.0)
     Y[np.arange(len(X)), training.labels] = 1
-    left = solve(X.T @ X + gamma * np.eye(X.shape[1]), X.T @ Y @ S.T, assume_a="pos")  # [P, A]
+    left = solve(training.gram + gamma * np.eye(X.shape[1]), X.T @ Y @ S.T, assume_a="pos")  # [P, A]
     return solve(S @ S.T + strength * np.eye(len(S)), left.T, assume_a="pos").T
 
 
 def sae(training: Training, strength: float) -> np.ndarray:
     """W [A, P], SAE eq. 6: S S' W + strength W X'X = (1 + strength) S X. `strength` is lambda there.
 
-    S [A, n] holds the attributes of each training image's class.
+    S [A, n] holds the attributes of each training image's class. Both products are symmetric: between their
+    eigenvectors each number of W has an equation of its own. Where neither product has anything to say, as
+    with fewer classes than attributes and fewer images than features, it is 0.
     """
     X, S = training.features, training.class_attributes[:, training.labels]
-    return solve_sylvester(S @ S.T, strength * X.T @ X, (1 + strength) * S @ X)
+    of_attributes, U = eigh(S @ S.T)  # [A], [A, A]
+    of_features, V = eigh(training.gram)  # [P], [P, P]
+    divisors = of_attributes[:, None] + strength * of_features  # [A, P]
+    says_something = divisors > 1e-10 * divisors.max()
+    wanted = U.T @ ((1 + strength) * S @ X) @ V
+    return U @ np.where(says_something, wanted / np.where(says_something, divisors, 1), 0) @ V.T
 
 
 def eszsl_scores(
@@ -80,11 +111,18 @@ def sae_scores(
     return attributes @ candidates / np.maximum(lengths, 1e-12)
 
 
-# method: its class scores, and the strengths to choose from
-METHODS: Dict[str, Tuple[Callable[..., np.ndarray], List[tuple]]] = {
-    "ESZSL": (eszsl_scores, list(product(STRENGTHS, STRENGTHS))),
-    "SAE": (sae_scores, [(strength,) for strength in STRENGTHS]),
+# method: its class scores, the names of its strengths, and those to choose from
+METHODS: Dict[str, Tuple[Callable[..., np.ndarray], Tuple[str, ...], List[tuple]]] = {
+    "ESZSL": (eszsl_scores, ("gamma", "lambda"), list(product(STRENGTHS, STRENGTHS))),
+    "SAE": (sae_scores, ("lambda",), [(strength,) for strength in STRENGTHS]),
 }
+
+
+def standardised(training: Training, features: np.ndarray) -> Tuple[Training, np.ndarray]:
+    """What is learnt from, and the features of test images, both standardised by the former."""
+    own = standardise(training.features, training.features)
+    learnt_from = Training(own, training.labels, training.class_attributes)
+    return learnt_from, standardise(features, training.features)
 
 
 def class_scores(
@@ -94,25 +132,17 @@ def class_scores(
 
     features: [m, P] of test images, as they are: this function standardises them;  candidates: [A, K]
     """
-    scores, _ = METHODS[method]
-    own = standardise(training.features, training.features)
-    learnt_from = Training(own, training.labels, training.class_attributes)
-    return scores(learnt_from, standardise(features, training.features), candidates, *strengths)
+    scores, _, _ = METHODS[method]
+    return scores(*standardised(training, features), candidates, *strengths)
 
 
-def choose_strengths(
-    method: str,
-    training: Training,
-    features: np.ndarray,
-    candidates: np.ndarray,
-    judge: Callable[[np.ndarray], float],
-) -> tuple:
-    """The strengths of the highest score on validation images; of equal ones the first.
-
-    judge: class scores [m, K] -> what is to be high
-    """
-    _, choices = METHODS[method]
-    judged = []
-    for strengths in choices:
-        judged.append(judge(class_scores(method, training, features, candidates, strengths)))
-    return choices[int(np.argmax(judged))]
+def choose_strengths(method: str, trials: Sequence[Trial]) -> Tuple[tuple, float]:
+    """The strengths of the highest mean judgement over the trials, of equal ones the first; and this mean."""
+    scores, _, choices = METHODS[method]
+    judged = np.zeros(len(choices))
+    for trial in trials:
+        learnt_from, features = standardised(trial.training, trial.features)
+        for place, strengths in enumerate(progress(choices, method)):
+            judged[place] += trial.judge(scores(learnt_from, features, trial.candidates, *strengths))
+    best = int(judged.argmax())
+    return choices[best], float(judged[best] / len(trials))

@@ -32,9 +32,9 @@ def refuse_overlap(data: Benchmark, part: str, gzsl: bool):
     both = np.intersect1d(data.splits[part], data.test_images(gzsl))
     if len(both):
         raise InputError(
-            f"--protocol clean: {len(both)} test images are in {part} too, "
+            f"the clean protocol: {len(both)} test images are in {part} too, "
             f"the first is {data.image_paths[both[0]]}. "
-            "Train and test on different images, or use --protocol paper"
+            "Train and test on different images; main.py --protocol paper does without"
         )
 
 
@@ -55,8 +55,8 @@ def played_classes(data: Benchmark, gzsl: bool, classes: Optional[int]) -> int:
         classes = min(classes, seen - 1)
     if not 1 <= classes < seen:
         raise InputError(
-            f"--protocol clean: {classes} of {seen} seen classes cannot play the unseen ones: "
-            "expected at least 1 and fewer than all. --validation_classes sets their number"
+            f"the clean protocol: {classes} of {seen} seen classes cannot play the unseen ones: "
+            "expected at least 1 and fewer than all. main.py --validation_classes sets their number"
         )
     return classes
 
@@ -77,8 +77,8 @@ def count_folds(data: Benchmark, gzsl: bool, classes: Optional[int], folds: Opti
         folds = 1 if classes else min(most, math.ceil(ENOUGH_CLASSES / playing))
     if folds > most:
         raise InputError(
-            f"--validation_folds {folds}: {playing} of {seen} seen classes play the unseen ones in each, "
-            f"and there are {most} different ones: expected at most {most}"
+            f"main.py --validation_folds {folds}: {playing} of {seen} seen classes play the unseen ones in "
+            f"each, and there are {most} different ones: expected at most {most}"
         )
     return folds
 
@@ -92,11 +92,17 @@ def validation_benchmark(
     fold:    which of several trainings, each with other classes that do
     """
     count = played_classes(data, gzsl, classes)
+    shown = len(np.unique(data.labels[data.splits[part]]))
+    if shown <= count:
+        raise InputError(
+            f"the clean protocol: {part} has images of {shown} of {len(data.seen)} seen classes, and {count} "
+            f"are to play the unseen ones: expected images of at least {count + 1}"
+        )
     rng = np.random.default_rng([seed, count])
     splits = validation(data.labels, data.splits[part], count, rng, TRAIN_SHARE, fold=fold)
     if gzsl and not len(splits["test_seen_loc"]):
         raise InputError(
-            "--protocol clean: every seen class has but one training image: "
+            "the clean protocol: every seen class has but one training image: "
             "expected two of some, one to train and one to test"
         )
     return replace(data, splits=splits)

@@ -7,9 +7,8 @@ taken apart into attributes.
 Shapes: `A` attributes, `C` known classes, `n` new ones, `P` dimensions of CLIP's common space.
 """
 
-import re
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ import torch
 from clip.attributes import ATTRIBUTE_PROMPTS, CLASS_PROMPTS, merge_sources, similarities
 from clip.embed import Clip
 from clip.embeddings import Embeddings, Kept
+from clip.sentences import Sentences, match_sizes, phrases_of, wanted_scores
 from data.bands import Bands
 from data.classes import Classes, Similarities
 from data.names import find_class, suggest
@@ -24,9 +24,6 @@ from dsva.discriminant import Discriminant
 from inference.new_classes import NewClass
 from support.errors import InputError
 from support.files import read_json
-
-SENTENCE_RIDGE = 0.3  # chosen on seen classes of the demo and of AID; 0.1 to 1 differ little
-
 
 # ---- what a branch makes of a column ---------------------------------------------------------------
 
@@ -59,15 +56,11 @@ def match_class_scores(
 ) -> np.ndarray:
     """New columns [A, n], scaled so that their class scores are as large as those of the known ones.
 
-    known: [A, C]
-
-    They get the mean likeness to the known ones that these have among themselves. A column of unit norm whose
-    attributes do not go together in images, as words or values by hand may say, has small class scores for
-    all images, and would lose against columns that images have made.
+    known: [A, C];  discriminant: of the branch.  See `clip.sentences.match_sizes`.
     """
-    new_size = np.linalg.norm(known.T @ class_vectors(columns, discriminant), axis=0)  # [n]
-    known_size = np.linalg.norm(known.T @ class_vectors(known, discriminant), axis=0)  # [C]
-    return columns * known_size.mean() / np.where(new_size > 1e-12, new_size, np.inf)
+    return match_sizes(
+        columns, class_vectors(columns, discriminant), known, class_vectors(known, discriminant)
+    )
 
 
 # ---- words and pictures ----------------------------------------------------------------------------
@@ -97,9 +90,10 @@ def columns_by_clip(
     has_no_images = not has_images.any()
     is_pictured = np.array([bool(c.pictures) for c in new])
     if is_pictured.any() and has_no_images:
+        words = "descriptions alone" if data.provenance.get("descriptions") else "their names alone"
         raise InputError(
-            f"the new class {new[is_pictured.argmax()].name}: the run's classes were described by their "
-            "names alone, so there are no pictures to compare its own with; describe it in words"
+            f"the new class {new[is_pictured.argmax()].name}: the run's classes were described by {words}, "
+            "so there are no pictures to compare its own with; describe it in words"
         )
     device = data.class_attributes.device
     clip = load_describing_clip(clip_folder, data.provenance, device)
@@ -159,36 +153,21 @@ def columns_by_words(
     data: Classes,
     discriminant: Optional[Discriminant],
 ) -> np.ndarray:
-    """[A, n]: a sentence as a sum of attributes.
+    """[A, n]: a sentence as a sum of attributes, see `clip.sentences.wanted_scores`.
 
     similarity: [C, A], CLIP's of the run's classes and the attributes, of those classes that have one
-
-    A sentence's embedding is fitted by those of the attributes' sentences (ridge regression). The mean of the
-    latter, which every image is like, is taken from all of them before. So an image gets the class score that
-    CLIP gives it for the sentence, as far as attributes can tell.
     """
     attribute_prompts, class_prompts = prompts(data)
-    vectors = clip.embed_words(data.attribute_names, attribute_prompts).double().numpy()  # [A, P]
-    mean = vectors.mean(axis=0)
-    vectors = vectors - mean
-    gram = vectors @ vectors.T
-    gram += (SENTENCE_RIDGE * gram.diagonal().mean() + 1e-9) * np.eye(len(gram))
-    deviation = similarity.std(axis=0)[:, None]  # from a cosine to an attribute's score
-    columns = []
+    said = []
     for c in new:
-        sentence_prompts = class_prompts if c.is_named() else attribute_prompts
-        sentences = clip.embed_words(phrases(c), sentence_prompts).double().numpy() - mean
-        shares = np.linalg.solve(gram, vectors @ sentences.T)  # [A, phrases]
-        wanted = deviation * (shares - shares.mean(axis=0))
+        if c.is_named():
+            said.append(Sentences([c.words], class_prompts))
+        else:
+            said.append(Sentences(phrases_of(c.words) or [c.words], attribute_prompts))
+    columns = []
+    for wanted in wanted_scores(clip, said, data.attribute_names, attribute_prompts, similarity):
         columns.append(columns_of_vectors(wanted, discriminant).sum(axis=1))
     return np.stack(columns, axis=1)
-
-
-def phrases(new: NewClass) -> List[str]:
-    """A name is one; those of a description stand between commas, are attributes, and count the same."""
-    if new.is_named():
-        return [new.words]
-    return re.split(r"\s*[,;]\s*", new.words.strip(" ,;"))
 
 
 def prompts(data: Classes) -> Tuple[Sequence[str], Sequence[str]]:

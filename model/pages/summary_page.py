@@ -13,7 +13,7 @@ from pages.run_scores import SCORE_KINDS
 from pages.strips import mean_and_deviation
 from pages.summary_charts import class_section, curve_section, score_section
 from pages.summary_rows import Row, describe_epoch, headline, method_name, rows_of, score_names
-from runs.results import UNTRAINED
+from runs.results import CLOSED_FORMS, UNTRAINED
 from runs.several import Member, read_members
 from support.errors import InputError
 
@@ -151,12 +151,13 @@ def run_section(members: Sequence[Member], left_out: Dict[str, str], epoch: str,
 
 
 def own_scores(member: Member, epoch: str) -> Dict[str, float]:
-    """The scores that count in a run; of a baseline, those of its last row."""
+    """The scores that count in a run; of baselines, those of the last without training."""
     if not member.scores:
         return {}
     kinds = member.scores.kinds
     if not member.scores.counting:
-        return list(kinds.values())[-1]
+        untrained = [values for (_, name), values in kinds.items() if name not in CLOSED_FORMS]
+        return (untrained or list(kinds.values()))[-1]
     branch = member.scores.counting.get(epoch)
     return kinds[epoch, branch] if branch else {}
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Dict, List, Sequence, Tuple
 
 from runs.records import EPOCHS
-from runs.results import BASELINES, UNTRAINED
+from runs.results import BASELINES, CLOSED_FORMS, UNTRAINED
 from runs.several import Member
 
 SCORE_ORDER = ("ZSL", "U", "S", "H", "AUSUC")
@@ -65,4 +65,8 @@ def method_name(row: Row) -> str:
 
 def describe_epoch(row: Row) -> str:
     """How the epoch was chosen."""
-    return "nothing is trained" if row.epoch == UNTRAINED else EPOCHS[row.epoch]
+    if row.epoch != UNTRAINED:
+        return EPOCHS[row.epoch]
+    if row.branch in CLOSED_FORMS:
+        return "a closed form, chosen on validation classes"
+    return "nothing is trained"

@@ -13,7 +13,12 @@ from support.errors import InputError
 
 # How rows are called: an epoch of results.json, a baseline of zero_shot_clip.py.
 PROTOCOLS = {"best": "paper protocol", "clean": "clean protocol", "last": "last epoch"}
-BASELINES = {"names": "CLIP by class name", "attributes": "attributes alone"}
+CLOSED_FORMS = ("ESZSL", "SAE")  # baselines that learn from training images
+BASELINES = {
+    "names": "CLIP by class name",
+    "attributes": "attributes alone",
+    **{method: method for method in CLOSED_FORMS},
+}
 UNTRAINED = ""  # the epoch of a baseline
 
 Kind = Tuple[str, str]  # epoch and branch; UNTRAINED and baseline
@@ -67,7 +72,7 @@ def scores_of_results(folder: Path, results: Any) -> RunScores:
 
 
 def baseline_scores(results: Mapping[str, Any]):
-    """Of zero_shot_clip.py, where nothing is trained; None if it is something else."""
+    """Of zero_shot_clip.py, where no network is trained; None if it is something else."""
     scores = results.get("scores")
     if not isinstance(scores, dict) or not scores.keys() <= BASELINES.keys():
         return None

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # DSVA on every division, with either CLIP. One training serves both settings: in these divisions ZSL and GZSL
 # train on the same images, and a GZSL test also says what unseen classes alone give. RECIPE=words trains our
-# own recipe, RECIPE=windows the published one with windows in the final scores. SOURCE=names, seen or images
-# takes another description of the classes (03_annotate.sh).
+# own recipe, RECIPE=windows the published one with windows in the final scores. SOURCE=descriptions, names,
+# seen or images takes another description of the classes (03_annotate.sh).
 source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 
 RECIPE=${RECIPE:-published}

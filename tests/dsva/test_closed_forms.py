@@ -4,7 +4,16 @@ import numpy as np
 import pytest
 
 from conftest import write_dataset  # noqa: F401  (puts model/ on the path)
-from dsva.closed_forms import METHODS, Training, choose_strengths, class_scores, eszsl, sae, standardise
+from dsva.closed_forms import (
+    METHODS,
+    Training,
+    Trial,
+    choose_strengths,
+    class_scores,
+    eszsl,
+    sae,
+    standardise,
+)
 
 
 @pytest.fixture
@@ -60,24 +69,37 @@ def test_features_are_standardised_by_the_training_images(world):
     assert np.allclose(standardise(features, training.features), expected)
 
 
+def test_sae_has_a_solution_where_images_and_classes_are_few():
+    """Fewer images than features, and fewer classes than attributes: both products are singular."""
+    rng = np.random.default_rng(0)
+    training = Training(rng.normal(size=(8, 40)), np.repeat(np.arange(4), 2), rng.normal(size=(20, 4)))
+    X, S = training.features.T, training.class_attributes[:, training.labels]
+    W = sae(training, 1e-3)
+    assert np.allclose(S @ S.T @ W + 1e-3 * W @ X @ X.T, (1 + 1e-3) * S @ X.T)
+    assert np.abs(W).max() < 100
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_classes_without_an_image_are_named(world, method):
     training, features, labels, candidates = world
-    strengths = choose_strengths(
-        method, training, training.features, training.class_attributes, lambda s: 0.0
-    )
-    assert strengths == METHODS[method][1][0]  # all alike: the first
-    scores = class_scores(method, training, features, candidates, METHODS[method][1][-3])
+    trial = Trial(training, training.features, training.class_attributes, lambda s: 0.0)
+    assert choose_strengths(method, [trial])[0] == METHODS[method][2][0]  # all alike: the first
+    scores = class_scores(method, training, features, candidates, METHODS[method][2][-3])
     assert (scores.argmax(axis=1) == labels).mean() > 0.9
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_strengths_are_those_of_the_best_judgement(world, method):
+def test_strengths_are_those_of_the_best_mean_judgement(world, method):
     training, features, _, candidates = world
-    wanted = METHODS[method][1][4]
+    wanted = METHODS[method][2][4]
     expected = class_scores(method, training, features, candidates, wanted)
 
     def judge(scores):
         return -np.abs(scores - expected).sum()
 
-    assert choose_strengths(method, training, features, candidates, judge) == wanted
+    trials = [Trial(training, features, candidates, judge)] * 2
+    assert choose_strengths(method, trials) == (wanted, pytest.approx(0, abs=1e-9))
+    best_once = Trial(
+        training, features, candidates, lambda scores: -1e9 * np.isclose(scores, expected).all()
+    )
+    assert choose_strengths(method, [*trials, best_once])[0] != wanted

@@ -8,6 +8,7 @@ import scipy.io
 import torch
 
 import annotate
+from clip import sentences
 from conftest import write_dataset
 from data.benchmark import find_files
 from dsva.discriminant import Discriminant
@@ -107,7 +108,7 @@ def test_a_class_that_is_left_out_has_no_part_in_the_columns_of_new_ones(place):
 @pytest.mark.parametrize("source", ["images", "names"])
 def test_a_name_gives_images_the_class_scores_that_clip_gives_them(place, source, monkeypatch):
     """With so many attributes that they tell all that an embedding can be."""
-    monkeypatch.setattr(new_columns, "SENTENCE_RIDGE", 1e-9)
+    monkeypatch.setattr(sentences, "SENTENCE_RIDGE", 1e-9)
     data = annotated(place, source)
     discriminant = fitted(len(data.attribute_names))
     new = columns_of([NewClass("new", "dunes")], data, discriminant=discriminant)

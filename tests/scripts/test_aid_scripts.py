@@ -66,6 +66,13 @@ def test_from_photographs_to_tables(place):
     assert not any(image.endswith(("4.png", "5.png")) for image in captioned)
     assert "40 images of 10 classes" in run(place, "03_annotate.sh", "--workers", "0")  # no test image
     assert "attributes" in run(place, "04_baselines.sh", "--workers", "0")
+    said = {name: ["storage tanks", f"number {c}"] for c, name in enumerate(CLASSES)}
+    (place / "said.json").write_text(json.dumps(said))
+    words = {"SOURCE": "descriptions", "DESCRIPTIONS": str(place / "said.json")}
+    printed = run(place, "03_annotate.sh", "--workers", "0", **words)
+    assert "descriptions of 10, 0 images of 0 classes" in printed
+    printed = run(place, "04_baselines.sh", "--workers", "0", RUNS=str(place / "in_words"), **words)
+    assert "ESZSL" in printed
     quick = "--nepoch 2 --n_batch 2 --ways 3 --shots 2 --workers 0 --precision fp32".split()
     for recipe in ("published", "words"):
         assert "clean protocol" in run(place, "05_dsva.sh", *quick, RECIPE=recipe)
@@ -73,6 +80,14 @@ def test_from_photographs_to_tables(place):
     assert "=== tiny, words: H" in tables
     assert "| DSVA attention, clean protocol |" in tables
     assert "| CLIP by class name |" in tables
+    assert "| ESZSL |" in tables and "| SAE |" in tables
+
+
+def test_the_descriptions_are_of_aids_thirty_classes():
+    said = json.loads((SCRIPTS / "descriptions.json").read_text())
+    assert len(said) == 30
+    for phrases in said.values():
+        assert 3 <= len(phrases) <= 5 and all(phrase.strip() for phrase in phrases)
 
 
 def test_the_place_of_the_images_must_be_named(place):
