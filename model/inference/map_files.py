@@ -23,7 +23,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 from data.images import printable
-from inference.candidates import Candidates
+from inference.candidates import NamedCandidates
 from inference.classifier import six_digits
 from inference.maps import draw_map, paint_over, spread
 from inference.scenes import write_confidence_geotiff, write_geotiff
@@ -36,7 +36,7 @@ def save_map(
     scene: Scene,
     grid: Grid,
     probabilities: np.ndarray,
-    candidates: Candidates,
+    candidates: NamedCandidates,
     colours: np.ndarray,
 ):
     """Write all of these files, and print the shares of the classes.

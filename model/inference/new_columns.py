@@ -21,7 +21,7 @@ from data.bands import Bands
 from data.classes import Classes, Similarities
 from data.names import find_class, suggest
 from dsva.discriminant import Discriminant
-from inference.new_classes import NewClass
+from inference.new_classes import NewClass, first_of
 from support.errors import InputError
 from support.files import read_json
 
@@ -81,6 +81,7 @@ def columns_by_clip(
     discriminant: Optional[Discriminant] = None,
     kept: Optional[Kept] = None,
     bands: Optional[Bands] = None,
+    class_prompts: Optional[Sequence[str]] = None,
 ) -> np.ndarray:
     """What CLIP says of new classes: [A, n], in the units of `data.class_attributes`.
 
@@ -89,6 +90,7 @@ def columns_by_clip(
     discriminant: of the branch that counts
     kept:         embeddings of pictures from earlier, if any are kept
     bands:        of the pictures, that are red, green and blue, if not the first three
+    class_prompts: sentences in which new names stand, if not those of the run's classes
     """
     recorded = recorded_similarities(data)
     by_name = recorded.by_name[known]  # [C, A]
@@ -115,7 +117,9 @@ def columns_by_clip(
     if not is_pictured.all():
         in_words = [c for c in new if not c.pictures]
         similarity = by_name if has_no_images else by_image[has_images]
-        columns[:, ~is_pictured] = columns_by_words(clip, in_words, similarity, data, discriminant)
+        columns[:, ~is_pictured] = columns_by_words(
+            clip, in_words, similarity, data, discriminant, class_prompts
+        )
     return match_class_scores(columns, data.class_attributes[:, known].cpu().numpy(), discriminant)
 
 
@@ -158,6 +162,7 @@ def columns_by_words(
     similarity: np.ndarray,
     data: Classes,
     discriminant: Optional[Discriminant],
+    class_prompts: Optional[Sequence[str]] = None,
 ) -> np.ndarray:
     """[A, n]: a sentence as a sum of attributes.
 
@@ -167,7 +172,8 @@ def columns_by_words(
     latter, which every image is like, is taken from all of them before. So an image gets the class score that
     CLIP gives it for the sentence, as far as attributes can tell.
     """
-    attribute_prompts, class_prompts = prompts(data)
+    attribute_prompts, described_with = prompts(data)
+    class_prompts = class_prompts or described_with
     vectors = clip.embed_words(data.attribute_names, attribute_prompts).double().numpy()  # [A, P]
     mean = vectors.mean(axis=0)
     vectors = vectors - mean
@@ -189,6 +195,20 @@ def phrases(new: NewClass) -> List[str]:
     if new.is_named():
         return [new.words]
     return re.split(r"\s*[,;]\s*", new.words.strip(" ,;"))
+
+
+def print_asked(new: Sequence[NewClass], class_prompts: Sequence[str], attribute_prompts: Sequence[str]):
+    """The sentences that CLIP reads about classes in words. A word more or less is worth points."""
+    named = [c.words for c in new if c.is_named()]
+    if named:
+        print(f"asked   {quoted(class_prompts)}: of {first_of(named)} (--prompts asks otherwise)")
+    for c in new:
+        if not c.is_named() and not c.pictures:
+            print(f"asked   {quoted(attribute_prompts)}: of {c.name} as {quoted(phrases(c))}")
+
+
+def quoted(sentences: Sequence[str]) -> str:
+    return ", ".join(f'"{sentence}"' for sentence in sentences)
 
 
 def prompts(data: Classes) -> Tuple[Sequence[str], Sequence[str]]:

@@ -47,8 +47,6 @@ def fit_to_data(opt: Namespace, data: Benchmark, part: str, played: int = 0) -> 
                 f"--{name} {value} is larger than {words}{where}: expected at most {most}, "
                 "which is the default there"
             )
-        notes[name, most] = (
-            f"note: --{name} {value} is larger than {words}{where}: it is {most}{there}"
-        )
+        notes[name, most] = f"note: --{name} {value} is larger than {words}{where}: it is {most}{there}"
         opt = with_options(opt, **{name: most})
     return opt, notes
