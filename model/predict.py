@@ -5,7 +5,7 @@
     python model/predict.py --resume runs/X/last.safetensors photos/ --add_class "solar farm=examples/*.jpg"
     python model/predict.py --resume runs/X/last.safetensors --tile 256 scene.png      a map of classes
     python model/predict.py photos/ --clip FOLDER --names airport "storage tanks"      by a CLIP alone, no run
-    python model/predict.py photos/ --clip FOLDER --names airport beach --labels folders        how often right
+    python model/predict.py photos/ --clip FOLDER --names airport beach --labels folders      how often right
 
 Nothing is trained. Images and folders of any size; an unreadable image is listed and passed over. The output
 has a line an image (predictions.jsonl) and the same as a table (predictions.csv): the best classes with their
@@ -73,21 +73,7 @@ def get_parser() -> Parser:
 
     add_candidate_options(parser)
     add_bands_option(parser)
-    alone = parser.add_argument_group("a CLIP alone, without a run")
-    alone.add_argument(
-        "--names",
-        nargs="+",
-        metavar="CLASS",
-        help='classes, each as in --add_class, with --clip FOLDER: airport "storage tanks" '
-        '"wind farm: tall white turbines on grass" "port=examples/*.jpg"',
-    )
-    alone.add_argument(
-        "--vocabulary",
-        type=path,
-        metavar="FILE.json",
-        help="attributes that images are told with, as annotate.py takes them "
-        "(default: RSSDIVCS/files/attributes_98.json)",
-    )
+    add_alone_options(parser)
     lines = parser.add_argument_group("what is told of an image")
     lines.add_argument("--top", type=number(int, 1), default=3, help="classes (default: 3)")
     lines.add_argument(
@@ -133,11 +119,28 @@ def get_parser() -> Parser:
     return parser
 
 
+def add_alone_options(parser: argparse.ArgumentParser):
+    alone = parser.add_argument_group("a CLIP alone, without a run")
+    alone.add_argument(
+        "--names",
+        nargs="+",
+        metavar="CLASS",
+        help='classes, each as in --add_class, with --clip FOLDER: airport "storage tanks" '
+        '"wind farm: tall white turbines on grass" "port=examples/*.jpg"',
+    )
+    alone.add_argument(
+        "--vocabulary",
+        type=path,
+        metavar="FILE.json",
+        help="attributes that images are told with, as annotate.py takes them "
+        "(default: RSSDIVCS/files/attributes_98.json)",
+    )
+
+
 if __name__ == "__main__":
     get_parser().start()
 
 import os
-from collections import Counter
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -151,11 +154,11 @@ from clip.embed import Clip
 from clip.embeddings import Kept
 from data.images import printable, walk
 from inference.accuracy import check_labels, score_labels
-from inference.candidates import NamedCandidates, choose_candidates, default_classes, print_candidates
+from inference.candidates import choose_candidates, default_classes, print_candidates
 from inference.classifier import BaseClassifier, Classifier
 from inference.clip_classifier import ClipClassifier
 from inference.colours import read_colours
-from inference.map_files import save_map
+from inference.map_files import check_maps, save_map
 from inference.new_classes import parse
 from inference.predictions import (
     Predictions,
@@ -166,7 +169,7 @@ from inference.predictions import (
 )
 from inference.saved import kept_embeddings, load_saved
 from inference.scenes import open_scene
-from inference.tiles import NO_DATA, Grid, classify_tiles
+from inference.tiles import Grid, classify_tiles
 from runs.chosen import chosen_checkpoint
 from support.errors import InputError, exits_cleanly
 from support.machine import pick_device
@@ -195,7 +198,7 @@ def main(arguments=None):
         check_labels(opt.paths, candidates.names)
     predictions = rank_zero(open_predictions, opt, classifier)
     if opt.tile:
-        check_maps(opt.paths, candidates)
+        check_maps(opt.paths, candidates.names)
         colours = read_colours(opt.colours, candidates.names)
     print_choice()
     rank_zero(predictions.start)
@@ -353,22 +356,6 @@ def tabulate(opt: argparse.Namespace, predictions: Predictions, classifier: Base
 
 
 # ---- maps ------------------------------------------------------------------------------------------
-
-
-def check_maps(paths: List[str], candidates: NamedCandidates):
-    """Raise InputError if there are more classes than a map can have, or two maps would have one name."""
-    count = len(candidates.names)
-    if count > NO_DATA:
-        raise InputError(
-            f"a map has at most {NO_DATA} classes, and there are {count} candidates: "
-            "leave some out, of a run with --without"
-        )
-    names = Counter(Path(file).stem for file in walk(paths))
-    for name, files in names.items():
-        if files > 1:
-            raise InputError(
-                f"two images are called {name}, and so would their maps be: give each an --output of its own"
-            )
 
 
 def map_scenes(opt: argparse.Namespace, folder: Path, classifier: BaseClassifier, colours: np.ndarray) -> int:

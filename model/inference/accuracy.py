@@ -51,8 +51,8 @@ def check_labels(paths: Sequence[str], names: Sequence[str]):
         if len(folders) < SHOWN_FOLDERS:
             folders.setdefault(Path(file).parent.name)
     raise InputError(
-        f"--labels folders: no folder is called like a candidate class; found {printable(', '.join(folders))}, "
-        f"expected such as {', '.join(names[:SHOWN_FOLDERS])}"
+        "--labels folders: no folder is called like a candidate class; "
+        f"found {printable(', '.join(folders))}, expected such as {', '.join(names[:SHOWN_FOLDERS])}"
     )
 
 
@@ -95,6 +95,7 @@ def mean_accuracy(counts: np.ndarray) -> Optional[float]:
 
 
 def write_scores(folder: Path, names: Sequence[str], counts: np.ndarray, others: Counter):
+    """The three files.  counts: [K, K];  others: images that are not counted, by why"""
     images = counts.sum(axis=1).tolist()
     shares: List[Any] = [six_digits(share) for share in accuracies(counts)]
     shares = [share if count else None for share, count in zip(shares, images)]

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from data.classes import Classes
 from dsva.metrics import calibrated_stacking
-from inference.new_classes import NewClass, check_names, first_of, known_classes, named_classes
-from inference.new_columns import columns_by_clip, columns_by_hand, print_asked, prompts
+from inference.new_classes import NewClass, check_names, first_of, known_classes, named_classes, print_asked
+from inference.new_columns import columns_by_clip, columns_by_hand, prompts
 from inference.saved import SavedRun
 from support.errors import InputError
 from support.files import sha256

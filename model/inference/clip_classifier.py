@@ -26,8 +26,7 @@ from clip.embeddings import Embeddings, Kept
 from data.pipeline import Normalize
 from inference.candidates import NamedCandidates
 from inference.classifier import BaseClassifier
-from inference.new_classes import NewClass, check_names, first_of
-from inference.new_columns import phrases, print_asked
+from inference.new_classes import NewClass, check_names, first_of, phrases, print_asked
 
 PICTURE_RIDGE = 0.1  # of pictures among names: see `as_words`
 

@@ -4,7 +4,7 @@ import glob
 import os
 import re
 from dataclasses import dataclass
-from typing import Sequence, Tuple
+from typing import List, Sequence, Tuple
 
 import numpy as np
 
@@ -113,3 +113,28 @@ def first_of(names: Sequence[str]) -> str:
     """The first names, and how many more there are."""
     more = len(names) - SHOWN_NAMES
     return ", ".join(names[:SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
+# ---- what CLIP reads about them ---------------------------------------------------------------------
+
+
+def phrases(new: NewClass) -> List[str]:
+    """A name is one; those of a description stand between commas, are attributes, and count the same."""
+    if new.is_named():
+        return [new.words]
+    return re.split(r"\s*[,;]\s*", new.words.strip(" ,;"))
+
+
+def print_asked(new: Sequence[NewClass], class_prompts: Sequence[str], attribute_prompts: Sequence[str]):
+    """The sentences that CLIP reads about classes in words. A word more or less is worth points."""
+    named = [c.words for c in new if c.is_named()]
+    if named:
+        print(f"asked   {quoted(class_prompts)}: of {first_of(named)} (--prompts asks otherwise)")
+    for c in new:
+        if not c.is_named() and not c.pictures:
+            print(f"asked   {quoted(attribute_prompts)}: of {c.name} as {quoted(phrases(c))}")
+
+
+def quoted(sentences: Sequence[str]) -> str:
+    """In quotation marks, with commas between them."""
+    return ", ".join(f'"{sentence}"' for sentence in sentences)

@@ -7,9 +7,8 @@ taken apart into attributes.
 Shapes: `A` attributes, `C` known classes, `n` new ones, `P` dimensions of CLIP's common space.
 """
 
-import re
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, Optional, Sequence, Tuple
 
 import numpy as np
 import torch
@@ -21,7 +20,7 @@ from data.bands import Bands
 from data.classes import Classes, Similarities
 from data.names import find_class, suggest
 from dsva.discriminant import Discriminant
-from inference.new_classes import NewClass, first_of
+from inference.new_classes import NewClass, phrases
 from support.errors import InputError
 from support.files import read_json
 
@@ -188,27 +187,6 @@ def columns_by_words(
         wanted = deviation * (shares - shares.mean(axis=0))
         columns.append(columns_of_vectors(wanted, discriminant).sum(axis=1))
     return np.stack(columns, axis=1)
-
-
-def phrases(new: NewClass) -> List[str]:
-    """A name is one; those of a description stand between commas, are attributes, and count the same."""
-    if new.is_named():
-        return [new.words]
-    return re.split(r"\s*[,;]\s*", new.words.strip(" ,;"))
-
-
-def print_asked(new: Sequence[NewClass], class_prompts: Sequence[str], attribute_prompts: Sequence[str]):
-    """The sentences that CLIP reads about classes in words. A word more or less is worth points."""
-    named = [c.words for c in new if c.is_named()]
-    if named:
-        print(f"asked   {quoted(class_prompts)}: of {first_of(named)} (--prompts asks otherwise)")
-    for c in new:
-        if not c.is_named() and not c.pictures:
-            print(f"asked   {quoted(attribute_prompts)}: of {c.name} as {quoted(phrases(c))}")
-
-
-def quoted(sentences: Sequence[str]) -> str:
-    return ", ".join(f'"{sentence}"' for sentence in sentences)
 
 
 def prompts(data: Classes) -> Tuple[Sequence[str], Sequence[str]]:

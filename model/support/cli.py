@@ -304,8 +304,8 @@ def add_candidate_options(parser: argparse.ArgumentParser):
         type=prompt,
         nargs="+",
         metavar="SENTENCE",
-        help='what CLIP is asked about a class known by its name alone, averaged: "a satellite image of a {}." '
-        "(default: as the run's classes were, which is printed)",
+        help='what CLIP is asked about a class by its name alone, averaged: "a satellite image of a {}." '
+        "(default: as of the run's own classes; it is printed)",
     )
     add_embedding_options(classes)
     classes.add_argument(
