@@ -156,6 +156,21 @@ def test_one_class_is_certain(here, tmp_path):
         assert "error" in line or line["classes"] == [{"class": "harbor", "probability": 1}]
 
 
+def test_prompts_change_what_is_asked_about_a_new_class_of_a_run(place, tmp_path, capsys):
+    picture = next((place / "RSSDIVCS" / "Class0").glob("*.png"))
+    for folder, words in (("usual", []), ("other", ["--prompts", "look, a {}!"])):
+        predict_with_run(place, picture, "--add_class", "fort", "--top 9 --output", tmp_path / folder, *words)
+    printed = capsys.readouterr().out
+    assert 'asked   "a satellite image of a {}."' in printed and 'asked   "look, a {}!": of fort' in printed
+    assert lines(tmp_path / "usual")[0]["classes"] != lines(tmp_path / "other")[0]["classes"]
+
+
+def test_prompts_without_a_name_to_ask_about_are_refused(place, capsys):
+    saved = place / "run" / "last.safetensors"
+    error = fails(capsys, place / "RSSDIVCS", "--resume", saved, "--prompts", "a {}.")
+    assert "--prompts are for a class by its name" in error
+
+
 # ---- files, maps, pages ----------------------------------------------------------------------------
 
 
