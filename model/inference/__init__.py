@@ -1,4 +1,4 @@
-"""A saved run, or a CLIP alone, that names images: photographs of any number, maps of classes of large scenes.
+"""A saved run, or a CLIP alone, that names images: photographs of any number, maps of large scenes.
 
 It may import `runs`, `dsva`, `clip`, `data` and `support`.
 
