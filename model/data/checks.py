@@ -108,7 +108,9 @@ def is_provenance(value: Any) -> bool:
 
 
 def check_class_names(names: Sequence[str], splits_mat: Path):
-    """A name for each class, and no two that say the same in words."""
+    """Classes, a name for each, and no two that say the same in words."""
+    if not names:
+        raise InputError(f"allclasses_names in {splits_mat} is empty: expected a name for each class")
     number_of: Dict[str, int] = {}
     for number, name in enumerate(names, start=1):
         words = readable(name)

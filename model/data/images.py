@@ -100,7 +100,7 @@ def size_of_image(path: Path) -> Tuple[int, int]:
 def check_regular(path: Path):
     """Raise InputError for what is no file: a pipe would be waited for, for ever."""
     try:
-        is_regular = stat.S_ISREG(path.stat().st_mode)
+        is_regular = stat.S_ISREG(Path(path).stat().st_mode)
     except (OSError, ValueError) as error:
         raise InputError(f"cannot read the image {path}: {first_line(error)}") from error
     if not is_regular:

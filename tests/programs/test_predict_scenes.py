@@ -33,6 +33,7 @@ def test_a_scene_gives_a_map_and_a_table_of_its_tiles(place, ortho, tmp_path, ca
         "ortho_overlay.png",
         "ortho_raster.png",
         "ortho_tiles.csv",
+        "ortho_areas.csv",
     }
     with open(tmp_path / "out" / "ortho_tiles.csv", encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -211,7 +212,7 @@ def test_a_geotiff_gives_a_geotiff(place, ortho, tmp_path):
         assert raster.bounds == (500000, 5300000 - 36, 500050, 5300000)
     with rasterio.open(tmp_path / "out" / "geo_confidence.tif") as raster:
         assert (raster.crs, raster.transform, raster.shape) == place_on_earth
-        assert raster.dtypes == ("float32",) and 0.5 <= raster.read(1).min() <= raster.read(1).max() <= 1
+        assert raster.dtypes == ("float32",) and 0.2 <= raster.read(1).min() <= raster.read(1).max() <= 1
     assert Image.open(tmp_path / "out" / "geo_overlay.png").size == (100, 72)
     assert not (tmp_path / "out" / "geo_raster.png").exists()
 
@@ -257,5 +258,6 @@ def test_a_tiff_without_georeference_gives_no_geotiff(place, ortho, tmp_path):
         "plain_overlay.png",
         "plain_raster.png",
         "plain_tiles.csv",
+        "plain_areas.csv",
     }
     assert "tile" in json.loads((tmp_path / "out" / "options.json").read_text())["options"]

@@ -36,7 +36,7 @@ def test_defaults_are_lowered_with_a_line_each(places, tmp_path, capsys):
         "note: --ways 8 is larger than the number of seen classes, 5: it is 5",
         "note: --shots 3 is larger than the class Class2, which has 2 training images: it is 2",
         f"note: --ways 5 is larger than the number of seen classes, 4{there}: it is 4 there",
-        f"note: --shots 2 is larger than the class Class2, which has 1 training image{there}: it is 1",
+        f"note: --shots 2 is larger than the class Class2, which has 1 training image{there}: it is 1 there",
     ]
     trained, chosen = options(tmp_path / "run"), options(tmp_path / "run" / "validation")
     assert (trained["ways"], trained["shots"], chosen["ways"], chosen["shots"]) == (5, 2, 4, 1)

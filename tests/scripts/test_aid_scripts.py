@@ -70,7 +70,7 @@ def test_from_photographs_to_tables(place):
     for recipe in ("published", "words"):
         assert "clean protocol" in run(place, "05_dsva.sh", *quick, RECIPE=recipe)
     tables = run(place, "08_tables.sh")
-    assert "=== tiny, words: U S H" in tables
+    assert "=== tiny, words: H" in tables
     assert "| DSVA attention, clean protocol |" in tables
     assert "| CLIP by class name |" in tables
 
