@@ -4,6 +4,8 @@
     python model/predict.py --resume runs/X/last.safetensors photos/ --add_class "wind farm"
     python model/predict.py --resume runs/X/last.safetensors photos/ --add_class "solar farm=examples/*.jpg"
     python model/predict.py --resume runs/X/last.safetensors --tile 256 scene.png      a map of classes
+    python model/predict.py photos/ --clip FOLDER --names airport "storage tanks"      by a CLIP alone, no run
+    python model/predict.py photos/ --clip FOLDER --names airport beach --labels folders      how often right
 
 Nothing is trained. Images and folders of any size; an unreadable image is listed and passed over. The output
 has a line an image (predictions.jsonl) and the same as a table (predictions.csv): the best classes with their
@@ -15,6 +17,12 @@ of a GZSL run. In GZSL calibrated stacking takes the run's constant from the pro
 Then each class has a calibrated_score beside its probability, classes are ranked by it, and the first one is
 not always the most probable.
 
+With --names a CLIP names the images, and no run is needed. Attributes are then what CLIP sees in an image,
+whatever its class: a share of 20 % is CLIP's softmax over the vocabulary.
+
+With --labels folders, pictures in folders that are called like classes are counted: accuracy.json,
+per_class.csv and confusion.csv.
+
 With --tile, each image gets NAME_classes.png and NAME_overlay.png to look at, NAME_tiles.csv, and to compute
 with NAME_raster.png and NAME_confidence.png; or, if it is a GeoTIFF and rasterio is installed,
 NAME_classes.tif and NAME_confidence.tif.
@@ -24,6 +32,7 @@ NAME_classes.tif and NAME_confidence.tif.
 import argparse
 
 from support.cli import (
+    REPOSITORY,
     WORKERS,
     Parser,
     add_bands_option,
@@ -47,9 +56,9 @@ def get_parser() -> Parser:
     parser.add_argument(
         "--resume",
         type=path,
-        required=True,
         metavar="CHECKPOINT",
-        help="a saved model: runs/X/last.safetensors, or runs/X for the one that its protocol chose",
+        help="a saved model: runs/X/last.safetensors, or runs/X for the one that its protocol chose; "
+        "not needed with --names",
     )
     parser.add_argument(
         "--output",
@@ -64,6 +73,7 @@ def get_parser() -> Parser:
 
     add_candidate_options(parser)
     add_bands_option(parser)
+    add_alone_options(parser)
     lines = parser.add_argument_group("what is told of an image")
     lines.add_argument("--top", type=number(int, 1), default=3, help="classes (default: 3)")
     lines.add_argument(
@@ -71,6 +81,11 @@ def get_parser() -> Parser:
         type=number(int, 0),
         default=3,
         help="attributes that spoke for the first of them (default: 3)",
+    )
+    lines.add_argument(
+        "--labels",
+        choices=["folders"],
+        help="also how often images are named right: their folders are called like classes, in any spelling",
     )
 
     tiles = parser.add_argument_group("large images")
@@ -104,28 +119,46 @@ def get_parser() -> Parser:
     return parser
 
 
+def add_alone_options(parser: argparse.ArgumentParser):
+    alone = parser.add_argument_group("a CLIP alone, without a run")
+    alone.add_argument(
+        "--names",
+        nargs="+",
+        metavar="CLASS",
+        help='classes, each as in --add_class, with --clip FOLDER: airport "storage tanks" '
+        '"wind farm: tall white turbines on grass" "port=examples/*.jpg"',
+    )
+    alone.add_argument(
+        "--vocabulary",
+        type=path,
+        metavar="FILE.json",
+        help="attributes that images are told with, as annotate.py takes them "
+        "(default: RSSDIVCS/files/attributes_98.json)",
+    )
+
+
 if __name__ == "__main__":
     get_parser().start()
 
 import os
-from collections import Counter
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Iterator, List
+from typing import Callable, Iterator, List, Tuple
 
 import numpy as np
+import torch
 
+from clip.attributes import flat, load_vocabulary
+from clip.embed import Clip
+from clip.embeddings import Kept
 from data.images import printable, walk
-from inference.candidates import (
-    Candidates,
-    choose_candidates,
-    default_classes,
-    fingerprint,
-    print_candidates,
-)
-from inference.classifier import Classifier
+from inference.accuracy import check_labels, score_labels
+from inference.candidates import choose_candidates, default_classes, print_candidates
+from inference.classifier import BaseClassifier, Classifier
+from inference.clip_classifier import ClipClassifier
 from inference.colours import read_colours
-from inference.map_files import save_map
+from inference.map_files import check_maps, save_map
 from inference.new_classes import parse
 from inference.predictions import (
     Predictions,
@@ -136,7 +169,7 @@ from inference.predictions import (
 )
 from inference.saved import kept_embeddings, load_saved
 from inference.scenes import open_scene
-from inference.tiles import NO_DATA, Grid, classify_tiles
+from inference.tiles import Grid, classify_tiles
 from runs.chosen import chosen_checkpoint
 from support.errors import InputError, exits_cleanly
 from support.machine import pick_device
@@ -145,8 +178,13 @@ from support.processes import gather_stream, init_processes, progress, rank, ran
 # Options without influence on what an image is called.
 NO_INFLUENCE = (
     *("paths", "output", "device", "workers", "batch_size", "strict", "colours"),
-    *("embedding_cache", "cache_dir"),
+    *("embedding_cache", "cache_dir", "labels"),
 )
+
+
+# Options that say something of a run, and nothing to a CLIP alone.
+OF_A_RUN = ("resume", "classes", "without", "add_class", "class_values", "calibrated_stacking")
+VOCABULARY = REPOSITORY / "RSSDIVCS" / "files" / "attributes_98.json"
 
 
 @exits_cleanly
@@ -154,29 +192,22 @@ def main(arguments=None):
     opt = get_options(arguments)
     device = init_processes(pick_device(opt.device))
     images = count_images(opt.paths)
-    added = [parse(text) for text in opt.add_class]
-    run = load_saved(opt.resume, device)
-    run.kept = kept_embeddings(run, opt.embedding_cache, opt.cache_dir)
-    by_default = opt.classes is None
-    opt.classes = opt.classes or default_classes(run)
-    if opt.bands is None and run.preprocessing.bands:
-        opt.bands = list(run.preprocessing.bands)
-    run.preprocessing = run.preprocessing.of_bands(opt.bands)
-    candidates = choose_candidates(
-        run, opt.classes, opt.without, added, opt.class_values, opt.clip, opt.calibrated_stacking
-    )
-    run.kept.print_summary()
-    classifier = Classifier(run, candidates)
-    predictions = rank_zero(open_predictions, opt, candidates)
+    classifier, print_choice = by_clip(opt, device) if opt.names else by_run(opt, device)
+    candidates = classifier.candidates
+    if opt.labels:
+        check_labels(opt.paths, candidates.names)
+    predictions = rank_zero(open_predictions, opt, classifier)
     if opt.tile:
-        check_maps(opt.paths, candidates)
+        check_maps(opt.paths, candidates.names)
         colours = read_colours(opt.colours, candidates.names)
-    print_candidates(run, candidates, by_default)
+    print_choice()
     rank_zero(predictions.start)
     if opt.tile:
         unreadable = map_scenes(opt, predictions.folder, classifier, colours)
     else:
         unreadable = name_images(opt, predictions, classifier, images)
+    if opt.labels:
+        rank_zero(score_labels, opt.paths, predictions, candidates.names)
     if unreadable and (opt.strict or unreadable == images):
         reason = " (--strict)" if opt.strict else ""
         raise InputError(
@@ -197,8 +228,27 @@ def get_options(arguments=None) -> argparse.Namespace:
         if opt.stride > opt.tile:
             parser.error(f"--stride {opt.stride} is larger than --tile {opt.tile}: there would be gaps")
     check_candidate_options(parser, opt)
-    opt.resume = chosen_checkpoint(opt.resume)
+    if opt.tile and opt.labels:
+        parser.error("--labels are for pictures of one class each: leave out --tile")
+    if opt.names:
+        check_alone(parser, opt)
+    elif not opt.resume:
+        parser.error("expected --resume CHECKPOINT, or without a run --clip FOLDER and --names CLASS ...")
+    elif opt.vocabulary:
+        parser.error("--vocabulary goes with --names: a run has its own attributes")
+    else:
+        opt.resume = chosen_checkpoint(opt.resume)
     return opt
+
+
+def check_alone(parser: Parser, opt: argparse.Namespace):
+    """Ends with code 2 if an option is there that needs a run, or --clip is not."""
+    for name in OF_A_RUN:
+        if getattr(opt, name) not in (None, []):
+            parser.error(f"--{name} is about a run, and --names does without: leave one of them out")
+    if not opt.clip:
+        parser.error("--names needs --clip FOLDER")
+    opt.vocabulary = opt.vocabulary or str(VOCABULARY)
 
 
 def count_images(paths: List[str]) -> int:
@@ -212,19 +262,50 @@ def count_images(paths: List[str]) -> int:
     return images
 
 
-def open_predictions(opt: argparse.Namespace, candidates: Candidates) -> Predictions:
+def by_run(opt: argparse.Namespace, device: torch.device) -> Tuple[Classifier, Callable[[], None]]:
+    """The saved run with its candidates, and what prints these."""
+    added = [parse(text) for text in opt.add_class]
+    run = load_saved(opt.resume, device)
+    run.kept = kept_embeddings(run, opt.embedding_cache, opt.cache_dir)
+    by_default = opt.classes is None
+    opt.classes = opt.classes or default_classes(run)
+    if opt.bands is None and run.preprocessing.bands:
+        opt.bands = list(run.preprocessing.bands)
+    run.preprocessing = run.preprocessing.of_bands(opt.bands)
+    candidates = choose_candidates(
+        run, opt.classes, opt.without, added, opt.class_values, opt.clip, opt.calibrated_stacking, opt.prompts
+    )
+    run.kept.print_summary()
+    print_choice = partial(print_candidates, run, candidates, by_default, added, opt.prompts)
+    return Classifier(run, candidates), print_choice
+
+
+def by_clip(opt: argparse.Namespace, device: torch.device) -> Tuple[ClipClassifier, Callable[[], None]]:
+    """A CLIP with the classes of --names, and what prints these."""
+    classes = [parse(text, "--names") for text in opt.names]
+    attributes = flat(load_vocabulary(Path(opt.vocabulary)))
+    clip = Clip(opt.clip, device)
+    clip.preprocessing = clip.preprocessing.of_bands(opt.bands)
+    folder = opt.cache_dir if opt.embedding_cache else None
+    kept = Kept(Path(folder) if folder else None, Path())
+    classifier = ClipClassifier(clip, classes, attributes, opt.prompts, kept)
+    kept.print_summary()
+    return classifier, classifier.print_candidates
+
+
+def open_predictions(opt: argparse.Namespace, classifier: BaseClassifier) -> Predictions:
     """The folder of --output, which must be new, or of a prediction with the same options and classes."""
     options = {key: value for key, value in vars(opt).items() if key not in NO_INFLUENCE}
+    candidates = classifier.candidates
     kinds = dict(zip(candidates.names, candidates.kinds))
-    identity = fingerprint(opt.resume, candidates)
-    return Predictions(opt.output, options, kinds, identity, candidates.is_calibrated)
+    return Predictions(opt.output, options, kinds, classifier.fingerprint(), candidates.is_calibrated)
 
 
 # ---- images ----------------------------------------------------------------------------------------
 
 
 def name_images(
-    opt: argparse.Namespace, predictions: Predictions, classifier: Classifier, images: int
+    opt: argparse.Namespace, predictions: Predictions, classifier: BaseClassifier, images: int
 ) -> int:
     """Write and print predictions of all images, or of those still to be done.
 
@@ -234,9 +315,8 @@ def name_images(
     if done:
         print(f"note: {done} of {images} images are there already")
     files = islice(walk(opt.paths), done, None)
-    run = classifier.run
     batches = decoded_batches(
-        files, run.preprocessing, opt.batch_size, opt.workers, run.device.type == "cuda"
+        files, classifier.preprocessing, opt.batch_size, opt.workers, classifier.device.type == "cuda"
     )
     lines_of_batches = gather_stream(describe_batches(classifier, batches, opt.top, opt.attributes))
     try:
@@ -248,14 +328,14 @@ def name_images(
     finally:
         summary = None
         if rank() == 0:  # also after an interruption
-            summary = tabulate(opt, predictions, classifier.candidates)
+            summary = tabulate(opt, predictions, classifier)
     summary = rank_zero(lambda: summary)
     print_prediction_summary(summary)
     print(f"wrote   {predictions.lines}\n        {predictions.table}")
     return summary.unreadable
 
 
-def describe_batches(classifier: Classifier, batches, top: int, attributes: int) -> Iterator[List[dict]]:
+def describe_batches(classifier: BaseClassifier, batches, top: int, attributes: int) -> Iterator[List[dict]]:
     """The lines of each batch of images."""
     for files, images, errors in batches:
         descriptions = iter(classifier.describe(images, top, attributes))
@@ -266,33 +346,19 @@ def describe_batches(classifier: Classifier, batches, top: int, attributes: int)
         yield lines
 
 
-def tabulate(opt: argparse.Namespace, predictions: Predictions, candidates: Candidates) -> Summary:
+def tabulate(opt: argparse.Namespace, predictions: Predictions, classifier: BaseClassifier) -> Summary:
     """Write predictions.csv, with as many columns as images can have entries."""
+    candidates = classifier.candidates
     classes = min(opt.top, len(candidates.names))
-    attributes = min(opt.attributes, len(candidates.attributes))
-    return predictions.tabulate(table_columns(classes, attributes, candidates.is_calibrated))
+    attributes = min(opt.attributes, len(classifier.attribute_names))
+    columns = table_columns(classes, attributes, candidates.is_calibrated, classifier.reason)
+    return predictions.tabulate(columns)
 
 
 # ---- maps ------------------------------------------------------------------------------------------
 
 
-def check_maps(paths: List[str], candidates: Candidates):
-    """Raise InputError if there are more classes than a map can have, or two maps would have one name."""
-    count = len(candidates.names)
-    if count > NO_DATA:
-        raise InputError(
-            f"a map has at most {NO_DATA} classes, and there are {count} candidates: "
-            "--without leaves some out"
-        )
-    names = Counter(Path(file).stem for file in walk(paths))
-    for name, files in names.items():
-        if files > 1:
-            raise InputError(
-                f"two images are called {name}, and so would their maps be: give each an --output of its own"
-            )
-
-
-def map_scenes(opt: argparse.Namespace, folder: Path, classifier: Classifier, colours: np.ndarray) -> int:
+def map_scenes(opt: argparse.Namespace, folder: Path, classifier: BaseClassifier, colours: np.ndarray) -> int:
     """Write and print a map of classes for every image. Returns how many could not be read."""
     unreadable = 0
     for file in walk(opt.paths):
@@ -304,7 +370,7 @@ def map_scenes(opt: argparse.Namespace, folder: Path, classifier: Classifier, co
                 scene,
                 grid,
                 classifier.probabilities,
-                classifier.run.preprocessing,
+                classifier.preprocessing,
                 opt.batch_size,
                 opt.workers,
                 title=Path(file).name,

@@ -152,10 +152,10 @@ def main(arguments=None):
     run.kept = kept_embeddings(run, opt.embedding_cache, opt.cache_dir)
     added = [parse(text) for text in opt.add_class]
     candidates = choose_candidates(
-        run, opt.classes, opt.without, added, opt.class_values, opt.clip, opt.calibrated_stacking
+        run, opt.classes, opt.without, added, opt.class_values, opt.clip, opt.calibrated_stacking, opt.prompts
     )
     run.kept.print_summary()
-    print_candidates(run, candidates, by_default=opt.classes is None)
+    print_candidates(run, candidates, opt.classes is None, added, opt.prompts)
     folder = Path(opt.output or Path(opt.resume).parent / "attention")
 
     panels: List[Image.Image] = []

@@ -134,13 +134,12 @@ class Raster:
     def picture(self, mask: Dict[str, Any], **what) -> Image.Image:
         """8 bits of what rasterio reads with these arguments.  mask: those of its mask"""
         pixels = self.values(**what)
-        valid = None
         if not self.is_byte or self.is_negative:
             valid = self.valid(pixels, **mask)
-        if not self.is_byte:
-            pixels = self.stretch.apply(pixels, valid)
-        if self.is_negative:
-            pixels = np.where(valid[..., None], 255 - pixels, 0).astype(np.uint8)
+            if not self.is_byte:
+                pixels = self.stretch.apply(pixels, valid)
+            if self.is_negative:
+                pixels = np.where(valid[..., None], 255 - pixels, 0).astype(np.uint8)
         return Image.fromarray(np.repeat(pixels, 3, axis=2) if pixels.shape[2] == 1 else pixels)
 
     def read(self, box: Box) -> Image.Image:

@@ -11,13 +11,12 @@ from torch import Tensor
 
 from data.classes import Classes
 from dsva.metrics import calibrated_stacking
-from inference.new_classes import NewClass, check_names, known_classes, named_classes
-from inference.new_columns import columns_by_clip, columns_by_hand
+from inference.new_classes import NewClass, check_names, first_of, known_classes, named_classes, print_asked
+from inference.new_columns import columns_by_clip, columns_by_hand, prompts
 from inference.saved import SavedRun
 from support.errors import InputError
 from support.files import sha256
 
-SHOWN_NAMES = 12  # of the candidates that are printed
 SHOWN_ATTRIBUTES = 5  # of a new class
 ENOUGH_TO_COMPARE = 3  # classes: the mean and the deviation of fewer say little
 # What is printed if nobody says which classes there are, by whether the run is of GZSL.
@@ -28,18 +27,16 @@ DEFAULT_IN_WORDS = {
 
 
 @dataclass
-class Candidates:
-    """The K classes that an image may be given.
+class NamedCandidates:
+    """The K classes that an image may be given, whatever names it.
 
     names:       [K]
-    kinds:       [K], "seen", "unseen", or what an added one is known from
-    attributes:  [A, K], on the device
+    kinds:       [K], "seen", "unseen", or what any other one is known from
     calibration: taken from the probabilities of the seen ones, before others compete with them
     """
 
     names: List[str]
     kinds: List[str]
-    attributes: Tensor
     calibration: float
 
     @property
@@ -50,6 +47,16 @@ class Candidates:
     def calibrated(self, probabilities: np.ndarray) -> np.ndarray:
         """[n, K] -> [n, K], what classes are ranked by. Without calibration these are the probabilities."""
         return calibrated_stacking(probabilities, np.array(self.kinds) == "seen", self.calibration)
+
+
+@dataclass
+class Candidates(NamedCandidates):
+    """The same for a run, which knows them by their attributes.
+
+    attributes: [A, K], on the device
+    """
+
+    attributes: Tensor
 
 
 def default_classes(run: SavedRun) -> str:
@@ -65,6 +72,7 @@ def choose_candidates(
     values: Optional[Path] = None,
     clip_folder: Optional[str] = None,
     calibration: Optional[float] = None,
+    class_prompts: Optional[Sequence[str]] = None,
 ) -> Candidates:
     """The run's own classes, then those added in words or pictures, then those added by attribute values.
 
@@ -74,6 +82,7 @@ def choose_candidates(
     values:      a JSON file, see `columns_by_hand`
     clip_folder: CLIP for the added classes, by default the one that described the run's
     calibration: taken from the probabilities of seen classes, by default the run's
+    class_prompts: sentences in which the names of added classes stand, by default those of the run's
 
     Raises InputError if a name is unknown or there twice, or no class is left.
     """
@@ -95,7 +104,9 @@ def choose_candidates(
     columns = [matrix[:, own]]  # [A, ...] each
     if added:
         bands = run.preprocessing.bands
-        new_columns = columns_by_clip(added, reference, data, clip_folder, run.discriminant, run.kept, bands)
+        new_columns = columns_by_clip(
+            added, reference, data, clip_folder, run.discriminant, run.kept, bands, class_prompts
+        )
         columns.append(new_columns)
     columns += [column[:, None] for column in by_hand.values()]
     kinds = ["seen" if c in data.seen else "unseen" for c in own]
@@ -150,10 +161,17 @@ def fingerprint(checkpoint: Union[str, Path], candidates: Candidates) -> str:
 # ---- what is printed -------------------------------------------------------------------------------
 
 
-def print_candidates(run: SavedRun, candidates: Candidates, by_default: bool):
-    """Which of the run's classes there are, and what each new one is like.
+def print_candidates(
+    run: SavedRun,
+    candidates: Candidates,
+    by_default: bool,
+    added: Sequence[NewClass] = (),
+    class_prompts: Optional[Sequence[str]] = None,
+):
+    """Which of the run's classes there are, what each new one is like, and what CLIP was asked about those.
 
     by_default: has nobody said which of the run's there are?
+    added, class_prompts: as in `choose_candidates`
     """
     by_kind: Dict[str, List[str]] = {}
     for name, kind in zip(candidates.names, candidates.kinds):
@@ -174,6 +192,8 @@ def print_candidates(run: SavedRun, candidates: Candidates, by_default: bool):
     for name, kind, column in zip(candidates.names, candidates.kinds, columns):
         if kind not in by_kind:
             print(f"new     {name:24} by {kind}: {strongest(column, run.data.attribute_names)}")
+    of_attributes, of_classes = prompts(run.data)
+    print_asked(added, class_prompts or of_classes, of_attributes)
 
 
 def strongest(column: np.ndarray, names: Sequence[str]) -> str:
@@ -184,9 +204,3 @@ def strongest(column: np.ndarray, names: Sequence[str]) -> str:
     if has:
         return ", ".join(has)
     return f"nothing more than the mean class, least {', '.join(lacks)}" if lacks else "nothing of its own"
-
-
-def first_of(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
-    more = len(names) - SHOWN_NAMES
-    return ", ".join(names[:SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")

@@ -15,6 +15,7 @@ or of any other, pixel for pixel
     NAME_confidence.png   255 times the probability of the class that a pixel is given; 0 also no data
 """
 
+from collections import Counter
 from pathlib import Path
 from typing import Any, Dict, List, Optional, Sequence
 
@@ -22,14 +23,34 @@ import numpy as np
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from data.images import printable
+from data.images import printable, walk
 from data.names import readable
-from inference.candidates import Candidates
+from inference.candidates import NamedCandidates
 from inference.classifier import six_digits
 from inference.maps import draw_map, paint_over, spread
 from inference.scenes import write_confidence_geotiff, write_geotiff
 from inference.tiles import NO_DATA, Grid, Scene, areas, blend, confidence
+from support.errors import InputError
 from support.files import atomic, write_columns
+
+
+def check_maps(paths: Sequence[str], names: Sequence[str]):
+    """Raise InputError if there are more classes than a map can have, or two maps would have one name.
+
+    paths: of the scenes;  names: [K] of the candidates
+    """
+    count = len(names)
+    if count > NO_DATA:
+        raise InputError(
+            f"a map has at most {NO_DATA} classes, and there are {count} candidates: "
+            "leave some out, of a run with --without"
+        )
+    stems = Counter(Path(file).stem for file in walk(paths))
+    for name, files in stems.items():
+        if files > 1:
+            raise InputError(
+                f"two images are called {name}, and so would their maps be: give each an --output of its own"
+            )
 
 
 def save_map(
@@ -37,7 +58,7 @@ def save_map(
     scene: Scene,
     grid: Grid,
     probabilities: np.ndarray,
-    candidates: Candidates,
+    candidates: NamedCandidates,
     colours: np.ndarray,
 ):
     """Write all of these files, and print the shares of the classes.

@@ -4,15 +4,17 @@ import glob
 import os
 import re
 from dataclasses import dataclass
-from typing import Sequence, Tuple
+from typing import List, Sequence, Tuple
 
 import numpy as np
 
+from clip.sentences import phrases_of
 from data.images import walk
 from data.names import find_class, readable, spelling
 from support.errors import InputError
 from support.untrusted import are_words
 
+SHOWN_NAMES = 12  # of the classes that are printed
 FORMS = '"wind farm", "wind farm: tall turbines on grass", or "wind farm=examples/*.jpg"'
 
 
@@ -35,8 +37,11 @@ class NewClass:
         return "name" if self.is_named() else "description"
 
 
-def parse(text: str) -> NewClass:
-    """NAME, NAME: a description in words, NAME=a picture, a folder of pictures or a pattern."""
+def parse(text: str, option: str = "--add_class") -> NewClass:
+    """NAME, NAME: a description in words, NAME=a picture, a folder of pictures or a pattern.
+
+    option: that it is said with, for the message of an InputError
+    """
     parts = re.split("([:=])", text, maxsplit=1)  # [name], or [name, sign, rest]
     name = parts[0].strip()
     sign = rest = ""
@@ -47,13 +52,13 @@ def parse(text: str) -> NewClass:
     if sign == ":" and not are_words(rest):
         is_sound = False
     if not is_sound:
-        raise InputError(f"--add_class {text!r}: expected {FORMS}")
+        raise InputError(f"{option} {text!r}: expected {FORMS}")
     if sign == "=":
-        return NewClass(name, readable(name), find_pictures(rest))
+        return NewClass(name, readable(name), find_pictures(rest, option))
     return NewClass(name, rest if sign == ":" else readable(name))
 
 
-def find_pictures(pattern: str) -> Tuple[str, ...]:
+def find_pictures(pattern: str, option: str) -> Tuple[str, ...]:
     """A picture, all below a folder, or all that a pattern such as photos/*.jpg finds."""
     pattern = os.path.expanduser(pattern)  # noqa: PTH111, as below
     places = [pattern]
@@ -62,7 +67,7 @@ def find_pictures(pattern: str) -> Tuple[str, ...]:
     pictures = tuple(walk(places))
     if not pictures:
         raise InputError(
-            f"--add_class: no picture is found by {pattern}: "
+            f"{option}: no picture is found by {pattern}: "
             "expected a picture, a folder of pictures, or a pattern such as photos/*.jpg"
         )
     return pictures
@@ -88,18 +93,49 @@ def known_classes(names: Sequence[str], without: Sequence[str]) -> np.ndarray:
     return np.setdiff1d(np.arange(len(names)), named_classes(names, without, "--without"))
 
 
-def check_names(new: Sequence[str], known: Sequence[str]):
-    """Raise InputError if two classes have one name, however it is spelled."""
+def check_names(new: Sequence[str], known: Sequence[str], option: str = "--add_class or --class_values"):
+    """Raise InputError if two classes have one name, however it is spelled.
+
+    option: that the new ones are named with
+    """
     taken = {spelling(name): f"{name} is a class of the run" for name in known}
     for name in new:
         letters = spelling(name)
         if not letters:
             raise InputError(
-                f"--add_class or --class_values: {name!r} is no name for a class: "
-                "expected a word that can be printed"
+                f"{option}: {name!r} is no name for a class: expected a word that can be printed"
             )
         if letters in taken:
-            raise InputError(
-                f"--add_class or --class_values: {taken[letters]}, so give the new class another name"
-            )
+            raise InputError(f"{option}: {taken[letters]}, so give the new class another name")
         taken[letters] = f"{name} is named twice"
+
+
+def first_of(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    more = len(names) - SHOWN_NAMES
+    return ", ".join(names[:SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")
+
+
+# ---- what CLIP reads about them ---------------------------------------------------------------------
+
+
+def phrases(new: NewClass) -> List[str]:
+    """A name is one; those of a description stand between commas, are attributes, and count the same."""
+    if new.is_named():
+        return [new.words]
+    return phrases_of(new.words) or [new.words]
+
+
+def print_asked(new: Sequence[NewClass], class_prompts: Sequence[str], attribute_prompts: Sequence[str]):
+    """The sentences that CLIP reads about classes in words. A word more or less is worth points."""
+    named = [c.words for c in new if c.is_named()]
+    if named:
+        print(f"asked   {quoted(class_prompts)}: of {first_of(named)} (--prompts asks otherwise)")
+    for c in new:
+        if not c.is_named() and not c.pictures:
+            print(f"asked   {quoted(attribute_prompts)}: of {c.name} as {quoted(phrases(c))}")
+
+
+def quoted(sentences: Sequence[str]) -> str:
+    """In quotation marks, with commas between them."""
+    return ", ".join(f'"{sentence}"' for sentence in sentences)

@@ -16,12 +16,12 @@ import torch
 from clip.attributes import ATTRIBUTE_PROMPTS, CLASS_PROMPTS, merge_sources, similarities
 from clip.embed import Clip
 from clip.embeddings import Embeddings, Kept
-from clip.sentences import Sentences, match_sizes, phrases_of, wanted_scores
+from clip.sentences import Sentences, match_sizes, wanted_scores
 from data.bands import Bands
 from data.classes import Classes, Similarities
 from data.names import find_class, suggest
 from dsva.discriminant import Discriminant
-from inference.new_classes import NewClass
+from inference.new_classes import NewClass, phrases
 from support.errors import InputError
 from support.files import read_json
 
@@ -74,6 +74,7 @@ def columns_by_clip(
     discriminant: Optional[Discriminant] = None,
     kept: Optional[Kept] = None,
     bands: Optional[Bands] = None,
+    class_prompts: Optional[Sequence[str]] = None,
 ) -> np.ndarray:
     """What CLIP says of new classes: [A, n], in the units of `data.class_attributes`.
 
@@ -82,6 +83,7 @@ def columns_by_clip(
     discriminant: of the branch that counts
     kept:         embeddings of pictures from earlier, if any are kept
     bands:        of the pictures, that are red, green and blue, if not the first three
+    class_prompts: sentences in which new names stand, if not those of the run's classes
     """
     recorded = recorded_similarities(data)
     by_name = recorded.by_name[known]  # [C, A]
@@ -109,7 +111,9 @@ def columns_by_clip(
     if not is_pictured.all():
         in_words = [c for c in new if not c.pictures]
         similarity = by_name if has_no_images else by_image[has_images]
-        columns[:, ~is_pictured] = columns_by_words(clip, in_words, similarity, data, discriminant)
+        columns[:, ~is_pictured] = columns_by_words(
+            clip, in_words, similarity, data, discriminant, class_prompts
+        )
     return match_class_scores(columns, data.class_attributes[:, known].cpu().numpy(), discriminant)
 
 
@@ -152,18 +156,15 @@ def columns_by_words(
     similarity: np.ndarray,
     data: Classes,
     discriminant: Optional[Discriminant],
+    class_prompts: Optional[Sequence[str]] = None,
 ) -> np.ndarray:
     """[A, n]: a sentence as a sum of attributes, see `clip.sentences.wanted_scores`.
 
     similarity: [C, A], CLIP's of the run's classes and the attributes, of those classes that have one
     """
-    attribute_prompts, class_prompts = prompts(data)
-    said = []
-    for c in new:
-        if c.is_named():
-            said.append(Sentences([c.words], class_prompts))
-        else:
-            said.append(Sentences(phrases_of(c.words) or [c.words], attribute_prompts))
+    attribute_prompts, described_with = prompts(data)
+    class_prompts = class_prompts or described_with
+    said = [Sentences(phrases(c), class_prompts if c.is_named() else attribute_prompts) for c in new]
     columns = []
     for wanted in wanted_scores(clip, said, data.attribute_names, attribute_prompts, similarity):
         columns.append(columns_of_vectors(wanted, discriminant).sum(axis=1))

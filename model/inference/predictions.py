@@ -140,7 +140,10 @@ def best_class(line: dict) -> str:
     best = line["classes"][0]
     reasons = []
     for entry in line["attributes"]:
-        reasons.append(f"{entry['attribute']} {entry['contribution']:+.0%}")
+        if "share" in entry:
+            reasons.append(f"{entry['attribute']} {entry['share']:.0%}")
+        else:
+            reasons.append(f"{entry['attribute']} {entry['contribution']:+.0%}")
     return f"{best['class']:24} {best['probability']:6.1%}  " + ", ".join(reasons)
 
 
@@ -268,12 +271,22 @@ class Predictions:
         ):
             table = csv.DictWriter(file, columns, extrasaction="ignore")
             table.writeheader()
-            for text in lines:
-                if text.endswith("\n"):
-                    line = json.loads(text)
-                    table.writerow(table_row(line))
-                    summary.add(line)
+            for line in complete_lines(lines):
+                table.writerow(table_row(line))
+                summary.add(line)
         return summary
+
+    def written(self) -> Iterator[dict]:
+        """All lines, one after another."""
+        with self.lines.open(encoding="utf-8") as lines:
+            yield from complete_lines(lines)
+
+
+def complete_lines(lines: Iterable[str]) -> Iterator[dict]:
+    """What they say, less a torn last one."""
+    for text in lines:
+        if text.endswith("\n"):
+            yield json.loads(text)
 
 
 def is_prediction(line) -> bool:
@@ -285,7 +298,10 @@ def is_prediction(line) -> bool:
     return (
         bool(line.get("classes"))
         and are_entries(line["classes"], "class", "probability")
-        and are_entries(line.get("attributes"), "attribute", "contribution")
+        and (
+            are_entries(line.get("attributes"), "attribute", "contribution")
+            or are_entries(line.get("attributes"), "attribute", "share")
+        )
     )
 
 
@@ -322,8 +338,13 @@ def table_row(line: dict) -> Dict[str, Any]:
     return row
 
 
-def table_columns(classes: int, attributes: int, calibrated: bool = False) -> List[str]:
-    """The headings of a table with so many classes and attributes for every image."""
+def table_columns(
+    classes: int, attributes: int, calibrated: bool = False, reason: str = "contribution"
+) -> List[str]:
+    """The headings of a table with so many classes and attributes for every image.
+
+    reason: what the number beside an attribute is called
+    """
     columns = ["image"]
     for place in range(1, classes + 1):
         columns.append(f"class_{place}")
@@ -331,5 +352,5 @@ def table_columns(classes: int, attributes: int, calibrated: bool = False) -> Li
             columns.append(f"calibrated_score_{place}")
         columns.append(f"probability_{place}")
     for place in range(1, attributes + 1):
-        columns += [f"attribute_{place}", f"contribution_{place}"]
+        columns += [f"attribute_{place}", f"{reason}_{place}"]
     return [*columns, "error"]

@@ -40,17 +40,25 @@ def prediction_page(folder: Path, most: int) -> str:
     if failed:
         sections["Unreadable"] = failure_table(failed)
     sections["Settings"] = settings(facts) if facts else missing("options.json")
-    lead = f"What the images were named, as predict.py wrote it down in {folder}."
+    by_whom = ", by a CLIP alone" if is_by_clip_alone(facts) else ""
+    lead = f"What the images were named{by_whom}, as predict.py wrote it down in {folder}."
     head = page_head("DSVA, predictions", folder.name, lead, cards(named, failed))
     return render(f"{folder.name} - DSVA", head, sections, f"Written by model/report.py from {folder}")
 
 
 def class_kinds(facts: Mapping) -> Dict[str, str]:
     """The CSS class of every class: seen and unseen in training, or added when the images were named."""
-    kinds = {}
+    kinds: Dict[str, str] = {}
+    if is_by_clip_alone(facts):  # there are no others to tell them from
+        return kinds
     for name, kind in facts.get("classes", {}).items():
         kinds[name] = kind if kind in ("seen", "unseen") else "chosen"
     return kinds
+
+
+def is_by_clip_alone(facts: Mapping) -> bool:
+    """Was it a CLIP without a run that named the images?"""
+    return bool(facts.get("options", {}).get("names"))
 
 
 def given_class(prediction: Prediction) -> str:
@@ -135,10 +143,11 @@ def kind_legend(shown: Iterable[str], kinds: Mapping[str, str]) -> str:
 
 def explanation(predictions: Sequence[Prediction], total: int) -> str:
     """What is written about each picture, in words."""
-    words = (
-        "The class that each image was given, with its probability; the next ones; "
-        "the attributes that spoke most for it, with their shares of the decision."
-    )
+    words = "The class that each image was given, with its probability; the next ones; "
+    if any(prediction.shares for prediction in predictions):
+        words += "the attributes that CLIP sees in it most: shares of its softmax over the vocabulary."
+    else:
+        words += "the attributes that spoke most for it, with their shares of the decision."
     if any(is_calibrated(prediction) for prediction in predictions):
         words += " A class may come before a more probable one: calibrated stacking holds seen classes back."
     if len(predictions) < total:
@@ -173,7 +182,8 @@ def gallery_item(
     path = escape(str(prediction.image))
     others = ", ".join(f"{other} {share:.0%}" for other, share in next_best[:OTHERS])
     strongest = prediction.attributes[:ATTRIBUTES_SHOWN]
-    attributes = ", ".join(f"{attribute} {share:+.0%}" for attribute, share in strongest)
+    sign = "" if prediction.shares else "+"
+    attributes = ", ".join(f"{attribute} {share:{sign}.0%}" for attribute, share in strongest)
     return (
         f'<li data-class="{place}" data-name="{path}">{thumbnail(prediction.image, bands)}<div>'
         f'<h3 class="{kind}">{escape(name)}<span>{probability:.0%}</span></h3>'

@@ -14,14 +14,16 @@ class Prediction:
 
     classes:    name and probability, best first. With calibrated stacking a class may come before a more
                 probable one: they are in the order of the "calibrated_score" of predictions.jsonl
-    attributes: name and contribution, strongest first
+    attributes: name and contribution, strongest first; of a CLIP alone, name and share
     error:      why the image could not be read; then it has neither
+    shares:     are the numbers of attributes shares of what CLIP sees, and no contributions?
     """
 
     image: Path
     classes: List[Tuple[str, float]]
     attributes: List[Tuple[str, float]]
     error: str
+    shares: bool = False
 
 
 def read_predictions(folder: Path) -> Tuple[dict, List[Prediction]]:
@@ -43,11 +45,14 @@ def read_prediction(line: Mapping[str, Any]) -> Prediction:
     """A line of predictions.jsonl. Raises an error of Python for what is none."""
     classes = [(str(entry["class"]), float(entry["probability"])) for entry in line.get("classes", ())]
     attributes = []
+    shares = False
     for entry in line.get("attributes", ()):
-        attributes.append((str(entry["attribute"]), float(entry["contribution"])))
+        shares = "share" in entry
+        value = entry["share"] if shares else entry["contribution"]
+        attributes.append((str(entry["attribute"]), float(value)))
     if not classes and "error" not in line:
         raise ValueError("neither classes nor an error")
-    return Prediction(Path(line["image"]), classes, attributes, str(line.get("error", "")))
+    return Prediction(Path(line["image"]), classes, attributes, str(line.get("error", "")), shares)
 
 
 # ---- maps ------------------------------------------------------------------------------------------

@@ -132,6 +132,13 @@ def divisions(text: str) -> Union[str, int, List[int]]:
     return found[0] if len(found) == 1 else found
 
 
+def prompt(text: str) -> str:
+    """An argparse type: a sentence with {} where a name goes."""
+    if "{}" not in text:
+        raise argparse.ArgumentTypeError(f"expected a sentence with {{}} for the name, found {text[:60]!r}")
+    return text
+
+
 def pattern(text: str) -> str:
     """An argparse type: a regular expression."""
     try:
@@ -297,6 +304,14 @@ def add_candidate_options(parser: argparse.ArgumentParser):
         metavar="FOLDER",
         help="CLIP for the added classes (default: the one that described the run's)",
     )
+    classes.add_argument(
+        "--prompts",
+        type=prompt,
+        nargs="+",
+        metavar="SENTENCE",
+        help='what CLIP is asked about a class by its name alone, averaged: "a satellite image of a {}." '
+        "(default: as of the run's own classes; it is printed)",
+    )
     add_embedding_options(classes)
     classes.add_argument(
         "--calibrated_stacking",
@@ -310,6 +325,8 @@ def check_candidate_options(parser: argparse.ArgumentParser, opt: argparse.Names
     """Ends with code 2 if no class can be left."""
     if opt.classes == "none" and not opt.add_class and not opt.class_values:
         parser.error("--classes none needs --add_class or --class_values")
+    if opt.prompts and not opt.add_class and not getattr(opt, "names", None):
+        parser.error("--prompts are for a class by its name: name one with --add_class")
     if opt.classes is not None and not opt.classes.strip(" ,"):
         parser.error(
             f"argument --classes: expected unseen, all, none or names of classes, found {opt.classes!r}"

@@ -1,0 +1,140 @@
+"""How often images in class folders were named right: counted line by line, in constant memory.
+
+A picture is of the class that the nearest folder around it is called like, in any spelling. Folders above
+the given paths do not count.
+"""
+
+import os
+from collections import Counter
+from pathlib import Path
+from typing import Any, Dict, List, Optional, Sequence, Tuple
+
+import numpy as np
+
+from data.images import printable, walk
+from data.names import spelling
+from inference.classifier import six_digits
+from inference.predictions import Predictions
+from support.errors import InputError
+from support.files import write_columns, write_json
+
+SHOWN_FOLDERS = 5  # that are no class
+
+
+class Labels:
+    """What pictures are, by their folders."""
+
+    def __init__(self, paths: Sequence[str], names: Sequence[str]):
+        """paths: as the user gave them, images and folders;  names: [K] of the candidates"""
+        self.roots = [os.path.abspath(path) for path in paths if os.path.isdir(path)]  # noqa: PTH100, as walk
+        self.roots.sort(key=len)
+        self.numbers = {spelling(name): k for k, name in enumerate(names)}
+
+    def label(self, file: str) -> Optional[int]:
+        """The number of the class; None if no folder is called like one."""
+        folder = Path(file).parent
+        highest = next((Path(root) for root in self.roots if Path(file).is_relative_to(root)), folder)
+        while True:
+            found = self.numbers.get(spelling(folder.name))
+            if found is not None or folder in (highest, folder.parent):
+                return found
+            folder = folder.parent
+
+
+def check_labels(paths: Sequence[str], names: Sequence[str]):
+    """Raise InputError if no picture lies in a folder that is called like a candidate."""
+    labels = Labels(paths, names)
+    folders: Dict[str, None] = {}
+    for file in walk(paths):
+        if labels.label(file) is not None:
+            return
+        if len(folders) < SHOWN_FOLDERS:
+            folders.setdefault(Path(file).parent.name)
+    raise InputError(
+        "--labels folders: no folder is called like a candidate class; "
+        f"found {printable(', '.join(folders))}, expected such as {', '.join(names[:SHOWN_FOLDERS])}"
+    )
+
+
+def score_labels(paths: Sequence[str], predictions: Predictions, names: Sequence[str]):
+    """Count what was written down; print the accuracy, and write accuracy.json, per_class.csv, confusion.csv.
+
+    names: [K] of the candidates
+    """
+    labels = Labels(paths, names)
+    numbers = {name: k for k, name in enumerate(names)}
+    counts = np.zeros((len(names), len(names)), int)  # images of a row's class, named as a column's
+    others: Counter = Counter()  # images that are not counted, by why
+    examples: Dict[str, None] = {}  # folders that are no class
+    for line in predictions.written():
+        label = labels.label(line["image"])
+        if "error" in line:
+            others["unreadable"] += 1
+        elif label is None:
+            others["of no candidate class"] += 1
+            if len(examples) < SHOWN_FOLDERS:
+                examples.setdefault(Path(line["image"]).parent.name)
+        else:
+            counts[label, numbers[line["classes"][0]["class"]]] += 1
+    write_scores(predictions.folder, names, counts, others)
+    print_scores(names, counts)
+    for why, images in others.items():
+        which = f", in {printable(', '.join(examples))}" if why != "unreadable" else ""
+        print(f"note: {images} images are not counted: {why}{which}")
+
+
+def accuracies(counts: np.ndarray) -> np.ndarray:
+    """[K, K] -> [K] in percent; NaN for a class without images."""
+    images = counts.sum(axis=1)
+    return np.where(images > 0, 100 * counts.diagonal() / np.maximum(images, 1), np.nan)
+
+
+def mean_accuracy(counts: np.ndarray) -> Optional[float]:
+    """Over the classes with images, each of which counts the same; None if no image was counted."""
+    return six_digits(np.nanmean(accuracies(counts))) if counts.any() else None
+
+
+def write_scores(folder: Path, names: Sequence[str], counts: np.ndarray, others: Counter):
+    """The three files.  counts: [K, K];  others: images that are not counted, by why"""
+    images = counts.sum(axis=1).tolist()
+    shares: List[Any] = [six_digits(share) for share in accuracies(counts)]
+    shares = [share if count else None for share, count in zip(shares, images)]
+    per_class = {"class": list(names), "images": images, "accuracy": shares}
+    rows = {name: dict(zip(names, row)) for name, row in zip(names, counts.tolist())}
+    record = {
+        "unit": "percent of a class's images; the mean is over classes with images",
+        "mean": mean_accuracy(counts),
+        "chance": six_digits(100 / len(names)),
+        "images": int(counts.sum()),
+        "not_counted": dict(others),
+        "per_class": per_class,
+        "confusion": rows,
+    }
+    write_json(folder / "accuracy.json", record)
+    in_table = ["" if share is None else share for share in shares]
+    write_columns(folder / "per_class.csv", {**per_class, "accuracy": in_table})
+    write_columns(folder / "confusion.csv", {"class": list(names), **dict(zip(names, counts.T.tolist()))})
+
+
+def print_scores(names: Sequence[str], counts: np.ndarray):
+    """The mean, then each class with images: its accuracy, and what it was most often taken for."""
+    mean = mean_accuracy(counts)
+    if mean is None:
+        print("\naccuracy: no image could be counted")
+        return
+    with_images = np.flatnonzero(counts.sum(axis=1))
+    print(
+        f"\naccuracy {mean:.1f} %, the mean over {len(with_images)} classes with images, "
+        f"{counts.sum()} in all; chance among {len(names)} candidates: {100 / len(names):.1f} %"
+    )
+    print(f"{'images':>7} {'right':>7}  {'class':24} taken for")
+    for k in with_images:
+        right = accuracies(counts)[k]
+        print(f"{counts[k].sum():>7} {right:6.1f}%  {names[k]:24} {mistakes(names, counts[k], k)}".rstrip())
+
+
+def mistakes(names: Sequence[str], row: np.ndarray, label: int, most: int = 2) -> str:
+    """What the images of a class were most often taken for.  row: [K]"""
+    order = np.argsort(-row, kind="stable")
+    found: List[Tuple[str, int]] = [(names[k], int(row[k])) for k in order if k != label and row[k]]
+    return ", ".join(f"{name} {count}" for name, count in found[:most])
