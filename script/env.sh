@@ -10,7 +10,7 @@ PYTHON=${PYTHON:-$(find_python)} ||
 
 # the packages of requirements.txt under the names by which they are imported
 PROGRAMS="torch torchvision transformers numpy scipy PIL tqdm matplotlib"
-TESTS="pytest hypothesis ruff mypy importlinter open_clip"
+TESTS="pytest xdist hypothesis ruff mypy importlinter open_clip"
 
 has() {  # has PACKAGE...: is each of them there?
   local missing='any(find_spec(name) is None for name in sys.argv[1:])'

