@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # What each part of DSVA is worth: one thing changed at a time, on the three 25/5 divisions. Ends with a table
-# for each branch.
+# for each branch. ONLY="no windows|as published" does these rows alone.
 source "$(dirname "${BASH_SOURCE[0]}")/settings.sh"
 
 CLIP=${CLIP:-seen-only}                         # tiny or seen-only
@@ -14,14 +14,16 @@ base=(
   --pro_start_epoch -1                          # windows
   --use_group --regular 5e-6 --l_regular 5e-4   # all terms are on
 )
+more=("$@")                                     # options of this script's command line
 rows=()
 
 ablate() {  # ablate TITLE OPTIONS...
+  [[ $1 =~ ${ONLY:-.} ]] || return 0
   local folder=$OUTPUT/${1//[^a-zA-Z0-9]/_}
   for division in ${DIVISIONS:-0 1 2}; do
     run_model main "${where[@]}" --random_id $division \
       --clip "$(clip_of $CLIP $division)" --class_embedding "$(attributes_of $CLIP $division)" \
-      --cache disk "${base[@]}" "${@:2}" --output "$folder/division-$division" | tail -n 4
+      --cache disk "${base[@]}" "${@:2}" "${more[@]}" --output "$folder/division-$division" | tail -n 4
   done
   rows+=(--row "$1" "$folder/division-*")
 }
@@ -48,4 +50,4 @@ show() {  # show BRANCH PATTERN: its table; a run with windows in its test names
 }
 show projection "projection(\+window)?"
 show attention attention
-show "windows alone" "windows alone"
+show window window

@@ -110,5 +110,5 @@ def test_flops_of_a_pass(work):
     flop_counter = pytest.importorskip("torch.utils.flop_counter")
     use_eager_attention(work.model.tower, torch.device("cpu"))  # whose products are counted
     with flop_counter.FlopCounterMode(display=False) as counter, torch.no_grad():
-        work.model.encode(torch.zeros(1, 3, 32, 32))
+        work.model.encode(torch.zeros(1, 3, 32, 32, device=next(work.model.parameters()).device))
     assert counter.get_total_flops() == pytest.approx(pass_flops(work.model.tower.config), rel=1e-3)

@@ -225,7 +225,7 @@ def test_it_goes_on_from_any_fold(finished, places, tmp_path, monkeypatch, stop)
 
 
 def test_a_repetition_agrees(finished, places, tmp_path, capsys):
-    run("", repeat=finished / "results.json", output=tmp_path / "again", **places)
+    run("--device cpu", repeat=finished / "results.json", output=tmp_path / "again", **places)
     printed = capsys.readouterr().out
     assert "numbers agree exactly" in printed and "not as recorded" not in printed
 

@@ -132,6 +132,7 @@ def test_experiment_scripts_run_from_anywhere(root, clip, tmp_path, experiment):
     environment = {
         **os.environ,
         "DATA_ROOT": str(root),
+        "IMAGE_ROOT": str(root / "RSSDIVCS"),
         "CLIP_ROOT": str(clip.parent),
         "PYTHON": sys.executable,
     }

@@ -50,7 +50,7 @@ def test_the_same_command_goes_on_and_a_repetition_agrees(places, tmp_path, caps
     run(f"{words} --ways 5 --shots 3".replace("--protocol clean", ""), output=tmp_path / "given", **places)
     run(words.replace("--protocol clean", ""), output=tmp_path / "given", **places)  # the same run
     capsys.readouterr()
-    run("", repeat=tmp_path / "run" / "results.json", **places)
+    run("--device cpu", repeat=tmp_path / "run" / "results.json", **places)
     printed = capsys.readouterr().out
     assert "numbers agree exactly" in printed and "not as recorded" not in printed
 
@@ -58,7 +58,7 @@ def test_the_same_command_goes_on_and_a_repetition_agrees(places, tmp_path, caps
 def test_several_divisions_are_lowered_each_and_repeated(places, tmp_path, capsys):
     run(f"{DEFAULTS} --random_id all", output=tmp_path / "run", **places)
     assert capsys.readouterr().out.count("note: --ways 8") == 1
-    run("", repeat=tmp_path / "run" / "results.json", **places)
+    run("--device cpu", repeat=tmp_path / "run" / "results.json", **places)
     printed = capsys.readouterr().out
     assert "numbers agree exactly" in printed and "not as recorded" not in printed
 

@@ -81,6 +81,10 @@ def test_from_photographs_to_tables(place):
     assert "| DSVA attention, clean protocol |" in tables
     assert "| CLIP by class name |" in tables
     assert "| ESZSL |" in tables and "| SAE |" in tables
+    rows = {"ONLY": "no windows|in the test", "DIVISIONS": "0", "CLIP": "tiny"}
+    ablation = run(place, "06_ablation.sh", *quick, **rows)
+    assert "| no windows |" in ablation and "| windows in the test as well |" in ablation
+    assert ablation.count("branch, last epoch") == 3
 
 
 def test_the_descriptions_are_of_aids_thirty_classes():
