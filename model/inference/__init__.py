@@ -21,10 +21,12 @@ From a notebook:
     classifier = ClipClassifier(clip, [parse("airport"), parse("beach")], ["runways", "sand"])
 """
 
+from inference.arrays import Prediction
 from inference.candidates import Candidates, choose_candidates
 from inference.classifier import Classifier
 from inference.clip_classifier import ClipClassifier
-from inference.new_classes import parse
+from inference.loading import load_clip, load_run
+from inference.new_classes import NewClass, parse
 from inference.saved import SavedRun, load_saved
 
 __all__ = [
