@@ -27,7 +27,7 @@ from data.matlab import DATA_HELP, data_help, from_matlab, read_mat, strings
 from data.names import NAMES_FILE, readable, renamed, stored_names
 from data.notes import note_scale
 from support.errors import InputError
-from support.notes import note_once
+from support.notes import note_new
 
 SPLITS = ("train_zsl_loc", "train_gzsl_loc", "test_seen_loc", "test_unseen_loc")
 CLASS_FOLDERS = "class_folders"  # of prepare.py, not in the published files
@@ -141,11 +141,10 @@ def read_class_names(
         if former != new and name not in stored.values():
             joined[name] = new
     if joined:
-        text = (
+        note_new(
             f"joined class names in {splits_mat} are read as words, {told(joined)}; "
             f"a {NAMES_FILE} beside it gives others"
         )
-        note_once(text, text)
     names = [joined.get(name, name) for name in names]
     check_class_names(names, splits_mat)
     return names

@@ -13,6 +13,7 @@ from inference.candidates import choose_candidates
 from inference.classifier import Classifier, from_python
 from inference.clip_classifier import ClipClassifier
 from inference.new_classes import NewClass, checked_classes, checked_prompts
+from inference.pictures import expanded
 from inference.saved import load_saved
 from runs.chosen import chosen_checkpoint
 from support.cli import REPOSITORY
@@ -82,7 +83,7 @@ def checked_path(place: PathLike) -> Path:
     """Raises InputError if it is no path."""
     if not isinstance(place, (str, os.PathLike)):
         raise InputError(f"expected the path of a file or a folder, found {place!r}")
-    return Path(place).expanduser()
+    return expanded(place)
 
 
 def checked_bands(bands: Optional[Sequence[int]]) -> Optional[List[int]]:
@@ -98,7 +99,7 @@ def checked_bands(bands: Optional[Sequence[int]]) -> Optional[List[int]]:
 def checked_vocabulary(vocabulary: Union[PathLike, Sequence[str]]) -> List[str]:
     """Attribute names, from a file if it is a path."""
     if isinstance(vocabulary, (str, os.PathLike)):
-        return flat(load_vocabulary(Path(vocabulary)))
+        return flat(load_vocabulary(expanded(vocabulary)))
     attributes = list(vocabulary)
     if not attributes or not all(map(are_words, attributes)):
         raise InputError(f"vocabulary: expected names of attributes, found {vocabulary!r}")

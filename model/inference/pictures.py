@@ -27,12 +27,17 @@ def prepared(pictures: Pictures, how: Preprocessing) -> Iterator[Tensor]:
     """
     for number, picture in enumerate(listed(pictures, how.size)):
         if isinstance(picture, (str, os.PathLike)):
-            yield load_image(Path(picture), how)
+            yield load_image(expanded(picture), how)
         elif isinstance(picture, Image.Image):
             yield cut_from_pillow(picture, how, f"picture {number}")
         else:
             check_is_square(picture, f"picture {number}", how.size)
             yield picture.cpu()
+
+
+def expanded(place: Union[str, "os.PathLike[str]"]) -> Path:
+    """The path, in which a first ~ is the user's folder."""
+    return Path(os.path.expanduser(place))  # noqa: PTH111, Path.expanduser fails if there is no such user
 
 
 def listed(pictures: Pictures, size: int) -> Iterable[Any]:

@@ -4,6 +4,7 @@ import mmap
 import zlib
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import Dict, Iterator, Optional
 
 SAID = mmap.mmap(-1, 4096)  # shared with the worker processes that are forked from this one
@@ -16,8 +17,20 @@ def note(text: str):
         print(f"note: {text}", flush=True)
 
 
+@cache
+def print_new(text: str):
+    """Print a note, unless it has been printed before."""
+    print(f"note: {text}", flush=True)
+
+
+def note_new(text: str):
+    """As `note`, unless this process has printed this very text before."""
+    if not collect(text, text):
+        print_new(text)
+
+
 def note_once(kind: str, text: str):
-    """The same, unless there was a note of this kind before, however many pictures and worker processes."""
+    """As `note`, unless there was a note of this kind before, however many pictures and worker processes."""
     if collect(kind, text):
         return
     place = zlib.crc32(kind.encode()) % len(SAID)
