@@ -247,7 +247,10 @@ def first_not_finite(weights: Iterable[Tuple[str, Tensor]]) -> Optional[str]:
     """The name of the first weight that is NaN or infinite somewhere; None if all are finite."""
     for name, value in weights:
         if value.is_floating_point() and value.numel():
-            lowest, highest = torch.aminmax(value.detach())  # NaN if there is one; one pass, no copy
+            value = value.detach()
+            if value.dtype == torch.float16:  # for which torch 2.1 has no aminmax on a CPU
+                value = value.float()
+            lowest, highest = torch.aminmax(value)  # NaN if there is one, in one pass
             if not (lowest.isfinite() and highest.isfinite()):
                 return name
     return None

@@ -5,7 +5,7 @@ Nothing here may import torch, for which `main.py --help` would wait.
 
 import argparse
 
-from support.cli import REPOSITORY, Help, Parser, add_data_options, number, path
+from support.cli import REPOSITORY, Help, OnOff, Parser, add_data_options, number, path
 
 # Defaults of several options at once.
 RECIPES = {
@@ -219,7 +219,7 @@ def add_loss_options(parser: argparse.ArgumentParser):
     )
     loss.add_argument(
         "--additional_loss",
-        action=argparse.BooleanOptionalAction,
+        action=OnOff,
         default=True,
         help="the attention branch's terms: l_xe, l_attri, l_regular, cpt; without them no regular either "
         "(default: they are on)",

@@ -73,6 +73,14 @@ class Help(argparse.ArgumentDefaultsHelpFormatter):
         return super()._get_help_string(action)
 
 
+class OnOff(argparse.BooleanOptionalAction):
+    """An option --name and its opposite --no-name."""
+
+    def __init__(self, *arguments, **options):
+        super().__init__(*arguments, **options)
+        self.help = options.get("help")  # as it is written: older Pythons put the default behind it
+
+
 def number(kind, low: float, high: float = math.inf, above: bool = False):
     """An argparse type: a finite number in [low, high], or in (low, high] with `above`.
 
@@ -253,7 +261,7 @@ def add_embedding_options(parser):
     """
     parser.add_argument(
         "--embedding_cache",
-        action=argparse.BooleanOptionalAction,
+        action=OnOff,
         default=True,
         help="keep CLIP's embeddings of images, and use those that any program has kept: no number changes",
     )

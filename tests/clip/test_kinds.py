@@ -87,7 +87,7 @@ def test_config_json_with_a_byte_order_mark_or_of_another_form(folder):
 
 def test_a_weight_of_another_shape(folder):
     content = weights_of(folder)
-    content["logit_scale"] = content["logit_scale"].reshape(1)
+    content["visual_projection.weight"] = content["visual_projection.weight"].reshape(-1)
     save_file(content, folder / "model.safetensors", metadata={"format": "pt"})
     said = refusal(folder)
     assert "ignore_mismatched_sizes" not in said and "above report" not in said

@@ -82,7 +82,7 @@ def test_prediction_needs_the_checkpoint_alone(here, tmp_path):
 
 def test_a_class_by_values_needs_no_more(here, tmp_path):
     (tmp_path / "values.json").write_text('{"dunes": {"sand": 2, "ships": -1}}')
-    words = [here / "photo.png", "--class_values", tmp_path / "values.json"]
+    words = [here / "photo.png", "--class_values", tmp_path / "values.json", "--top", 6]
     assert "dunes" in predictions(tmp_path / "out", here / "last.safetensors", *words)
 
 
