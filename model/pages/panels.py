@@ -1,6 +1,8 @@
-"""One image as the network sees it: its window, and the attributes that decided, with their attention maps.
+"""One image as the network sees it: its window, and the attributes that decided, with attention maps.
 
-A panel is a picture: the image with its window, and beside it the image again for each attribute.
+A panel is a picture: the image with its window, and beside it the image again for each attribute. What an
+attribute adds is told by the branch that counts. The maps are the attention branch's: of another branch they
+only show where the model sees the attribute, and the panel says so.
 matplotlib is imported when one is drawn.
 """
 
@@ -16,13 +18,14 @@ from torch import Tensor
 from data.benchmark import Benchmark
 from data.images import printable
 from data.names import readable
-from dsva.metrics import contributions
 from dsva.network import Output
 from inference.candidates import Candidates
+from inference.contributions import Contributions, contributions, distinctions, in_words
 from inference.saved import SavedRun
 from support.figures import use_letters_of
 
 LONGEST_NAME = 30  # letters of a file's name
+FADED = 0.35  # of an image in which an attribute is lacking
 INK, GRAY, RIGHT, WRONG = "#222222", "#666666", "#1b7837", "#b2182b"
 
 
@@ -66,6 +69,19 @@ def named_class(run: SavedRun, candidates: Candidates, out: Output) -> Named:
     return Named(best, candidates.names[best], float(probabilities[0, best]))
 
 
+def explain(run: SavedRun, candidates: Candidates, out: Output, number: int) -> Contributions:
+    """What each attribute adds to a candidate, in the branch that counts.  out: of one image"""
+    scores = run.evidence(out)[0].cpu().numpy()
+    return contributions(scores, distinctions(run, candidates)[number])
+
+
+def whose_maps(branch: str) -> str:
+    """Whose attention is drawn, in words.  branch: the one that counts"""
+    if branch == "attention":
+        return "maps: attention of the branch that decides"
+    return f"maps: where the model sees it; the branch that decides, {branch}, has none"
+
+
 # ---- what is drawn ---------------------------------------------------------------------------------
 
 
@@ -78,7 +94,9 @@ def draw_panel(
     file: Path,
     top: int,
 ) -> Image.Image:
-    """An image with its window, then the attributes that spoke most for the class, with their attention maps.
+    """An image with its window, then the attributes that add most to its class, with attention maps.
+
+    An attribute whose lack adds has no map: there is nowhere to look.
 
     pixels: [3, S, S] uint8
     out:    of that one image
@@ -95,29 +113,40 @@ def draw_panel(
 
     size = pixels.shape[-1]
     top = min(top, len(attribute_names))
-    scores = out.attributes_attention[0].cpu().numpy()
-    worth = candidates.attributes[:, named.number].cpu().numpy()
-    share, strongest = contributions(scores, worth, top)
+    found = explain(run, candidates, out, named.number)
 
     figure = Figure(figsize=(2.1 * (1 + top) + 0.45, 2.6), dpi=110, layout="constrained")
     canvas = FigureCanvasAgg(figure)  # draws into memory, and needs no screen
-    figure.get_layout_engine().set(rect=(0, 0, 1, 0.97))
+    figure.get_layout_engine().set(rect=(0, 0.05, 1, 0.92))
     axes = figure.subplots(1, 1 + top)
     for axis in axes:
-        axis.imshow(pixels.permute(1, 2, 0).numpy(), extent=(0, size, size, 0))
         axis.set_axis_off()
 
+    show(axes[0], pixels)
     name_classes(axes[0], named, label)
     name_file(axes[0], file)
     add_window(axes[0], run.model.find_windows(out)[0])
-    overlay = None  # a class may have less than the mean of everything: then there is none
-    for axis, a in zip(axes[1:], strongest):
-        overlay = add_map(axis, out.maps[0, a], size)
-        add_title(axis, attribute_names[a], f"{share[a]:+.0%} of the decision")
+    overlay = None
+    for axis, a in zip(axes[1:], found.strongest(top)):
+        if found.values[a] <= 0:  # as with one candidate: nothing is told
+            continue
+        is_seen = found.scores[a] > 0
+        show(axis, pixels, 1 if is_seen else FADED)
+        if is_seen:
+            overlay = add_map(axis, out.maps[0, a], size)
+        title = in_words(attribute_names[a], found.scores[a])
+        add_title(axis, title, f"{found.values[a]:+.1f} of {found.lead:.1f}")
     if overlay is not None:
         add_scale(figure, axes, overlay)
+    add_remark(figure, run.branch)
     canvas.draw()
     return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+
+
+def show(axis, pixels: Tensor, opacity: float = 1.0):
+    """pixels: [3, S, S] uint8"""
+    size = pixels.shape[-1]
+    axis.imshow(pixels.permute(1, 2, 0).numpy(), extent=(0, size, size, 0), alpha=opacity)
 
 
 def name_classes(axis, named: Named, label: Optional[str]):
@@ -191,6 +220,13 @@ def add_scale(figure, axes, overlay):
     scale.set_label("attention, each map by itself", fontsize=7, color=GRAY, labelpad=-14)
     scale.outline.set_visible(False)
     scale.ax.tick_params(length=0)
+
+
+def add_remark(figure, branch: str):
+    """What the numbers and the maps are, right at the bottom.  branch: the one that counts"""
+    numbers = "numbers: what it adds to the logit, of what that is above the candidates' mean"
+    words = f"{numbers}\n{whose_maps(branch)}"
+    figure.text(0.99, 0.01, words, fontsize=6, color=GRAY, ha="right", va="bottom", parse_math=False)
 
 
 def add_title(axis, title: str, remark: str, colour: str = INK):

@@ -1,0 +1,82 @@
+"""What each attribute adds to a decision.
+
+In the branch that counts, a class score is linear in the attribute scores: s_k = sum over a of e_a v_ak (see
+`SavedRun.evidence`; with windows e_a adds up two looks). So what an attribute adds to the lead that a class
+has on the mean of all candidates is known exactly:
+
+    c_a = e_a (v_ak - mean over j of v_aj),    and all c_a sum to s_k - mean over j of s_j
+
+in logits. The softmax only sees differences of logits, so what all candidates have alike says nothing. The
+calibration of GZSL is not in it: it is taken from probabilities, later.
+
+Why the mean, and not the second class: it is there for any number of candidates, and the reasons hold the
+image against all of them. Those against the second class are what two similar classes differ in, and on the
+demo are wrong of the image more often (`model/inference/README.md` has the numbers).
+
+An attribute can add by its lack: a score below 0 (with a discriminant: below that of the mean training image)
+adds to a class that has little of it. `SEEN_LESS` marks it in words.
+
+Shapes: `A` attributes, `K` candidates.
+"""
+
+from dataclasses import dataclass
+from typing import List
+
+import numpy as np
+
+from inference.candidates import Candidates
+from inference.new_columns import class_vectors
+from inference.saved import SavedRun
+
+SEEN_LESS = "less "  # before the name of an attribute whose score is below 0
+
+
+def distinctions(run: SavedRun, candidates: Candidates) -> np.ndarray:
+    """[K, A] of the branch that counts: class vectors, less their mean over the candidates."""
+    vectors = class_vectors(candidates.attributes.cpu().numpy(), run.discriminant).astype(float)  # [A, K]
+    return (vectors - vectors.mean(axis=1, keepdims=True)).T
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """What each attribute adds to the lead of an image's class on the mean of the candidates.
+
+    scores: [A] of the branch that counts, as `SavedRun.evidence` gives them
+    values: [A], in logits; they sum to `lead`
+    """
+
+    scores: np.ndarray
+    values: np.ndarray
+
+    @property
+    def lead(self) -> float:
+        """The class's logit less the mean logit of the candidates."""
+        return float(self.values.sum())
+
+    def strongest(self, most: int) -> np.ndarray:
+        """Numbers of the (at most) `most` attributes that add most, the first one first."""
+        return np.argsort(-self.values, kind="stable")[:most]
+
+    def rest(self, told: np.ndarray) -> float:
+        """What all attributes add that are not told.  told: numbers of attributes"""
+        return float(np.delete(self.values, told).sum())
+
+
+def contributions(scores: np.ndarray, distinction: np.ndarray) -> Contributions:
+    """scores: [A] of the branch that counts;  distinction: [A], the class's row of `distinctions`"""
+    return Contributions(scores, scores.astype(float) * distinction)
+
+
+def in_words(name: str, score: float) -> str:
+    """An attribute that was seen, or whose lack was.  score: of the branch that counts"""
+    return name if score > 0 else SEEN_LESS + name
+
+
+def reasons(entries: List[dict], lead: float) -> str:
+    """Attributes of a line of predictions.jsonl, in words: those that add anything, and what they add up to."""
+    adding = []
+    for entry in entries:
+        if entry["contribution"] > 0:
+            name = in_words(entry["attribute"], entry["score"])
+            adding.append(f"{name} {entry['contribution']:+.1f}")
+    return f"{', '.join(adding)} of {lead:.1f}" if adding else ""
