@@ -358,9 +358,7 @@ def tabulate(opt: argparse.Namespace, predictions: Predictions, classifier: Base
     candidates = classifier.candidates
     classes = min(opt.top, len(candidates.names))
     attributes = min(opt.attributes, len(classifier.attribute_names))
-    columns = table_columns(
-        classes, attributes, candidates.is_calibrated, classifier.told, classifier.totals
-    )
+    columns = table_columns(classes, attributes, candidates.is_calibrated, classifier.told, classifier.totals)
     return predictions.tabulate(columns)
 
 

@@ -24,6 +24,7 @@ from typing import List
 
 import numpy as np
 
+from dsva.network import Output
 from inference.candidates import Candidates
 from inference.new_columns import class_vectors
 from inference.saved import SavedRun
@@ -65,6 +66,12 @@ class Contributions:
 def contributions(scores: np.ndarray, distinction: np.ndarray) -> Contributions:
     """scores: [A] of the branch that counts;  distinction: [A], the class's row of `distinctions`"""
     return Contributions(scores, scores.astype(float) * distinction)
+
+
+def explain(run: SavedRun, candidates: Candidates, out: Output, number: int) -> Contributions:
+    """What each attribute adds to a candidate, in the branch that counts.  out: of one image"""
+    scores = run.evidence(out)[0].cpu().numpy()
+    return contributions(scores, distinctions(run, candidates)[number])
 
 
 def in_words(name: str, score: float) -> str:

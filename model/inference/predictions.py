@@ -142,7 +142,7 @@ def print_prediction_summary(summary: Summary):
 def attributes_heading(lines: Sequence[dict]) -> str:
     """What `best_class` tells of attributes."""
     if any("logit_difference" in line for line in lines):
-        return "because of (what it adds, of the logit above the candidates' mean)"
+        return "because of (what it adds, of the lead on the mean candidate, in logits)"
     return "CLIP sees most (whatever the class)"
 
 

@@ -20,12 +20,12 @@ from data.images import printable
 from data.names import readable
 from dsva.network import Output
 from inference.candidates import Candidates
-from inference.contributions import Contributions, contributions, distinctions, in_words
+from inference.contributions import explain, in_words
 from inference.saved import SavedRun
 from support.figures import use_letters_of
 
 LONGEST_NAME = 30  # letters of a file's name
-FADED = 0.35  # of an image in which an attribute is lacking
+FADED = 0.4  # of an image in which an attribute is lacking
 INK, GRAY, RIGHT, WRONG = "#222222", "#666666", "#1b7837", "#b2182b"
 
 
@@ -69,17 +69,11 @@ def named_class(run: SavedRun, candidates: Candidates, out: Output) -> Named:
     return Named(best, candidates.names[best], float(probabilities[0, best]))
 
 
-def explain(run: SavedRun, candidates: Candidates, out: Output, number: int) -> Contributions:
-    """What each attribute adds to a candidate, in the branch that counts.  out: of one image"""
-    scores = run.evidence(out)[0].cpu().numpy()
-    return contributions(scores, distinctions(run, candidates)[number])
-
-
 def whose_maps(branch: str) -> str:
     """Whose attention is drawn, in words.  branch: the one that counts"""
     if branch == "attention":
         return "maps: attention of the branch that decides"
-    return f"maps: where the model sees it; the branch that decides, {branch}, has none"
+    return f"maps: where the model sees it; the branch that decides ({branch}) has no map of its own"
 
 
 # ---- what is drawn ---------------------------------------------------------------------------------
@@ -117,7 +111,7 @@ def draw_panel(
 
     figure = Figure(figsize=(2.1 * (1 + top) + 0.45, 2.6), dpi=110, layout="constrained")
     canvas = FigureCanvasAgg(figure)  # draws into memory, and needs no screen
-    figure.get_layout_engine().set(rect=(0, 0.05, 1, 0.92))
+    figure.get_layout_engine().set(rect=(0, 0.06, 1, 0.91))
     axes = figure.subplots(1, 1 + top)
     for axis in axes:
         axis.set_axis_off()
@@ -224,7 +218,7 @@ def add_scale(figure, axes, overlay):
 
 def add_remark(figure, branch: str):
     """What the numbers and the maps are, right at the bottom.  branch: the one that counts"""
-    numbers = "numbers: what it adds to the logit, of what that is above the candidates' mean"
+    numbers = "numbers: what it adds to the class's lead on the mean candidate, in logits"
     words = f"{numbers}\n{whose_maps(branch)}"
     figure.text(0.99, 0.01, words, fontsize=6, color=GRAY, ha="right", va="bottom", parse_math=False)
 
