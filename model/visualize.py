@@ -135,7 +135,7 @@ from dsva.metrics import localization
 from inference.candidates import choose_candidates, print_candidates
 from inference.deletion import Check
 from inference.new_classes import parse
-from inference.saved import kept_embeddings, load_saved
+from inference.saved import SavedRun, kept_embeddings, load_saved
 from pages.panels import choose_images, draw_panel, look, named_class, stack
 from runs.chosen import chosen_checkpoint
 from support.errors import InputError, exits_cleanly, first_line
@@ -159,12 +159,7 @@ def main(arguments=None):
     run = load_saved(opt.resume, pick_device(opt.device), opt.data, MOVED)
     if opt.bands:
         run.preprocessing = run.preprocessing.of_bands(opt.bands)
-    chosen: Sequence[Tuple[Path, Optional[int]]]
-    if opt.images:
-        chosen = own_images(opt.images)
-    else:
-        chosen = choose_images(run.dataset.load(MOVED_OR_OWN), opt.split, opt.per_class)
-        check_images_are_there([file for file, _ in chosen], MOVED_OR_OWN)
+    chosen = own_images(opt.images) if opt.images else test_images(run, opt.split, opt.per_class)
     run.kept = kept_embeddings(run, opt.embedding_cache, opt.cache_dir)
     added = [parse(text) for text in opt.add_class]
     candidates = choose_candidates(
@@ -213,7 +208,14 @@ def get_options(arguments=None) -> argparse.Namespace:
     return opt
 
 
-def own_images(places: List[str]) -> List[Tuple[Path, None]]:
+def test_images(run: SavedRun, split: str, per_class: int) -> List[Tuple[Path, Optional[int]]]:
+    """Test images of the run's dataset, with their labels."""
+    chosen = choose_images(run.dataset.load(MOVED_OR_OWN), split, per_class)
+    check_images_are_there([file for file, _ in chosen], MOVED_OR_OWN)
+    return list(chosen)
+
+
+def own_images(places: List[str]) -> List[Tuple[Path, Optional[int]]]:
     """Images of the user's, whose classes nobody knows."""
     found = [(Path(file), None) for file in walk(places)]
     if not found:

@@ -80,7 +80,10 @@ def in_words(name: str, score: float) -> str:
 
 
 def reasons(entries: List[dict], lead: float) -> str:
-    """Attributes of a line of predictions.jsonl, in words: those that add anything, and what they add up to."""
+    """Attributes of a line of predictions.jsonl that add anything, in words.
+
+    lead: what all attributes add up to
+    """
     adding = []
     for entry in entries:
         if entry["contribution"] > 0:

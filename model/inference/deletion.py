@@ -139,9 +139,8 @@ class Check:
         if not self.falls:
             print("no attribute is told as seen: no map to try")
             return
-        print(
-            f"{'attribute scores fall by':32} {'at the peak':>12} {'elsewhere':>10} {'further at it':>14} {'pairs':>6}"
-        )
+        heads = ("at the peak", "elsewhere", "further at it", "pairs")
+        print("{:32} {:>12} {:>10} {:>14} {:>6}".format("attribute scores fall by", *heads))
         for branch, kept in self.falls.items():
             found = kept.summary()
             name = f"{branch} (decides)" if branch == self.run.branch else branch

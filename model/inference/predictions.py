@@ -350,9 +350,10 @@ def are_entries(entries, name: str, value: str) -> bool:
 
 
 def table_row(line: dict) -> Dict[str, Any]:
-    """{"image", "class_1", "probability_1", ..., "attribute_1", "contribution_1", ..., "rest", ..., or "error"}
+    """{"image", "class_1", "probability_1", ..., "attribute_1", ..., "contribution_1", ..., or "error"}
 
-    With calibrated stacking "calibrated_score_1" lies between the class and its probability.
+    At the end stands what is told of all attributes together, such as "rest". With calibrated stacking
+    "calibrated_score_1" lies between the class and its probability.
     """
     row = {key: value for key, value in line.items() if key not in ("classes", "attributes")}
     for kind in ("classes", "attributes"):

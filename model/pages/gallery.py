@@ -8,9 +8,9 @@ from typing import Dict, Iterable, List, Mapping, Optional, Sequence
 import numpy as np
 
 from data.images import read_image
+from inference.contributions import SEEN_LESS
 from pages.charts import Bar, bar_chart
 from pages.html import card, figure, legend, missing, note, page_head, picture, render, settings, table
-from inference.contributions import SEEN_LESS
 from runs.prediction_records import (
     ATTENTION_SHARES,
     CLIP_SHARES,
@@ -26,10 +26,10 @@ LISTED_UNREADABLE = 100  # images that are listed at most
 OTHERS = 2  # classes of an image beside the one that it was given
 ATTRIBUTES_SHOWN = 3  # of an image
 NUMBERS_IN_WORDS = {
-    CONTRIBUTIONS: "the attributes that add most to it, each with what it adds, of what its logit is above the "
-    "mean of the candidates; where less of an attribute is seen, it is the lack of it that adds.",
-    CLIP_SHARES: "the attributes that CLIP sees in it most, whatever the class: shares of its softmax over the "
-    "vocabulary.",
+    CONTRIBUTIONS: "the attributes that add most to it, each with what it adds, in logits, of its lead on "
+    "the mean candidate; where less of an attribute is seen, it is the lack of it that adds.",
+    CLIP_SHARES: "the attributes that CLIP sees in it most, whatever the class: shares of its softmax over "
+    "the vocabulary.",
     ATTENTION_SHARES: "attributes with shares of the attention branch's score, as an earlier version of "
     "predict.py wrote them. They do not tell why the class was given: predict anew.",
 }

@@ -7,7 +7,6 @@ from typing import Any, Dict, List, Mapping, Tuple
 from runs.records import DO_WITHOUT, read_columns, read_facts, read_lines, what_is_wrong
 from support.errors import InputError
 
-
 # What the number of an attribute is.
 CONTRIBUTIONS = "contributions"  # what it adds to the decision, in logits
 CLIP_SHARES = "CLIP shares"  # of a CLIP alone: a share of what it sees, whatever the class

@@ -12,7 +12,7 @@ from dsva.network import Output
 from inference import choose_candidates, load_saved
 from inference.candidates import Candidates
 from inference.contributions import explain
-from inference.deletion import Check, Falls, another_patch, blur, measure_deletion, patch_at_peak, paste
+from inference.deletion import Check, Falls, another_patch, blur, measure_deletion, paste, patch_at_peak
 
 SIZE = 32
 

@@ -16,7 +16,6 @@ from PIL import Image
 from data import images
 from data.pipeline import Images, dsva_preprocessing, image_loader, load_image
 from dsva.engine import evaluate
-from helpers import NAMES
 from helpers import predict_with as run
 from inference import choose_candidates, load_saved, predictions
 from inference.new_classes import parse
