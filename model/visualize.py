@@ -217,7 +217,7 @@ def test_images(run: SavedRun, split: str, per_class: int) -> List[Tuple[Path, O
 
 def own_images(places: List[str]) -> List[Tuple[Path, Optional[int]]]:
     """Images of the user's, whose classes nobody knows."""
-    found = [(Path(file), None) for file in walk(places)]
+    found: List[Tuple[Path, Optional[int]]] = [(Path(file), None) for file in walk(places)]
     if not found:
         raise InputError(
             f"--images: no image in {', '.join(places)}: expected files such as .jpg, .png or .tif"
