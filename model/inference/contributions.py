@@ -74,6 +74,16 @@ def explain(run: SavedRun, candidates: Candidates, out: Output, number: int) -> 
     return contributions(scores, distinctions(run, candidates)[number])
 
 
+def has_place(out: Output) -> np.ndarray:
+    """[B, A]: is the attention branch's score of an attribute that of a patch of the image?
+
+    The score is the maximum over all tokens, as published. If the class token has it, it is of no place, and
+    the peak of the map is another, lower value.
+    """
+    peaks = out.maps.amax(dim=(2, 3))
+    return (peaks >= out.attributes_attention).cpu().numpy()
+
+
 def in_words(name: str, score: float) -> str:
     """An attribute that was seen, or whose lack was.  score: of the branch that counts"""
     return name if score > 0 else SEEN_LESS + name

@@ -5,7 +5,8 @@
 Of each attribute that is told as seen, the patch around the peak of its attention map is blurred, and, to
 compare with, a patch of the same size anywhere else. A map that shows what a score is made of makes the
 score fall further at the peak. Scores are told of the branch that counts, and of the attention branch,
-whose maps these are.
+whose maps these are. There the class token may have the maximum that is the score: so what is left without
+these is told, too.
 
 Shapes: `A` attributes, maps of `G x G` cells, images of `S x S` pixels.
 """
@@ -20,11 +21,12 @@ from torchvision.transforms.functional import gaussian_blur
 
 from dsva.network import Output
 from inference.candidates import Candidates
-from inference.contributions import explain
+from inference.contributions import explain, has_place
 from inference.saved import SavedRun
 
 SIDE = 0.25  # of a blurred patch, as a share of the image's: 6 % of its pixels
 DEVIATION = 0.5  # of the blur, as a share of the patch's side: little is left of what stood there
+OF_PATCHES = "  the peak is its score"  # a row: of the attention branch, without what the class token scores
 AT_ONCE = 32  # images that the network sees
 
 
@@ -89,13 +91,18 @@ def measure_deletion(
         batch = torch.stack(images[start : start + AT_ONCE])
         for branch, scores in branch_scores(run, run.look(batch, candidates.attributes)).items():
             after[branch].append(scores)
+    is_of_patch = has_place(out)[0]
     for branch, parts in after.items():
         scores = torch.cat(parts).cpu().numpy()  # [2 n, A]
-        kept = falls.setdefault(branch, Falls([], []))
         for place, a in enumerate(attributes):
             whole = float(before[branch][0, a])
-            kept.at_peak.append(whole - float(scores[2 * place, a]))
-            kept.elsewhere.append(whole - float(scores[2 * place + 1, a]))
+            rows = [branch]
+            if branch == "attention" and is_of_patch[a]:
+                rows.append(OF_PATCHES)
+            for row in rows:
+                kept = falls.setdefault(row, Falls([], []))
+                kept.at_peak.append(whole - float(scores[2 * place, a]))
+                kept.elsewhere.append(whole - float(scores[2 * place + 1, a]))
 
 
 class Check:

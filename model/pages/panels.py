@@ -20,11 +20,12 @@ from data.images import printable
 from data.names import readable
 from dsva.network import Output
 from inference.candidates import Candidates
-from inference.contributions import explain, in_words
+from inference.contributions import explain, has_place, in_words
 from inference.saved import SavedRun
 from support.figures import use_letters_of
 
 LONGEST_NAME = 30  # letters of a file's name
+NO_PLACE = "*"  # beside an attribute that decides by the class token: its map shows where it is seen, too
 FADED = 0.4  # of an image in which an attribute is lacking
 INK, GRAY, RIGHT, WRONG = "#222222", "#666666", "#1b7837", "#b2182b"
 
@@ -72,7 +73,8 @@ def named_class(run: SavedRun, candidates: Candidates, out: Output) -> Named:
 def whose_maps(branch: str) -> str:
     """Whose attention is drawn, in words.  branch: the one that counts"""
     if branch == "attention":
-        return "maps: attention of the branch that decides"
+        place = f"{NO_PLACE} its score is the class token's, of no place"
+        return f"maps: attention of the branch that decides ({place})"
     return f"maps: where the model sees it; the branch that decides ({branch}) has no map of its own"
 
 
@@ -120,6 +122,7 @@ def draw_panel(
     name_classes(axes[0], named, label)
     name_file(axes[0], file)
     add_window(axes[0], run.model.find_windows(out)[0])
+    is_of_patch = has_place(out)[0]
     overlay = None
     for axis, a in zip(axes[1:], found.strongest(top)):
         if found.values[a] <= 0:  # as with one candidate: nothing is told
@@ -129,7 +132,10 @@ def draw_panel(
         if is_seen:
             overlay = add_map(axis, out.maps[0, a], size)
         title = in_words(attribute_names[a], found.scores[a])
-        add_title(axis, title, f"{found.values[a]:+.1f} of {found.lead:.1f}")
+        remark = f"{found.values[a]:+.1f} of {found.lead:.1f}"
+        if is_seen and run.branch == "attention" and not is_of_patch[a]:
+            remark += NO_PLACE
+        add_title(axis, title, remark)
     if overlay is not None:
         add_scale(figure, axes, overlay)
     add_remark(figure, run.branch)

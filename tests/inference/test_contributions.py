@@ -14,7 +14,7 @@ from dsva.discriminant import Discriminant
 from dsva.network import Output
 from helpers import predict_with
 from inference import Classifier, choose_candidates, load_saved
-from inference.contributions import Contributions, distinctions, explain
+from inference.contributions import Contributions, distinctions, explain, has_place
 from inference.new_classes import parse
 from inference.predictions import best_class
 from pages.panels import whose_maps
@@ -193,9 +193,21 @@ def test_the_strongest_are_those_that_add_most():
 
 
 def test_maps_are_called_reasons_of_their_own_branch_only():
-    assert whose_maps("attention") == "maps: attention of the branch that decides"
+    assert whose_maps("attention").startswith("maps: attention of the branch that decides")
     for branch in ("projection", "projection+window", "window"):
         assert "where the model sees it" in whose_maps(branch) and branch in whose_maps(branch)
+
+
+def test_a_score_of_the_class_token_is_of_no_place(place):
+    run = load_saved(place / "run" / "last.safetensors", torch.device("cpu"))
+    pixels = load_image(sorted((place / "RSSDIVCS").glob("*/*.png"))[0], run.preprocessing)
+    out = run.look(pixels[None], choose_candidates(run).attributes)
+    tokens = run.model.attend(run.model.encode(run.normalize(pixels[None])))  # [1, A, N], class token first
+    out.attributes_attention = tokens.amax(dim=2)
+    expected = tokens[0].argmax(dim=1) > 0
+    assert has_place(out)[0].tolist() == expected.tolist()
+    out.attributes_attention[0, 0] = out.maps[0, 0].max() + 1
+    assert not has_place(out)[0, 0]
 
 
 def test_scores_in_files_are_of_the_branch_that_decides(place, photos, tmp_path):

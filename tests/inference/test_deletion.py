@@ -12,7 +12,16 @@ from dsva.network import Output
 from inference import choose_candidates, load_saved
 from inference.candidates import Candidates
 from inference.contributions import explain
-from inference.deletion import Check, Falls, another_patch, blur, measure_deletion, paste, patch_at_peak
+from inference.deletion import (
+    OF_PATCHES,
+    Check,
+    Falls,
+    another_patch,
+    blur,
+    measure_deletion,
+    paste,
+    patch_at_peak,
+)
 
 SIZE = 32
 
@@ -60,10 +69,11 @@ def test_a_score_falls_where_it_comes_from_and_nowhere_else(candidates):
     for seed in range(20):
         chance = np.random.default_rng(seed)
         measure_deletion(run, candidates, pixels, out, [0, 1], chance, falls)
-    assert list(falls) == ["attention"] and len(falls["attention"]) == 40
+    assert list(falls) == ["attention", OF_PATCHES] and len(falls["attention"]) == 40
     peaks, others = np.array(falls["attention"].at_peak), np.array(falls["attention"].elsewhere)
     score = float(out.attributes_attention[0, 0])
     assert (peaks[0::2] > 0.7 * score).all() and (peaks[0::2] > others[0::2]).all()
+    assert falls[OF_PATCHES].at_peak == peaks[0::2].tolist()  # attribute 1 has a score that is of no patch
     assert not peaks[1::2].any() and not others[1::2].any()  # what is not there in the image cannot fall
     assert falls["attention"].summary()["further_at_peak"] == 0.5
 
@@ -129,5 +139,5 @@ def test_the_program_prints_and_saves_both_checks(place, tmp_path, capsys):
     one, two = (json.loads((tmp_path / folder / "check.json").read_text()) for folder in ("one", "two"))
     assert one == two and one["images"] == 4 and one["largest_error"] < 1e-4
     run = load_saved(place / "run" / "last.safetensors", torch.device("cpu"))
-    assert set(one["deletion"]) == {run.branch, "attention"}
+    assert {run.branch, "attention"} <= set(one["deletion"]) <= {run.branch, "attention", OF_PATCHES}
     assert f"{run.branch} (decides)" in printed and len(choose_candidates(run).names) == 5
