@@ -20,7 +20,7 @@ Shapes: `A` attributes, `K` candidates.
 """
 
 from dataclasses import dataclass
-from typing import List
+from typing import Iterable, Tuple
 
 import numpy as np
 
@@ -29,6 +29,7 @@ from inference.candidates import Candidates
 from inference.new_columns import class_vectors
 from inference.saved import SavedRun
 
+SMALL_LEAD = 2.0  # logits: what adds to less is shown with a decimal more
 SEEN_LESS = "less "  # before the name of an attribute whose score is below 0
 
 
@@ -89,14 +90,16 @@ def in_words(name: str, score: float) -> str:
     return name if score > 0 else SEEN_LESS + name
 
 
-def reasons(entries: List[dict], lead: float) -> str:
-    """Attributes of a line of predictions.jsonl that add anything, in words.
+def digits(lead: float) -> int:
+    """Decimals that contributions to such a lead are shown with."""
+    return 1 if abs(lead) >= SMALL_LEAD else 2
 
-    lead: what all attributes add up to
+
+def reasons(told: Iterable[Tuple[str, float]], lead: float) -> str:
+    """Attributes that add anything: "sand +1.3, less water +0.4 of 4.2".
+
+    told: names `in_words`, and contributions;  lead: what all attributes add up to
     """
-    adding = []
-    for entry in entries:
-        if entry["contribution"] > 0:
-            name = in_words(entry["attribute"], entry["score"])
-            adding.append(f"{name} {entry['contribution']:+.1f}")
-    return f"{', '.join(adding)} of {lead:.1f}" if adding else ""
+    decimals = digits(lead)
+    adding = [f"{name} {value:+.{decimals}f}" for name, value in told if value > 0]
+    return f"{', '.join(adding)} of {lead:.{decimals}f}" if adding else ""

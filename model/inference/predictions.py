@@ -28,7 +28,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from data.images import printable, size_of_image
 from data.pipeline import Preprocessing, load_image
-from inference.contributions import reasons
+from inference.contributions import in_words, reasons
 from support.errors import InputError
 from support.files import atomic, read_json, write_json
 from support.loader import Loader
@@ -152,7 +152,10 @@ def best_class(line: dict) -> str:
         return "unreadable"
     best = line["classes"][0]
     if "logit_difference" in line:
-        words = reasons(line["attributes"], line["logit_difference"])
+        told = []
+        for entry in line["attributes"]:
+            told.append((in_words(entry["attribute"], entry["score"]), entry["contribution"]))
+        words = reasons(told, line["logit_difference"])
     else:
         words = ", ".join(f"{entry['attribute']} {entry['share']:.0%}" for entry in line["attributes"])
     return f"{best['class']:24} {best['probability']:6.1%}  {words}"

@@ -8,7 +8,7 @@ from typing import Dict, Iterable, List, Mapping, Optional, Sequence
 import numpy as np
 
 from data.images import read_image
-from inference.contributions import SEEN_LESS
+from inference.contributions import in_words, reasons
 from pages.charts import Bar, bar_chart
 from pages.html import card, figure, legend, missing, note, page_head, picture, render, settings, table
 from runs.prediction_records import (
@@ -214,11 +214,7 @@ def attributes_in_words(prediction: Prediction) -> str:
         return ", ".join(f"{told.name} {told.number:.0%}" for told in strongest)
     if prediction.told == ATTENTION_SHARES:
         return ", ".join(f"{told.name} {told.number:+.0%}" for told in strongest)
-    adding = []
-    for told in strongest:
-        if told.number > 0:
-            adding.append(f"{SEEN_LESS if told.lacks else ''}{told.name} {told.number:+.1f}")
-    return f"{', '.join(adding)} of {prediction.lead:.1f}" if adding else ""
+    return reasons([(in_words(told.name, told.score), told.number) for told in strongest], prediction.lead)
 
 
 def thumbnail(file: Path, bands: Optional[List[int]]) -> str:

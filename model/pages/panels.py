@@ -20,7 +20,7 @@ from data.images import printable
 from data.names import readable
 from dsva.network import Output
 from inference.candidates import Candidates
-from inference.contributions import explain, has_place, in_words
+from inference.contributions import digits, explain, has_place, in_words
 from inference.saved import SavedRun
 from support.figures import use_letters_of
 
@@ -132,7 +132,8 @@ def draw_panel(
         if is_seen:
             overlay = add_map(axis, out.maps[0, a], size)
         title = in_words(attribute_names[a], found.scores[a])
-        remark = f"{found.values[a]:+.1f} of {found.lead:.1f}"
+        decimals = digits(found.lead)
+        remark = f"{found.values[a]:+.{decimals}f} of {found.lead:.{decimals}f}"
         if is_seen and run.branch == "attention" and not is_of_patch[a]:
             remark += NO_PLACE
         add_title(axis, title, remark)

@@ -35,11 +35,11 @@ class Prediction:
 
 @dataclass
 class ToldAttribute:
-    """name: of the attribute;  number: see `Prediction.told`;  lacks: is it the lack of it that adds?"""
+    """name: of the attribute;  number: see `Prediction.told`;  score: of contributions, below 0 it is a lack"""
 
     name: str
     number: float
-    lacks: bool = False
+    score: float = 1.0
 
 
 def read_predictions(folder: Path) -> Tuple[dict, List[Prediction]]:
@@ -64,8 +64,8 @@ def read_prediction(line: Mapping[str, Any]) -> Prediction:
     key = "share" if told == CLIP_SHARES else "contribution"
     attributes = []
     for entry in line.get("attributes", ()):
-        lacks = told == CONTRIBUTIONS and float(entry["score"]) <= 0
-        attributes.append(ToldAttribute(str(entry["attribute"]), float(entry[key]), lacks))
+        score = float(entry["score"]) if told == CONTRIBUTIONS else 1.0
+        attributes.append(ToldAttribute(str(entry["attribute"]), float(entry[key]), score))
     if not classes and "error" not in line:
         raise ValueError("neither classes nor an error")
     lead = float(line.get("logit_difference", 0))

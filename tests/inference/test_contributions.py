@@ -14,7 +14,7 @@ from dsva.discriminant import Discriminant
 from dsva.network import Output
 from helpers import predict_with
 from inference import Classifier, choose_candidates, load_saved
-from inference.contributions import Contributions, distinctions, explain, has_place
+from inference.contributions import Contributions, distinctions, explain, has_place, reasons
 from inference.new_classes import parse
 from inference.predictions import best_class
 from pages.panels import whose_maps
@@ -184,6 +184,12 @@ def test_the_lack_of_an_attribute_is_told_as_such():
         "logit_difference": 4.01,
     }
     assert best_class(line).endswith("90.0%  sand +1.5, less water +0.7 of 4.0")
+
+
+def test_what_adds_to_a_small_lead_is_shown_with_a_decimal_more():
+    assert reasons([("sand", 0.043), ("water", -0.01)], 0.3) == "sand +0.04 of 0.30"
+    assert reasons([("sand", 0.043)], 2.0) == "sand +0.0 of 2.0"
+    assert reasons([("sand", 0.0)], 0.0) == ""
 
 
 def test_the_strongest_are_those_that_add_most():

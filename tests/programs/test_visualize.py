@@ -131,10 +131,14 @@ def test_a_panel_tells_the_attributes_that_predict_tells(place, tmp_path, drawn)
         for entry in line["attributes"]:
             if entry["contribution"] > 0:
                 name = entry["attribute"] if entry["score"] > 0 else f"less {entry['attribute']}"
-                remark = f"{entry['contribution']:+.1f} of {line['logit_difference']:.1f}"
-                expected.append((name, remark))
+                expected.append((name, entry["contribution"], line["logit_difference"]))
     look(place / "run" / "last.safetensors", "--images", photos, "--output", tmp_path / "out")
-    assert expected and [words for words in drawn if len(words) == 2] == expected
+    found = [words for words in drawn if len(words) == 2]
+    assert expected and [name for name, _ in found] == [name for name, _, _ in expected]
+    for (_, remark), (_, contribution, lead) in zip(found, expected):
+        added, of_lead = remark.rstrip("*").split(" of ")
+        assert float(added) == pytest.approx(contribution, abs=0.051)
+        assert float(of_lead) == pytest.approx(lead, abs=0.051)
 
 
 def test_a_panel_says_whose_maps_it_shows(place, tmp_path, monkeypatch):
