@@ -35,7 +35,10 @@ class Prediction:
 
 @dataclass
 class ToldAttribute:
-    """name: of the attribute;  number: see `Prediction.told`;  score: of contributions, below 0 it is a lack"""
+    """name: of the attribute;  number: see `Prediction.told`
+
+    score: beside a contribution; below 0 it is the lack of the attribute that adds
+    """
 
     name: str
     number: float
