@@ -23,7 +23,7 @@ from transformers import CLIPModel, CLIPTokenizerFast
 
 from clip.augmentation import Augmentation
 from clip.captions import Captions, CaptionsByImage, read_parts
-from clip.checkpoint import silence_transformers, use_eager_attention
+from clip.checkpoint import use_eager_attention
 from clip.contrastive import Training, make_optimizer, train_one_epoch
 from clip.evaluation import class_name_prompts, evaluate
 from clip.new import Sizes, load_for_training, new_clip
@@ -37,6 +37,7 @@ from clip.saving import (
     save_clip,
     write_new_processor,
 )
+from clip.silence import silence_transformers
 from clip.state import load_state, refuse_other_options, remove_state, save_state
 from clip.teachers import make_teachers, read_image_vectors, read_teacher
 from clip.tokenizer import SMALLEST_VOCABULARY

@@ -32,7 +32,6 @@ NAME_classes.tif and NAME_confidence.tif.
 import argparse
 
 from support.cli import (
-    REPOSITORY,
     WORKERS,
     Parser,
     add_bands_option,
@@ -158,6 +157,7 @@ from inference.candidates import choose_candidates, default_classes, print_candi
 from inference.classifier import BaseClassifier, Classifier
 from inference.clip_classifier import ClipClassifier
 from inference.colours import read_colours
+from inference.loading import VOCABULARY
 from inference.map_files import check_maps, save_map
 from inference.new_classes import parse
 from inference.predictions import (
@@ -184,7 +184,6 @@ NO_INFLUENCE = (
 
 # Options that say something of a run, and nothing to a CLIP alone.
 OF_A_RUN = ("resume", "classes", "without", "add_class", "class_values", "calibrated_stacking")
-VOCABULARY = REPOSITORY / "RSSDIVCS" / "files" / "attributes_98.json"
 
 
 @exits_cleanly

@@ -3,6 +3,7 @@
 import json
 import math
 import random
+import re
 import shlex
 import subprocess
 from pathlib import Path
@@ -22,6 +23,7 @@ import predict
 from conftest import SMALL, write_dataset
 from data.benchmark import Benchmark, BenchmarkFiles, load_benchmark, readable
 from data.pipeline import dsva_preprocessing
+from support.cli import REPOSITORY
 
 # ---- a training of main.py -------------------------------------------------------------------------
 
@@ -53,6 +55,16 @@ def log(folder: Path) -> list:
     """The lines of a run's log, without the seconds."""
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
     return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
+
+
+# ---- a README ---------------------------------------------------------------------------------------
+
+
+def python_of_the_readme() -> str:
+    """The code of its section "From Python"."""
+    readme = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+    section = readme.split("\n## From Python\n")[1].split("\n## ")[0]
+    return "\n".join(re.findall("^    (.+)$", section, re.MULTILINE))
 
 
 # ---- a container -----------------------------------------------------------------------------------

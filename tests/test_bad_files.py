@@ -22,7 +22,7 @@ import report
 import tables
 from clip.attributes import load_vocabulary
 from clip.captions import read_captions
-from clip.checkpoint import load_clip
+from clip.checkpoint import load_both_towers
 from clip.kinds import kind_of
 from clip.processor import read_preprocessing
 from clip.sentences import read_descriptions
@@ -430,7 +430,7 @@ def test_clip_folders(place, data):
                 else nearly_bytes(content)
             )
         )
-        ends_well(load_clip, target, place=place)
+        ends_well(load_both_towers, target, place=place)
 
 
 @cases(0.06)
@@ -473,9 +473,9 @@ def test_what_a_file_is(place, data):
         (here / name).write_bytes(data.draw(nearly_bytes(whole)))
         kind = kind_of(here / name)
         assert kind.name and kind.what.isprintable() and kind.todo
-        ends_well(load_clip, here / name, place=place)
+        ends_well(load_both_towers, here / name, place=place)
         (here / "config.json").write_text("{}")
-        ends_well(load_clip, here, place=place)
+        ends_well(load_both_towers, here, place=place)
 
 
 @cases(0.05)

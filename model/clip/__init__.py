@@ -5,6 +5,7 @@ Stands on `data` and `support`, and imports nothing else of ours.
 To read a checkpoint, start with `checkpoint.py`, where every file of one is checked; then `embed.py`.
 `embeddings.py` keeps what it makes of pictures, for all programs, in the file of `embedding_file.py`.
 What a file or folder is that was given as one: `kinds.py`. How its pictures are prepared: `processor.py`.
+`silence.py` keeps transformers from printing.
 What CLIP says of classes and attributes is in `attributes.py` and `description.py`.
 Training is `contrastive.py` (the loss and one epoch), on what `captions.py` and `picture_batches.py` read.
 

@@ -9,11 +9,11 @@ from typing import Iterable, List, Optional, Tuple, Type
 import torch
 from torch import Tensor, nn
 from transformers import CLIPModel, CLIPVisionConfig, CLIPVisionModel, PreTrainedModel
-from transformers.utils import logging as transformers_logging
 
 from clip.file_kinds import PLACEHOLDERS, Kind, kind_of_file, kind_of_names
 from clip.kinds import TORCH, kind_of, loaded_files, shards_problem
 from clip.processor import Processor, load_processor
+from clip.silence import silent_transformers
 from clip.weight_names import Content
 from support.errors import InputError, first_line
 from support.untrusted import parse_json
@@ -73,7 +73,7 @@ def compile_tower(tower: nn.Module, device: torch.device):
 # ---- both towers and the processor -----------------------------------------------------------------
 
 
-def load_clip(folder: Path) -> Tuple[CLIPModel, Processor]:
+def load_both_towers(folder: Path) -> Tuple[CLIPModel, Processor]:
     """Both towers and the processor of a checkpoint. Raises InputError that says what the folder lacks."""
     model = load_checkpoint(CLIPModel, folder)
     processor = load_processor(folder, model.config.vision_config.image_size)
@@ -105,11 +105,11 @@ def load_checkpoint(kind: Type[PreTrainedModel], folder: Path) -> nn.Module:
     """
     folder = Path(folder)
     content = check_is_clip(folder, needs_text=kind is CLIPModel)
-    silence_transformers()
     try:
-        model, loaded = kind.from_pretrained(
-            folder, local_files_only=True, output_loading_info=True, torch_dtype=torch.float32
-        )
+        with silent_transformers():
+            model, loaded = kind.from_pretrained(
+                folder, local_files_only=True, output_loading_info=True, torch_dtype=torch.float32
+            )
     except Exception as error:  # whatever the readers of json, safetensors and pickle raise on a damaged file
         raise InputError(
             f"{folder} is not a readable CLIP checkpoint: {reason(error, content)}; {ANOTHER}"
@@ -287,9 +287,3 @@ def check_tower(tower: nn.Module, source: Path):
 def weight_files(folder: Path) -> List[Path]:
     """The files of a checkpoint that hold its weights, in the form that is read; none if it has none."""
     return sorted(folder.glob("model*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
-
-
-def silence_transformers():
-    """No progress bars, and no warning that one tower stays unused, which is expected."""
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()

@@ -73,16 +73,22 @@ def closest_pairs(values: np.ndarray, count: int) -> List[Tuple[int, int, float]
 
 def draw_similarity(alike: np.ndarray, classes: List[str], file: Path):
     """A PNG of [C, C] cosines, like classes beside like."""
-    use_letters_of(classes)
-    from matplotlib.backends.backend_agg import FigureCanvasAgg  # only who draws waits for it
-    from matplotlib.figure import Figure
+    with use_letters_of(classes):
+        from matplotlib.backends.backend_agg import FigureCanvasAgg  # only who draws waits for it
+        from matplotlib.figure import Figure
 
+        side = 2.6 + 0.24 * len(classes)  # inches
+        figure = Figure(figsize=(side + 0.6, side), layout="constrained")
+        draw_cosines(figure, alike, classes)
+        FigureCanvasAgg(figure).print_png(str(file))
+
+
+def draw_cosines(figure, alike: np.ndarray, classes: List[str]):
+    """What `draw_similarity` shows.  figure: of matplotlib"""
     order = np.arange(len(classes))
     if len(classes) > 2:
         order = leaves_list(linkage(alike, "average", metric="cosine"))
     names = [classes[c] for c in order]
-    side = 2.6 + 0.24 * len(classes)  # inches
-    figure = Figure(figsize=(side + 0.6, side), layout="constrained")
     axis = figure.add_subplot()
     picture = axis.imshow(alike[np.ix_(order, order)], cmap="RdBu_r", vmin=-1, vmax=1)
     how: Dict[str, Any] = {"fontsize": 8, "parse_math": False}  # a name may have two $
@@ -91,4 +97,3 @@ def draw_similarity(alike: np.ndarray, classes: List[str], file: Path):
     axis.tick_params(length=0)
     axis.spines[:].set_visible(False)
     figure.colorbar(picture, shrink=0.6, label="cosine of the classes' attribute vectors")
-    FigureCanvasAgg(figure).print_png(str(file))

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.data import BatchSampler
 
-from clip.checkpoint import check_embeddings, load_clip, weight_files
+from clip.checkpoint import check_embeddings, load_both_towers, weight_files
 from data.images import READING
 from data.pipeline import DeviceLoader, Images, image_loader
 from support.files import sha256
@@ -35,7 +35,7 @@ class Clip:
     def __init__(self, folder: Path, device: torch.device):
         self.folder = Path(folder)
         self.device = device
-        model, processor = load_clip(self.folder)
+        model, processor = load_both_towers(self.folder)
         self.model = model.to(device)
         self.tokenizer = processor.tokenizer
         self.preprocessing = processor.preprocessing

@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from transformers import CLIPConfig, CLIPModel
 
-from clip.checkpoint import load_clip
+from clip.checkpoint import load_both_towers
 from support.errors import InputError
 
 POSITIONS = "vision_model.embeddings.position_embedding.weight"
@@ -25,7 +25,7 @@ POSITIONS = "vision_model.embeddings.position_embedding.weight"
 
 def load_for_training(folder: Path, image_size: Optional[int]) -> CLIPModel:
     """The CLIP of a folder. If it is to see images of another size, its position embeddings are stretched."""
-    model, _ = load_clip(folder)
+    model, _ = load_both_towers(folder)
     vision = model.config.vision_config
     if image_size in (None, vision.image_size):
         return model

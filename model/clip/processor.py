@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Optional, Tuple
 from transformers import CLIPTokenizerFast
 
 from clip.file_kinds import PLACEHOLDERS, kind_of_file
+from clip.silence import silent_transformers
 from data.pipeline import NORMALIZATIONS, Preprocessing
 from support.errors import InputError, first_line
 from support.files import read_json
@@ -58,7 +59,8 @@ def load_tokenizer(folder: Path) -> CLIPTokenizerFast:
     for name in TOKENIZER_FILES:
         check_is_no_stand_in(folder / name)
     try:
-        return CLIPTokenizerFast.from_pretrained(folder, local_files_only=True)
+        with silent_transformers():
+            return CLIPTokenizerFast.from_pretrained(folder, local_files_only=True)
     except Exception as error:  # whatever the readers of json raise on a damaged file
         raise InputError(
             f"{folder} has no readable processor: {first_line(error)}; copy its tokenizer anew"

@@ -6,8 +6,9 @@ from typing import Any, Dict, Sequence
 
 from transformers import CLIPModel
 
-from clip.checkpoint import silence_transformers, weight_files
+from clip.checkpoint import weight_files
 from clip.processor import NESTED, PLAIN, load_tokenizer
+from clip.silence import silence_transformers
 from clip.tokenizer import train_tokenizer
 from data.pipeline import NORMALIZATIONS
 from support.errors import InputError

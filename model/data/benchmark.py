@@ -25,8 +25,9 @@ from data.classes import SIMILARITIES, Classes, read_similarities
 from data.joined import split_names, told
 from data.matlab import DATA_HELP, data_help, from_matlab, read_mat, strings
 from data.names import NAMES_FILE, readable, renamed, stored_names
-from data.notes import note_scale, print_once
+from data.notes import note_scale
 from support.errors import InputError
+from support.notes import note_new
 
 SPLITS = ("train_zsl_loc", "train_gzsl_loc", "test_seen_loc", "test_unseen_loc")
 CLASS_FOLDERS = "class_folders"  # of prepare.py, not in the published files
@@ -140,8 +141,8 @@ def read_class_names(
         if former != new and name not in stored.values():
             joined[name] = new
     if joined:
-        print_once(
-            f"note: joined class names in {splits_mat} are read as words, {told(joined)}; "
+        note_new(
+            f"joined class names in {splits_mat} are read as words, {told(joined)}; "
             f"a {NAMES_FILE} beside it gives others"
         )
     names = [joined.get(name, name) for name in names]

@@ -153,8 +153,8 @@ def two_bytes(path: Path, image: Image.Image, raw: str) -> np.ndarray:
 
 
 def raw_mode(image: Image.Image) -> str:
-    """How Pillow will read the bytes of the file, such as "RGB;16B"; "" if it does not say."""
-    if not image.tile:
+    """How Pillow will read the bytes of the file, such as "RGB;16B"; "" if that is not known."""
+    if not getattr(image, "tile", None):  # a picture that was made in memory has no such attribute
         return ""
     arguments = image.tile[0][3]
     first = arguments[0] if isinstance(arguments, tuple) and arguments else arguments

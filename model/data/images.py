@@ -105,6 +105,30 @@ def read_whole(path: Path, bands: Optional[Bands] = None) -> Image.Image:
         raise InputError(f"cannot read the image {path}: {first_line(error)}") from error
 
 
+def from_pillow(image: Image.Image, name: str, bands: Optional[Bands] = None) -> Image.Image:
+    """The same of a picture that Pillow has, whatever it was made from: its pixels are those that Pillow has.
+
+    name:  for messages
+    bands: as of `read_image`
+
+    A file of more than 8 bits in several bands has lost its lower bits there: read it by its path.
+    """
+    try:
+        image.load()
+        tags = layout_of_tags(image.tag_v2) if hasattr(image, "tag_v2") else None
+        if tags:
+            check_colours(tags)
+        if tags and is_beyond_pillow(tags, image, bands):
+            raise ValueError(f"Pillow does not give all of its {tags}: name its file instead")
+        if not all(image.size):
+            raise ValueError("it has no pixels")
+        if bands or is_deep(image):
+            return middle(stretched(Path(name), image, bands))
+        return middle(eight_bit_rgb(ImageOps.exif_transpose(image), name))
+    except UNREADABLE as error:
+        raise InputError(f"cannot read {name}: {first_line(error)}") from error
+
+
 def size_of_image(path: Path) -> Tuple[int, int]:
     """Width and height, as its head says; 0 and 0 if Pillow cannot tell."""
     try:

@@ -1,17 +1,12 @@
 """Notes about the data that a user should read once, however often the same file is read."""
 
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 
+from support.notes import note_new
+
 USUAL_LENGTHS = (0.1, 10.0)  # of a class's attribute vector, whose length is 1 in files of annotate.py
-
-
-@cache
-def print_once(line: str):
-    """Print a line, unless it has been printed before."""
-    print(line)
 
 
 def note_scale(att: np.ndarray, splits_mat: Path):
@@ -25,8 +20,8 @@ def note_scale(att: np.ndarray, splits_mat: Path):
     if USUAL_LENGTHS[0] <= length <= USUAL_LENGTHS[1]:
         return
     before, after = mean_cosine(att), mean_cosine(standardized(att))
-    print_once(
-        f"note: att in {splits_mat} goes from {att.min():.4g} to {att.max():.4g}, and a class's vector has "
+    note_new(
+        f"att in {splits_mat} goes from {att.min():.4g} to {att.max():.4g}, and a class's vector has "
         f"the length {length:.3g} where about 1 is usual: class scores grow with it. Standardising, each "
         "attribute to mean 0 and deviation 1 over the classes and each class to length 1, would take the "
         f"mean cosine of two classes from {before:.2f} to {after:.2f}; att is used as it is"

@@ -20,7 +20,7 @@ from torchvision.transforms import functional as TF
 
 from data.bands import Bands
 from data.decoded import Decoded
-from data.images import read_image
+from data.images import from_pillow, read_image
 from support.loader import Loader
 
 NORMALIZATIONS = {  # mean and standard deviation of R, G, B in [0, 1]
@@ -79,7 +79,20 @@ def load_image(path: Path, how: Preprocessing, draw: Optional[int] = None) -> Te
 
 def decode(path: Path, how: Preprocessing) -> Tensor:
     """uint8 [3, H, W]: a whole picture, resized."""
-    return resize(read_image(path, how.bands), how, list(how.shape) if how.shape else how.shorter_side)
+    return resize_all(read_image(path, how.bands), how)
+
+
+def cut_from_pillow(image: Image.Image, how: Preprocessing, name: str) -> Tensor:
+    """uint8 [3, S, S]: the centre of a picture that Pillow has, of any mode and size.
+
+    name: for the message of an InputError, if it cannot be read
+    """
+    return cut(resize_all(from_pillow(image, name, how.bands), how), how.size)
+
+
+def resize_all(picture: Image.Image, how: Preprocessing) -> Tensor:
+    """uint8 [3, H, W]: a whole picture.  picture: of 8 bits in RGB"""
+    return resize(picture, how, list(how.shape) if how.shape else how.shorter_side)
 
 
 def squeeze(picture: Image.Image, how: Preprocessing) -> Tensor:

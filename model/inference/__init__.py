@@ -8,31 +8,41 @@ seen. `clip_classifier.py` names images with a CLIP alone. `predictions.py` writ
 `accuracy.py` counts what is right. Large scenes: `scenes.py` reads them, `tiles.py` divides and
 blends, `colours.py` chooses colours, `maps.py` draws, and `map_files.py` writes.
 
-From a notebook:
+From a notebook, for which `loading.py` loads, `pictures.py` reads and `arrays.py` answers:
 
-    from inference import Classifier, choose_candidates, load_saved
+    import sys; sys.path.insert(0, "model")
+    from inference import load_clip, load_run
 
-    run = load_saved("runs/X/last.safetensors", torch.device("cpu"))  # the file is enough: no dataset
-    classifier = Classifier(run, choose_candidates(run))
-    images = torch.stack([load_image(path, run.preprocessing) for path in paths])  # load_image: data.pipeline
-    probabilities = classifier.probabilities(images)                               # [n, K]
+    run = load_run("runs/X")                                 # a folder or a checkpoint: no dataset is needed
+    run = run.with_classes("wind farm: tall white turbines")
+    found = run.predict(["a.jpg", picture])                  # paths, PIL images, a tensor
+    found.classes, found.probabilities                       # [n] names, [n, K]
+    found.attributes, found.maps, found.windows              # [n, A], [n, A, G, G], [n, 4]
 
-    clip = Clip("flax-community/clip-rsicd-tiny", torch.device("cpu"))             # without a run: clip.embed
-    classifier = ClipClassifier(clip, [parse("airport"), parse("beach")], ["runways", "sand"])
+    clip = load_clip("flax-community/clip-rsicd-tiny", ["airport", "beach", "port: piers and ships"])
+    clip.predict("a.jpg").classes                            # without a run: no maps, no windows
+
+`load_saved`, `choose_candidates` and `Classifier` are the parts of `load_run`, as the programs use them.
 """
 
+from inference.arrays import Prediction
 from inference.candidates import Candidates, choose_candidates
 from inference.classifier import Classifier
 from inference.clip_classifier import ClipClassifier
-from inference.new_classes import parse
+from inference.loading import load_clip, load_run
+from inference.new_classes import NewClass, parse
 from inference.saved import SavedRun, load_saved
 
 __all__ = [
     "Candidates",
     "Classifier",
     "ClipClassifier",
+    "NewClass",
+    "Prediction",
     "SavedRun",
     "choose_candidates",
+    "load_clip",
+    "load_run",
     "load_saved",
     "parse",
 ]

@@ -12,10 +12,11 @@ from torch import Tensor
 from data.classes import Classes
 from dsva.metrics import calibrated_stacking
 from inference.new_classes import NewClass, check_names, first_of, known_classes, named_classes, print_asked
-from inference.new_columns import columns_by_clip, columns_by_hand, prompts
+from inference.new_columns import ClassValues, columns_by_clip, columns_by_hand, prompts
 from inference.saved import SavedRun
 from support.errors import InputError
 from support.files import sha256
+from support.notes import note
 
 SHOWN_ATTRIBUTES = 5  # of a new class
 ENOUGH_TO_COMPARE = 3  # classes: the mean and the deviation of fewer say little
@@ -49,14 +50,29 @@ class NamedCandidates:
         return calibrated_stacking(probabilities, np.array(self.kinds) == "seen", self.calibration)
 
 
+@dataclass(frozen=True)
+class Choice:
+    """What a user says of the candidates: arguments of `choose_candidates`, which explains them."""
+
+    classes: Union[str, Sequence[str], None] = None
+    without: Sequence[str] = ()
+    added: Sequence[NewClass] = ()
+    values: Optional[ClassValues] = None
+    clip_folder: Union[str, Path, None] = None
+    calibration: Optional[float] = None
+    class_prompts: Optional[Sequence[str]] = None
+
+
 @dataclass
 class Candidates(NamedCandidates):
     """The same for a run, which knows them by their attributes.
 
     attributes: [A, K], on the device
+    choice:     what they were chosen by
     """
 
     attributes: Tensor
+    choice: Choice
 
 
 def default_classes(run: SavedRun) -> str:
@@ -66,26 +82,27 @@ def default_classes(run: SavedRun) -> str:
 
 def choose_candidates(
     run: SavedRun,
-    classes: Optional[str] = None,
+    classes: Union[str, Sequence[str], None] = None,
     without: Sequence[str] = (),
     added: Sequence[NewClass] = (),
-    values: Optional[Path] = None,
-    clip_folder: Optional[str] = None,
+    values: Optional[ClassValues] = None,
+    clip_folder: Union[str, Path, None] = None,
     calibration: Optional[float] = None,
     class_prompts: Optional[Sequence[str]] = None,
 ) -> Candidates:
     """The run's own classes, then those added in words or pictures, then those added by attribute values.
 
-    classes:     of the run: "unseen", "all", "none", or names with commas between them. By default those that
-                 its own test had: all in GZSL, the unseen ones in ZSL
+    classes:     of the run: "unseen", "all", "none", or names, in a list or with commas between them. By
+                 default those that its own test had: all in GZSL, the unseen ones in ZSL
     without:     names of the run's classes that are left out, as if it had never heard of them
-    values:      a JSON file, see `columns_by_hand`
+    values:      a JSON file or what one holds, see `columns_by_hand`
     clip_folder: CLIP for the added classes, by default the one that described the run's
     calibration: taken from the probabilities of seen classes, by default the run's
     class_prompts: sentences in which the names of added classes stand, by default those of the run's
 
     Raises InputError if a name is unknown or there twice, or no class is left.
     """
+    choice = Choice(classes, without, added, values, clip_folder, calibration, class_prompts)
     data = run.data
     known = known_classes(data.class_names, without)
     own = np.intersect1d(own_classes(run, classes or default_classes(run)), known)
@@ -120,31 +137,33 @@ def choose_candidates(
         kinds=kinds,
         attributes=torch.from_numpy(np.hstack(columns).astype(np.float32)).to(run.device),
         calibration=calibration if compete else 0.0,
+        choice=choice,
     )
 
 
-def own_classes(run: SavedRun, classes: str) -> np.ndarray:
-    """Numbers of the run's classes.  classes: "unseen", "all", "none", or names with commas between them"""
+def own_classes(run: SavedRun, classes: Union[str, Sequence[str]]) -> np.ndarray:
+    """Numbers of the run's classes.  classes: "unseen", "all", "none", or names, as of `choose_candidates`"""
     if classes == "none":
         return np.array([], int)
     if classes in ("unseen", "all"):
         return run.data.candidates(classes == "all")
-    return named_classes(run.data.class_names, classes.split(","), "--classes")
+    typed = classes.split(",") if isinstance(classes, str) else classes
+    return named_classes(run.data.class_names, typed, "--classes")
 
 
 def classes_to_compare(data: Classes, known: np.ndarray) -> np.ndarray:
     """Numbers of the classes that new ones are compared with: the known ones, if they are enough.
 
-    Of fewer than ENOUGH_TO_COMPARE there is hardly a mean or a deviation: then all classes of the run, which
-    is printed. Where the run's classes were described by images, those that were are counted.
+    Of fewer than ENOUGH_TO_COMPARE there is hardly a mean or a deviation: then all classes of the run, and a
+    note says so. Where the run's classes were described by images, those that were are counted.
     """
     is_described = np.full(len(data.class_names), True)
     if data.similarities is not None and data.similarities.has_images.any():
         is_described = data.similarities.has_images
     if is_described[known].sum() >= min(ENOUGH_TO_COMPARE, is_described.sum()):
         return known
-    print(
-        f"note: {len(known)} known classes are too few to compare new ones with: these are compared with all "
+    note(
+        f"{len(known)} known classes are too few to compare new ones with: these are compared with all "
         f"{len(data.class_names)} of the run, those that are left out, too"
     )
     return np.arange(len(data.class_names))

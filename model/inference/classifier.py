@@ -1,16 +1,26 @@
 """What names images among the classes that it chooses from: the interface, and a saved run as one such."""
 
 from abc import ABC, abstractmethod
-from typing import List, Tuple
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from data.pipeline import Preprocessing
-from inference.candidates import Candidates, NamedCandidates, fingerprint
-from inference.contributions import contributions, distinctions
+from inference.arrays import Looked, Prediction, joined
+from inference.candidates import Candidates, Choice, NamedCandidates, choose_candidates, fingerprint
+from inference.contributions import Contributions, distinctions
+from inference.new_classes import NewClass, check_names, checked_classes, checked_prompts, known_classes
+from inference.new_columns import ClassValues, table_of_values
+from inference.pictures import Pictures, prepared
+from inference.predictions import in_batches
 from inference.saved import SavedRun
+from support.errors import InputError
+from support.notes import quietly
 
 
 class BaseClassifier(ABC):
@@ -22,6 +32,7 @@ class BaseClassifier(ABC):
     device:          where it computes
     told:            what a line tells of an attribute, beside its name
     totals:          what a line tells of all attributes together
+    notes:           what a program would have printed while it was made, if that was from Python
     """
 
     candidates: NamedCandidates
@@ -30,16 +41,70 @@ class BaseClassifier(ABC):
     device: torch.device
     told: Tuple[str, ...]
     totals: Tuple[str, ...] = ()
+    notes: Tuple[str, ...] = ()
+
+    # ---- for notebooks -----------------------------------------------------------------------------
+
+    def predict(self, pictures: Pictures, batch_size: int = 64, maps: bool = True) -> Prediction:
+        """Name pictures, as predict.py does.
+
+        pictures:   one or many; paths, PIL images, a tensor uint8 [n, 3, S, S]: see `pictures.prepared`
+        batch_size: how many the network sees at once, all that are in memory at a time
+        maps:       are maps and windows wanted? Those of 1,000 pictures and 98 attributes take 20 to 80 MB
+
+        Raises InputError, one line, at the first picture that cannot be read.
+        """
+        if type(batch_size) is not int or batch_size < 1:
+            raise InputError(f"batch_size: expected a whole number from 1 on, found {batch_size!r}")
+        with quietly() as notes:
+            batches = in_batches(prepared(pictures, self.preprocessing), batch_size)
+            parts = [self.look(torch.stack(batch), maps) for batch in batches]
+        together = joined(parts) if parts else self.look_at_nothing(maps)
+        return Prediction(
+            class_names=list(self.candidates.names),
+            attribute_names=list(self.attribute_names),
+            scores=self.candidates.calibrated(together.probabilities),
+            notes=tuple(notes.values()),
+            **together._asdict(),
+        )
+
+    def look_at_nothing(self, maps: bool) -> Looked:
+        """Arrays of the right shapes, without a row."""
+        size = self.preprocessing.size
+        looked = self.look(torch.zeros(1, 3, size, size, dtype=torch.uint8), maps)
+        return Looked(*(None if array is None else array[:0] for array in looked))
+
+    def prepare(self, pictures: Pictures) -> Tensor:
+        """uint8 [n, 3, S, S]: the squares that the network sees, for `describe`, or to draw maps over.
+
+        pictures: as of `predict`
+        """
+        size = self.preprocessing.size
+        with quietly():
+            squares = list(prepared(pictures, self.preprocessing))
+        return torch.stack(squares) if squares else torch.empty(0, 3, size, size, dtype=torch.uint8)
 
     @abstractmethod
-    def look(self, images: Tensor) -> Tuple[np.ndarray, np.ndarray]:
-        """images: [B, 3, S, S] uint8.  Returns class probabilities [B, K] and attribute scores [B, A]."""
+    def with_classes(self, *new: Union[str, NewClass]) -> "BaseClassifier":
+        """Another classifier, which has these candidates, too. This one stays as it is.
+
+        new: each as in --add_class: "wind farm", "wind farm: tall turbines on grass", "port=examples/*.jpg";
+             or a `NewClass`, for a list of pictures
+
+        Raises InputError if a name is taken or empty, or a picture cannot be read.
+        """
+
+    # ---- for programs, too -------------------------------------------------------------------------
 
     @abstractmethod
-    def tell_attributes(self, scores: np.ndarray, best: int, most: int) -> dict:
+    def look(self, images: Tensor, maps: bool = False) -> Looked:
+        """images: [B, 3, S, S] uint8, B > 0;  maps: are maps and windows wanted?"""
+
+    @abstractmethod
+    def tell_attributes(self, looked: Looked, image: int, most: int) -> dict:
         """{"attributes": [{"attribute", and `told`}, ...], and `totals`}, the first one first.
 
-        scores: [A] of an image;  best: its class;  most: attributes
+        image: number in the batch;  most: attributes
         """
 
     @abstractmethod
@@ -48,9 +113,9 @@ class BaseClassifier(ABC):
 
     def probabilities(self, images: Tensor) -> np.ndarray:
         """[B, 3, S, S] uint8 -> [B, K]"""
-        return self.look(images)[0]
+        return self.look(images).probabilities
 
-    def describe(self, images: Tensor, top: int, attributes: int) -> List[dict]:
+    def describe(self, images: Tensor, top: int = 3, attributes: int = 3) -> List[dict]:
         """Of each image, its best classes, and attributes: see `tell_attributes` of each kind of classifier.
 
         images: [B, 3, S, S] uint8;  top, attributes: how many at most
@@ -61,8 +126,8 @@ class BaseClassifier(ABC):
         """
         if not len(images):
             return []
-        probabilities, scores = self.look(images)
-        calibrated = self.candidates.calibrated(probabilities)
+        looked = self.look(images)
+        calibrated = self.candidates.calibrated(looked.probabilities)
         ranked = np.argsort(-calibrated, axis=1, kind="stable")[:, :top]  # [B, top]
         descriptions = []
         for image, classes in enumerate(ranked):
@@ -71,9 +136,9 @@ class BaseClassifier(ABC):
                 entry = {"class": self.candidates.names[k]}
                 if self.candidates.is_calibrated:
                     entry["calibrated_score"] = six_digits(calibrated[image, k])
-                entry["probability"] = six_digits(probabilities[image, k])
+                entry["probability"] = six_digits(looked.probabilities[image, k])
                 description["classes"].append(entry)
-            description.update(self.tell_attributes(scores[image], classes[0], attributes))
+            description.update(self.tell_attributes(looked, image, attributes))
             descriptions.append(description)
         return descriptions
 
@@ -98,21 +163,94 @@ class Classifier(BaseClassifier):
         self.device = run.device
         self.distinctions = distinctions(run, candidates)  # [K, A]
 
-    @torch.inference_mode()
-    def look(self, images: Tensor) -> Tuple[np.ndarray, np.ndarray]:
-        """Probabilities and attribute scores, both of the branch that counts."""
-        out = self.run.look(images, self.candidates.attributes)
-        probabilities = self.run.class_scores(out).softmax(dim=1)
-        return probabilities.cpu().numpy(), self.run.evidence(out).cpu().numpy()
+    def with_classes(
+        self,
+        *new: Union[str, NewClass],
+        values: Optional[ClassValues] = None,
+        clip: Union[str, Path, None] = None,
+        prompts: Optional[Sequence[str]] = None,
+    ) -> "Classifier":
+        """The same run with these candidates, too. This one stays as it is.
 
-    def tell_attributes(self, scores: np.ndarray, best: int, most: int) -> dict:
-        found = contributions(scores, self.distinctions[best])
+        values:  classes by their attributes, {"wind farm": {"grass": 1.5, "roads": -1}}, or a JSON file of
+                 that: in deviations from the mean class, 0 where an attribute is not named
+        clip:    folder of the CLIP that reads words and pictures, by default the one that described the run
+        prompts: sentences in which names stand, {} is the name; by default those of the run
+
+        clip and prompts hold for classes that were added before, too.
+        """
+        choice = self.candidates.choice
+        added = checked_classes(new, "with_classes")
+        table = table_of_values(values) if values is not None else {}
+        earlier = table_of_values(choice.values) if choice.values is not None else {}
+        check_names([*(c.name for c in added), *table], self.taken_names(), "with_classes")
+        return self.choosing(
+            replace(
+                choice,
+                added=[*choice.added, *added],
+                values={**earlier, **table} or None,
+                clip_folder=clip or choice.clip_folder,
+                class_prompts=checked_prompts(prompts) or choice.class_prompts,
+            )
+        )
+
+    def among(
+        self,
+        classes: Union[str, Sequence[str], None] = None,
+        without: Sequence[str] = (),
+        calibration: Optional[float] = None,
+    ) -> "Classifier":
+        """The same run with other classes of its own as candidates; added ones stay. This one stays as it is.
+
+        classes:     "unseen", "all", "none", or names; by default those of the run's own test
+        without:     names of classes that are left out, as if the run had never heard of them
+        calibration: taken from the probabilities of seen classes, by default the run's
+        """
+        without = [without] if isinstance(without, str) else list(without)
+        choice = self.candidates.choice
+        return self.choosing(replace(choice, classes=classes, without=without, calibration=calibration))
+
+    def choosing(self, choice: Choice) -> "Classifier":
+        """The same run with other candidates."""
+        with from_python() as notes:
+            candidates = choose_candidates(self.run, **vars(choice))
+        other = Classifier(self.run, candidates)
+        other.notes = (*self.notes, *notes.values())
+        return other
+
+    def taken_names(self) -> List[str]:
+        """Of the run's classes that were not left out, and of the added ones."""
+        names = self.run.data.class_names
+        known = [names[c] for c in known_classes(names, self.candidates.choice.without)]
+        return [*known, *(name for name in self.candidates.names if name not in known)]
+
+    @torch.inference_mode()
+    def look(self, images: Tensor, maps: bool = False) -> Looked:
+        """Probabilities and contributions of the branch that counts, and the attention branch's scores."""
+        out = self.run.look(images, self.candidates.attributes)
+        probabilities = self.run.class_scores(out).softmax(dim=1).cpu().numpy()
+        best = self.candidates.calibrated(probabilities).argmax(axis=1)  # [B]
+        deciding = self.run.evidence(out).cpu().numpy()
+        looked = Looked(
+            probabilities,
+            attributes=out.attributes_attention.cpu().numpy(),
+            deciding=deciding,
+            contributions=deciding.astype(float) * self.distinctions[best],
+        )
+        if not maps:
+            return looked
+        boxes = self.run.model.find_windows(out) if out.boxes is None else out.boxes
+        return looked._replace(maps=out.maps.cpu().numpy(), windows=boxes.cpu().numpy())
+
+    def tell_attributes(self, looked: Looked, image: int, most: int) -> dict:
+        assert looked.deciding is not None and looked.contributions is not None  # of a run they are there
+        found = Contributions(looked.deciding[image], looked.contributions[image])
         strongest = found.strongest(most)
         entries = []
         for a in strongest:
             entry = {
                 "attribute": self.attribute_names[a],
-                "score": six_digits(scores[a]),
+                "score": six_digits(found.scores[a]),
                 "contribution": six_decimals(found.values[a]),
             }
             entries.append(entry)
@@ -124,6 +262,13 @@ class Classifier(BaseClassifier):
 
     def fingerprint(self) -> str:
         return fingerprint(self.run.dataset.checkpoint, self.candidates)
+
+
+@contextmanager
+def from_python() -> Iterator[Dict[str, str]]:
+    """Inside, nothing is printed, and torch's random numbers stay as they are. Yields the notes."""
+    with quietly() as notes, torch.random.fork_rng(devices=[]):  # new networks are filled with random numbers
+        yield notes
 
 
 def six_digits(value: float) -> float:

@@ -13,7 +13,7 @@ Shapes: `K` classes, `A` attributes, `n` pictures, `P` dimensions of CLIP's comm
 import hashlib
 from dataclasses import asdict
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple
+from typing import Dict, List, Optional, Sequence, Union
 
 import numpy as np
 import torch
@@ -25,8 +25,8 @@ from clip.embed import Clip
 from clip.embeddings import Embeddings, Kept
 from data.pipeline import Normalize
 from inference.candidates import NamedCandidates
-from inference.classifier import BaseClassifier, six_digits
-from inference.new_classes import NewClass, check_names, first_of, phrases, print_asked
+from inference.classifier import BaseClassifier, Looked, from_python, six_digits
+from inference.new_classes import NewClass, check_names, checked_classes, first_of, phrases, print_asked
 
 PICTURE_RIDGE = 0.1  # of pictures among names: see `as_words`
 
@@ -89,17 +89,23 @@ class ClipClassifier(BaseClassifier):
             together[is_pictured] = as_words(together[is_pictured], in_words, self.attribute_vectors)
         return together
 
+    def with_classes(self, *new: Union[str, NewClass]) -> "ClipClassifier":
+        classes = [*self.classes, *checked_classes(new, "with_classes")]
+        with from_python():
+            return ClipClassifier(self.clip, classes, self.attribute_names, self.class_prompts)
+
     @torch.inference_mode()
-    def look(self, images: Tensor) -> Tuple[np.ndarray, np.ndarray]:
-        """Probabilities of the classes and of the attributes, each among its own kind."""
+    def look(self, images: Tensor, maps: bool = False) -> Looked:
+        """Probabilities of the classes and of the attributes, each among its own kind. It has no maps."""
         on_device = images.to(self.device, non_blocking=True)
         vectors = self.clip.image_vectors(self.normalize(on_device)).double()  # [B, P]
         of_classes = (self.clip.scale * vectors @ self.class_vectors.T).softmax(dim=1)
         of_attributes = (self.clip.scale * vectors @ self.attribute_vectors.T).softmax(dim=1)
-        return of_classes.numpy(), of_attributes.numpy()
+        return Looked(of_classes.numpy(), of_attributes.numpy())
 
-    def tell_attributes(self, scores: np.ndarray, best: int, most: int) -> dict:
+    def tell_attributes(self, looked: Looked, image: int, most: int) -> dict:
         """What CLIP sees most, whatever the class: no reasons for it."""
+        scores = looked.attributes[image]
         entries = []
         for a in np.argsort(-scores, kind="stable")[:most]:
             entries.append({"attribute": self.attribute_names[a], "share": six_digits(scores[a])})

@@ -64,15 +64,10 @@ class Contributions:
         return float(np.delete(self.values, told).sum())
 
 
-def contributions(scores: np.ndarray, distinction: np.ndarray) -> Contributions:
-    """scores: [A] of the branch that counts;  distinction: [A], the class's row of `distinctions`"""
-    return Contributions(scores, scores.astype(float) * distinction)
-
-
 def explain(run: SavedRun, candidates: Candidates, out: Output, number: int) -> Contributions:
     """What each attribute adds to a candidate, in the branch that counts.  out: of one image"""
     scores = run.evidence(out)[0].cpu().numpy()
-    return contributions(scores, distinctions(run, candidates)[number])
+    return Contributions(scores, scores.astype(float) * distinctions(run, candidates)[number])
 
 
 def has_place(out: Output) -> np.ndarray:
@@ -93,6 +88,12 @@ def in_words(name: str, score: float) -> str:
 def digits(lead: float) -> int:
     """Decimals that contributions to such a lead are shown with."""
     return 1 if abs(lead) >= SMALL_LEAD else 2
+
+
+def of_lead(value: float, lead: float) -> str:
+    """A contribution in words: "+1.3 of 4.2"."""
+    decimals = digits(lead)
+    return f"{value:+.{decimals}f} of {lead:.{decimals}f}"
 
 
 def reasons(told: Iterable[Tuple[str, float]], lead: float) -> str:

@@ -4,7 +4,7 @@ import glob
 import os
 import re
 from dataclasses import dataclass
-from typing import List, Sequence, Tuple
+from typing import List, Optional, Sequence, Tuple, Union
 
 import numpy as np
 
@@ -56,6 +56,30 @@ def parse(text: str, option: str = "--add_class") -> NewClass:
     if sign == "=":
         return NewClass(name, readable(name), find_pictures(rest, option))
     return NewClass(name, rest if sign == ":" else readable(name))
+
+
+def checked_classes(said: Sequence[Union[str, NewClass]], option: str) -> List[NewClass]:
+    """Classes as `parse` reads them; those that are `NewClass` already stay.
+
+    option: for the message of an InputError
+    """
+    found = []
+    for one in said:
+        if not isinstance(one, (str, NewClass)):
+            raise InputError(f"{option}: expected {FORMS} or a NewClass, found {one!r}")
+        found.append(parse(one, option) if isinstance(one, str) else one)
+    return found
+
+
+def checked_prompts(prompts: Optional[Sequence[str]]) -> Optional[List[str]]:
+    """Sentences in which names stand, if any are given. InputError if one has no place for a name."""
+    if prompts is None:
+        return None
+    sentences = [prompts] if isinstance(prompts, str) else list(prompts)
+    for sentence in sentences:
+        if not isinstance(sentence, str) or "{}" not in sentence:
+            raise InputError(f"prompts: expected sentences with {{}} for the name, found {sentence!r}")
+    return sentences
 
 
 def find_pictures(pattern: str, option: str) -> Tuple[str, ...]:

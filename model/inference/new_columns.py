@@ -8,7 +8,7 @@ Shapes: `A` attributes, `C` known classes, `n` new ones, `P` dimensions of CLIP'
 """
 
 from pathlib import Path
-from typing import Dict, Optional, Sequence, Tuple
+from typing import Any, Dict, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
@@ -24,6 +24,10 @@ from dsva.discriminant import Discriminant
 from inference.new_classes import NewClass, phrases
 from support.errors import InputError
 from support.files import read_json
+from support.notes import note
+
+# {class: {attribute: value}}, or a JSON file that holds it
+ClassValues = Union[str, Path, Mapping[str, Mapping[str, float]]]
 
 # ---- what a branch makes of a column ---------------------------------------------------------------
 
@@ -70,7 +74,7 @@ def columns_by_clip(
     new: Sequence[NewClass],
     known: np.ndarray,
     data: Classes,
-    clip_folder: Optional[str] = None,
+    clip_folder: Union[str, Path, None] = None,
     discriminant: Optional[Discriminant] = None,
     kept: Optional[Kept] = None,
     bands: Optional[Bands] = None,
@@ -191,7 +195,7 @@ def recorded_similarities(data: Classes) -> Similarities:
     return data.similarities
 
 
-def load_describing_clip(folder: Optional[str], provenance: dict, device: torch.device) -> Clip:
+def load_describing_clip(folder: Union[str, Path, None], provenance: dict, device: torch.device) -> Clip:
     """The CLIP in a folder, by default the one that described the run's classes. Says so if it is another."""
     described = provenance.get("clip", "")
     try:
@@ -204,8 +208,8 @@ def load_describing_clip(folder: Optional[str], provenance: dict, device: torch.
             "and is not there: name the folder where it lies now with --clip"
         ) from error
     if clip.weights_sha256() != provenance.get("weights_sha256"):
-        print(
-            f"note: {folder or described} has other weights than the CLIP that described the run's classes: "
+        note(
+            f"{folder or described} has other weights than the CLIP that described the run's classes: "
             "new ones are not quite comparable"
         )
     return clip
@@ -215,34 +219,50 @@ def load_describing_clip(folder: Optional[str], provenance: dict, device: torch.
 
 
 def columns_by_hand(
-    file: Path,
+    values: ClassValues,
     attribute_names: Sequence[str],
     known: np.ndarray,
     discriminant: Optional[Discriminant] = None,
 ) -> Dict[str, np.ndarray]:
-    """{"wind farm": {"turbine": 2, "grass": 1}, ...} in a JSON file -> {class: [A]}.
+    """{"wind farm": {"turbine": 2, "grass": 1}, ...}, or a JSON file that holds it -> {class: [A]}.
 
     Values are deviations from the mean class, 0 where an attribute is not named.
 
     known: [A, C], columns of the run's classes, with which the new ones have to compete
     """
-    table = read_json(Path(file))
-    if not is_table_of_classes(table):
-        raise InputError(f'{file}: expected {{"a class": {{"an attribute": 1.5, ...}}, ...}}')
-    columns = [column_by_hand(file, name, values, attribute_names) for name, values in table.items()]
+    table = table_of_values(values)
+    where = "values" if isinstance(values, Mapping) else str(values)
+    columns = [column_by_hand(where, name, row, attribute_names) for name, row in table.items()]
     scaled = match_class_scores(np.stack(columns, axis=1), known, discriminant)
     return dict(zip(table, scaled.T))
 
 
+def table_of_values(values: ClassValues) -> Mapping[str, Mapping[str, Any]]:
+    """{class: {attribute: value}}, read if it is a file. Raises InputError if it has another form."""
+    table: Any = values
+    where = "values"
+    if isinstance(values, (str, Path)):
+        table = read_json(Path(values))
+        where = str(values)
+    if not is_table_of_classes(table):
+        raise InputError(f'{where}: expected {{"a class": {{"an attribute": 1.5, ...}}, ...}}')
+    return table
+
+
 def is_table_of_classes(table) -> bool:
     """Is it {class: {...}, ...}, with at least one class?"""
-    if not isinstance(table, dict) or not table:
+    if not isinstance(table, Mapping) or not table:
         return False
-    return all(isinstance(values, dict) for values in table.values())
+    for name, values in table.items():
+        if not isinstance(values, Mapping) or not all(isinstance(word, str) for word in (name, *values)):
+            return False
+    return True
 
 
-def column_by_hand(file: Path, name: str, values: dict, attribute_names: Sequence[str]) -> np.ndarray:
-    """{"turbine": 2, "grass": 1} -> [A]. InputError names what is no attribute, or no number.
+def column_by_hand(
+    where: str, name: str, values: Mapping[str, Any], attribute_names: Sequence[str]
+) -> np.ndarray:
+    """{"turbine": 2, "grass": 1} -> [A]. InputError names what is no attribute, or no number, and where.
 
     Attributes may be written in any spelling, as classes: see `find_class`.
     """
@@ -253,24 +273,29 @@ def column_by_hand(file: Path, name: str, values: dict, attribute_names: Sequenc
             a = find_class(attribute, attribute_names)
         except InputError as error:
             raise InputError(
-                f"{file}: {name} has an unknown attribute {attribute!r}; "
+                f"{where}: {name} has an unknown attribute {attribute!r}; "
                 f"{suggest(attribute, attribute_names)}"
             ) from error
         if a in written:
             raise InputError(
-                f"{file}: {name} has {attribute_names[a]!r} twice, as {written[a]!r} and {attribute!r}: "
+                f"{where}: {name} has {attribute_names[a]!r} twice, as {written[a]!r} and {attribute!r}: "
                 "keep one of them"
             )
         written[a] = attribute
-        if type(value) not in (int, float) or not abs(value) < 1000:
+        if not is_number(value) or not abs(value) < 1000:
             raise InputError(
-                f"{file}: {attribute!r} of {name} should be a number of deviations from the mean class, "
+                f"{where}: {attribute!r} of {name} should be a number of deviations from the mean class, "
                 f"-3 to 3, and is {value!r}"
             )
         column[a] = value
     if not column.any():
         raise InputError(
-            f"{file}: all values of {name} are 0, as of a class that is average in everything: "
+            f"{where}: all values of {name} are 0, as of a class that is average in everything: "
             "give at least one that is not"
         )
     return column
+
+
+def is_number(value) -> bool:
+    """Is it one of Python's, or of numpy's?"""
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)

@@ -20,7 +20,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Sequence, Tuple
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Sequence, Tuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -41,6 +41,7 @@ from support.untrusted import parse_json
 SHOWN_IMAGES = 20  # that a summary keeps
 SHOWN_ERRORS = 5
 LARGE = 1500  # pixels of the shorter side
+Item = TypeVar("Item")
 
 
 class ImageBatches(Dataset):
@@ -90,10 +91,10 @@ def decoded_batches(
     )
 
 
-def in_batches(files: Iterator[str], batch_size: int) -> Iterator[List[str]]:
-    """Lists of batch_size files; the last may be shorter."""
+def in_batches(items: Iterator[Item], batch_size: int) -> Iterator[List[Item]]:
+    """Lists of batch_size items; the last may be shorter."""
     while True:
-        batch = list(islice(files, batch_size))
+        batch = list(islice(items, batch_size))
         if not batch:
             return
         yield batch

@@ -17,4 +17,11 @@ The charts are SVG of our own: they have tooltips, and follow the page's width a
 those of matplotlib do not.
 
 This room imports any other but `bench`. Start with run_page.py.
+
+From a notebook, with a run of `inference.load_run`:
+
+    from pages.panels import draw_attention
+    draw_attention(run, "a.jpg")  # a PIL image
+
+It is not imported here, since tables.py needs `table_formats` alone, and no torch.
 """

@@ -6,6 +6,7 @@ only show where the model sees the attribute, and the panel says so.
 matplotlib is imported when one is drawn.
 """
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import List, Optional, Tuple
@@ -17,12 +18,16 @@ from torch import Tensor
 
 from data.benchmark import Benchmark
 from data.images import printable
-from data.names import readable
+from data.names import readable, spelling
 from dsva.network import Output
 from inference.candidates import Candidates
-from inference.contributions import digits, explain, has_place, in_words
+from inference.classifier import Classifier
+from inference.contributions import explain, has_place, in_words, of_lead
+from inference.pictures import Picture
 from inference.saved import SavedRun
-from support.figures import use_letters_of
+from support.errors import InputError
+from support.figures import import_matplotlib, use_letters_of
+from support.notes import quietly
 
 LONGEST_NAME = 30  # letters of a file's name
 NO_PLACE = "*"  # beside an attribute that decides by the class token: its map shows where it is seen, too
@@ -81,6 +86,34 @@ def whose_maps(branch: str) -> str:
 # ---- what is drawn ---------------------------------------------------------------------------------
 
 
+def draw_attention(
+    classifier: Classifier, picture: Picture, label: Optional[str] = None, top: int = 3
+) -> Image.Image:
+    """Where a saved run looks in a picture, for a notebook: a panel, as visualize.py writes it.
+
+    classifier: from `inference.load_run`
+    picture:    a path, a PIL image, or uint8 [3, S, S]
+    label:      the name of its class, in any spelling, if it is known: then the panel says whether that was
+                found
+    top:        attributes at most
+
+    Raises InputError if the picture cannot be read, or there is a CLIP alone, which has no attention maps.
+    """
+    if not isinstance(classifier, Classifier):
+        raise InputError("attention is of a saved run, as inference.load_run gives it: a CLIP alone has none")
+    pixels = classifier.prepare(picture)
+    if len(pixels) != 1 or type(top) is not int or top < 1:
+        raise InputError(f"expected one picture and top from 1 on, found {len(pixels)} and {top!r}")
+    file = picture if isinstance(picture, (str, os.PathLike)) else getattr(picture, "filename", "")
+    if label is not None:
+        same = [name for name in classifier.candidates.names if spelling(name) == spelling(label)]
+        label = same[0] if same else label
+    run, candidates = classifier.run, classifier.candidates
+    with quietly():
+        out = look(run, candidates, pixels[0])
+        return draw_panel(run, candidates, pixels[0], out, label, Path(file), top)
+
+
 def draw_panel(
     run: SavedRun,
     candidates: Candidates,
@@ -97,16 +130,30 @@ def draw_panel(
     pixels: [3, S, S] uint8
     out:    of that one image
     label:  the name of its class, None if it is not known
-    file:   whose name is written below it
+    file:   whose name is written below it, Path() if there is none
     top:    attributes at most
     """
-    named = named_class(run, candidates, out)
-    attribute_names = run.data.attribute_names
-    use_letters_of([*candidates.names, label or "", file.name, *attribute_names])
-    # not at the top: it takes a second, and most pages are made without; and only after use_letters_of
+    with use_letters_of([*candidates.names, label or "", file.name, *run.data.attribute_names]):
+        return draw_with_letters(run, candidates, pixels, out, label, file, top)
+
+
+def draw_with_letters(
+    run: SavedRun,
+    candidates: Candidates,
+    pixels: Tensor,
+    out: Output,
+    label: Optional[str],
+    file: Path,
+    top: int,
+) -> Image.Image:
+    """The panel of `draw_panel`, in the fonts that are chosen."""
+    import_matplotlib()
+    # not at the top: it takes a second, and most pages are made without; and only after import_matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
+    named = named_class(run, candidates, out)
+    attribute_names = run.data.attribute_names
     size = pixels.shape[-1]
     top = min(top, len(attribute_names))
     found = explain(run, candidates, out, named.number)
@@ -132,8 +179,7 @@ def draw_panel(
         if is_seen:
             overlay = add_map(axis, out.maps[0, a], size)
         title = in_words(attribute_names[a], found.scores[a])
-        decimals = digits(found.lead)
-        remark = f"{found.values[a]:+.{decimals}f} of {found.lead:.{decimals}f}"
+        remark = of_lead(found.values[a], found.lead)
         if is_seen and run.branch == "attention" and not is_of_patch[a]:
             remark += NO_PLACE
         add_title(axis, title, remark)

@@ -8,6 +8,7 @@ from typing import List, Union
 
 from runs.records import read_facts
 from support.errors import InputError
+from support.notes import note
 
 NAMED = 8  # things in a folder that are named
 ENDING = ".safetensors"
@@ -16,7 +17,7 @@ ENDING = ".safetensors"
 def chosen_checkpoint(place: Union[str, Path]) -> str:
     """The path of a checkpoint. Of a run folder it is clean under the clean protocol, and otherwise best.
 
-    A line says which one it is. A path that is no folder is returned as it is: who reads it checks it.
+    A note says which one it is. A path that is no folder is returned as it is: who reads it checks it.
 
     Raises InputError that names what is there, if it is not clear which one is meant.
     """
@@ -29,7 +30,7 @@ def chosen_checkpoint(place: Union[str, Path]) -> str:
     is_clean = options.get("protocol") == "clean" or f"clean{ENDING}" in checkpoints
     chosen = f"clean{ENDING}" if is_clean else f"best{ENDING}"
     if chosen in checkpoints:
-        print(f"note: {folder} stands for its {chosen}")
+        note(f"{folder} stands for its {chosen}")
         return str(folder / chosen)
     if not checkpoints and runs:
         raise InputError(f"{folder} holds several runs: name one of {listed(runs)} in it, or a checkpoint")

@@ -1,17 +1,20 @@
 """What draws figures: matplotlib, without a screen, and fonts that have the letters of any name.
 
 The font that comes with matplotlib has no Chinese letter. Where it lacks one, an installed font that has it
-is used as well; where there is none, a line says so, once.
+is used as well; where there is none, a note says so, once. The settings of who draws into a notebook stay.
 """
 
 import os
+import sys
 import warnings
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any, FrozenSet, Iterable, List, Set, Tuple
+from typing import Any, FrozenSet, Iterable, Iterator, List, Set, Tuple
 
 from PIL import ImageFont
+
+from support.notes import note_once
 
 ORDINARY = "DejaVu Sans"
 PREFERRED = (  # of several fonts with the same letters; a name may go on, as in "Noto Sans CJK JP"
@@ -29,22 +32,37 @@ PREFERRED = (  # of several fonts with the same letters; a name may go on, as in
     "Arial Unicode MS",
 )
 LAST_RESORT = "lastresort"  # fonts of this name have a box for every letter
-NOTED: List[str] = []  # what was said
+
+
+BACKEND = "MPLBACKEND"  # an environment variable of matplotlib's
 
 
 def import_matplotlib() -> Any:
-    """matplotlib, which may be told to draw into a notebook that this process has no part in."""
-    os.environ["MPLBACKEND"] = "Agg"
+    """matplotlib. It may be told to draw into a notebook, which this process may have no part in.
+
+    It would refuse to be imported then. So it is told afterwards, for who draws into his notebook.
+    """
+    backend = None if "matplotlib" in sys.modules else os.environ.pop(BACKEND, None)
     import matplotlib
 
+    if backend is not None:
+        os.environ[BACKEND] = backend
+        with suppress(ValueError):  # it knows no such backend
+            matplotlib.rcParams["backend"] = backend
     return matplotlib
 
 
-def use_letters_of(texts: Iterable[str]):
-    """Before a figure is made: take fonts that have these texts' letters, and Agg, which needs no screen."""
+@contextmanager
+def use_letters_of(texts: Iterable[str]) -> Iterator[None]:
+    """Inside, figures have fonts with these texts' letters.
+
+    They are to be drawn by FigureCanvasAgg, which needs no screen.
+    """
     matplotlib = import_matplotlib()
-    matplotlib.rcParams["font.family"] = [ORDINARY, *(font.name for font in fonts_for(texts))]
-    warnings.filterwarnings("ignore", "Glyph .* missing from")  # matplotlib warns of every letter
+    family = [ORDINARY, *(font.name for font in fonts_for(texts))]
+    with matplotlib.rc_context({"font.family": family}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # matplotlib warns of every letter
+        yield
 
 
 def load_font(text: str, size: int, bold: bool = False) -> ImageFont.FreeTypeFont:
@@ -68,12 +86,12 @@ def fonts_for(texts: Iterable[str]) -> Tuple[Any, ...]:
     letters = {letter for text in texts for letter in text if letter.isprintable()}
     lacking = letters - letters_of(ordinary_file())
     fonts, missing = find_fonts(frozenset(lacking)) if lacking else ((), "")
-    if missing and not NOTED:
-        NOTED.append(
-            f"note: no installed font has the letters {missing[:20]}: they are boxes in the pictures. "
-            "Install one that has them; for Chinese, Japanese and Korean, for example, Noto Sans CJK"
+    if missing:
+        note_once(
+            "letters",
+            f"no installed font has the letters {missing[:20]}: they are boxes in the pictures. "
+            "Install one that has them; for Chinese, Japanese and Korean, for example, Noto Sans CJK",
         )
-        print(NOTED[0])
     return fonts
 
 

@@ -17,6 +17,7 @@ from torch.utils.data import Sampler
 from tqdm import tqdm
 
 from support.errors import InputError, is_distributed
+from support.notes import is_quiet
 
 
 def init_processes(device: torch.device) -> torch.device:
@@ -183,5 +184,5 @@ def progress(iterable: Optional[Iterable], title: str, total: Optional[int] = No
     total:   the length of the iterable, if it does not know it itself
     initial: where to begin counting
     """
-    is_quiet = True if rank() > 0 else None  # None: tqdm is quiet where there is no terminal
-    return tqdm(iterable, title, total, leave=False, disable=is_quiet, initial=initial)
+    disable = True if rank() > 0 or is_quiet() else None  # None: tqdm shows none where there is no terminal
+    return tqdm(iterable, title, total, leave=False, disable=disable, initial=initial)

@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 from transformers import CLIPProcessor
 
 import convert_clip
-from clip.checkpoint import load_clip
+from clip.checkpoint import load_both_towers
 from helpers import write_whole_clip
 
 SHAPES = {
@@ -50,12 +50,12 @@ def open_clips(image, patch, width, layers, text_width, text_layers, projection,
 
 def run(checkpoint: Path, output: Path, *options):
     convert_clip.main([str(checkpoint), "--output", str(output), *options])
-    return load_clip(output)
+    return load_both_towers(output)
 
 
 def check_alike(theirs, output: Path):
     """Embeddings of images and of sentences, to 1e-5."""
-    ours, processor = load_clip(output)
+    ours, processor = load_both_towers(output)
     size = ours.config.vision_config.image_size
     images = torch.randn(3, 3, size, size, generator=torch.Generator().manual_seed(1))
     tokens = SimpleTokenizer()(WORDS)

@@ -8,7 +8,7 @@ import torch
 
 import annotate
 import main as program
-from clip.checkpoint import load_clip
+from clip.checkpoint import load_both_towers
 from conftest import GROUPS, write_dataset
 from dsva.discriminant import Discriminant
 from dsva.network import DSVA
@@ -25,7 +25,7 @@ def clip(tmp_path_factory):
 
 @pytest.fixture
 def words(clip):
-    model, _ = load_clip(clip)
+    model, _ = load_both_towers(clip)
     torch.manual_seed(0)
     for parameter in model.vision_model.post_layernorm.parameters():  # as if it had been trained
         parameter.data += 0.3 * torch.randn_like(parameter)

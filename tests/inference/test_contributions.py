@@ -13,7 +13,7 @@ from data.pipeline import load_image
 from dsva.discriminant import Discriminant
 from dsva.network import Output
 from helpers import predict_with
-from inference import Classifier, choose_candidates, load_saved
+from inference import Classifier, choose_candidates, load_run, load_saved
 from inference.contributions import Contributions, distinctions, explain, has_place, reasons
 from inference.new_classes import parse
 from inference.predictions import best_class
@@ -227,6 +227,20 @@ def test_scores_in_files_are_of_the_branch_that_decides(place, photos, tmp_path)
         for entry in line["attributes"]:
             a = classifier.attribute_names.index(entry["attribute"])
             assert entry["score"] == pytest.approx(float(scores[a]), rel=1e-5, abs=1e-6)
+
+
+def test_a_notebook_has_the_contributions_of_the_file(place, photos, tmp_path):
+    saved = save_recipe(place, tmp_path / "run.safetensors", "projection+window", 0.7)
+    predict_with(place, "--resume", saved, photos, "--attributes 99", "--output", tmp_path / "out")
+    found = load_run(saved, device="cpu").predict(sorted(photos.iterdir()), batch_size=3)
+    by_name = {line["image"]: line for line in lines(tmp_path / "out")}
+    for row, file in enumerate(sorted(photos.iterdir())):
+        line = by_name[str(file)]
+        assert found.contributions[row].sum() == pytest.approx(line["logit_difference"], abs=1e-4)
+        for entry in line["attributes"]:
+            a = found.attribute_names.index(entry["attribute"])
+            assert found.contributions[row, a] == pytest.approx(entry["contribution"], abs=1e-4)
+            assert found.deciding[row, a] == pytest.approx(entry["score"], abs=1e-4)
 
 
 # ---- earlier versions ------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 import visualize
 from dsva.network import Output
 from inference import choose_candidates, load_saved
-from inference.candidates import Candidates
+from inference.candidates import Candidates, Choice
 from inference.contributions import explain
 from inference.deletion import (
     OF_PATCHES,
@@ -51,7 +51,7 @@ class Sharp:
 @pytest.fixture
 def candidates():
     attributes = torch.tensor([[1.0, -1], [0, 0]])
-    return Candidates(names=["town", "lake"], kinds=["seen"] * 2, calibration=0.0, attributes=attributes)
+    return Candidates(["town", "lake"], ["seen"] * 2, 0.0, attributes, Choice())
 
 
 def chequered() -> torch.Tensor:

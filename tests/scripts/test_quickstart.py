@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from helpers import python_of_the_readme
+
 REPOSITORY = Path(__file__).parents[2]
 QUICKSTART = "./script/quickstart.sh"
 READMES = (  # in the order in which their commands are run
@@ -155,6 +157,14 @@ def test_the_commands_of_the_readmes_run_as_they_stand(clone, printed):
     run(clone, commands)
     assert (clone / "predictions" / "predictions.csv").is_file()
     assert (clone / "runs" / "photos" / "report.html").is_file()
+
+
+def test_the_python_of_the_readme_runs_as_it_stands(clone, printed):
+    code = python_of_the_readme() + "\nprint(len(found), found.maps.shape[:2], clip.candidates.names)"
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=clone, capture_output=True, encoding="utf-8", check=False
+    )
+    assert (done.stdout, done.stderr) == ("6 (6, 39) ['beach', 'port']\n", "")
 
 
 def test_every_readme_with_commands_is_looked_at():

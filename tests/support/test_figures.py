@@ -24,7 +24,7 @@ OTHERS = "\U00012002\U00012003"
 @pytest.fixture(autouse=True)
 def nothing_noted(monkeypatch):
     monkeypatch.setattr(font_manager, "findSystemFonts", list)
-    figures.NOTED.clear()
+    monkeypatch.setattr("support.notes.SAID", bytearray(4096))
     figures.find_fonts.cache_clear()
     yield
     figures.find_fonts.cache_clear()
@@ -64,9 +64,9 @@ DRAW = """
 import sys, numpy
 from support.figures import load_font, use_letters_of
 load_font('x', 12)
-use_letters_of(['x'])
-from matplotlib.figure import Figure
-Figure()
+with use_letters_of(['x']):
+    from matplotlib.figure import Figure
+    Figure()
 print('drawn')"""
 
 
