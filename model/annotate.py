@@ -304,6 +304,7 @@ def print_report(
             f"note: seen and unseen are those of --random_id {described.division}: "
             "annotate every other division anew"
         )
+    print("        attributes in which a class lies most above the others:")
     for name, row in list(zip(classes, scores))[:SHOWN_CLASSES]:
         print(f"        {readable(name):24} {strongest(row, attributes, SHOWN_ATTRIBUTES)}")
 

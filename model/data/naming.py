@@ -29,7 +29,7 @@ def name_classes(
     in_words = [readable(numbering.get(folder, folder)) for folder in folders]
     names = dict(zip(folders, split_names(in_words, words)))
     chosen = given_names(folders, given)
-    note_changes("numbered folders", numbering, chosen)
+    note_changes("a number or letter in front is left out", numbering, chosen)
     if not numbering:
         kept = {
             folder: names[folder] for folder in folders if NUMBERED.match(folder) or LETTERED.match(folder)
@@ -94,7 +94,7 @@ def note_changes(what: str, changes: Mapping[str, str], chosen: Collection[str])
     """
     told_of = {folder: readable(name) for folder, name in changes.items() if folder not in chosen}
     if told_of:
-        print(f"note: {what}: {told(told_of)}; --names gives others")
+        print(f"note: {what}: {told(told_of, shown=20)}; --names FOLDER=NAME says otherwise")
 
 
 def check_names(names: Mapping[str, str]):

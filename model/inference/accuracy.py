@@ -1,7 +1,7 @@
 """How often images in class folders were named right: counted line by line, in constant memory.
 
-A picture is of the class that the nearest folder around it is called like, in any spelling. Folders above
-the given paths do not count.
+A picture is of the class that the nearest folder around it is called like, in any spelling; aGrass is grass
+where prepare.py would call it so. Folders above the given paths do not count.
 """
 
 import os
@@ -13,6 +13,7 @@ import numpy as np
 
 from data.images import printable, walk
 from data.names import spelling
+from data.naming import words_of_folders
 from inference.classifier import six_digits
 from inference.predictions import Predictions
 from support.errors import InputError
@@ -29,16 +30,27 @@ class Labels:
         self.roots = [os.path.abspath(path) for path in paths if os.path.isdir(path)]  # noqa: PTH100, as walk
         self.roots.sort(key=len)
         self.numbers = {spelling(name): k for k, name in enumerate(names)}
+        self.in_words: Dict[str, str] = {}  # what prepare.py calls the folders in the given ones
+        for root in self.roots:
+            folders = sorted(entry.name for entry in os.scandir(root) if entry.is_dir())
+            self.in_words.update(zip(folders, words_of_folders(folders, Path(root))))
 
     def label(self, file: str) -> Optional[int]:
         """The number of the class; None if no folder is called like one."""
         folder = Path(file).parent
         highest = next((Path(root) for root in self.roots if Path(file).is_relative_to(root)), folder)
         while True:
-            found = self.numbers.get(spelling(folder.name))
+            found = self.number_of(folder.name)
             if found is not None or folder in (highest, folder.parent):
                 return found
             folder = folder.parent
+
+    def number_of(self, folder: str) -> Optional[int]:
+        """Of the class that a folder is called like, as it is written or in words."""
+        found = self.numbers.get(spelling(folder))
+        if found is None:
+            found = self.numbers.get(spelling(self.in_words.get(folder, "")))
+        return found
 
 
 def check_labels(paths: Sequence[str], names: Sequence[str]):

@@ -25,12 +25,13 @@ def chosen_checkpoint(place: Union[str, Path]) -> str:
     if not folder.is_dir():
         return str(place)
     checkpoints = sorted(file.name for file in folder.glob(f"*{ENDING}"))
-    runs = sorted({file.parent.name for file in folder.glob(f"*/*{ENDING}")} - {"validation"})
+    runs = runs_below(folder)
     options = read_facts(folder).get("options", {})
     is_clean = options.get("protocol") == "clean" or f"clean{ENDING}" in checkpoints
     chosen = f"clean{ENDING}" if is_clean else f"best{ENDING}"
     if chosen in checkpoints:
-        note(f"{folder} stands for its {chosen}")
+        unfinished = "" if (folder / "results.json").is_file() else "; the run is unfinished"
+        note(f"{folder} stands for its {chosen}{unfinished}")
         return str(folder / chosen)
     if not checkpoints and runs:
         raise InputError(f"{folder} holds several runs: name one of {listed(runs)} in it, or a checkpoint")
@@ -39,6 +40,8 @@ def chosen_checkpoint(place: Union[str, Path]) -> str:
             f"{folder} has no {chosen} yet, which the clean protocol chooses: "
             f"let the run end, or name one of {listed(checkpoints)} in it"
         )
+    if not checkpoints and options:
+        raise InputError(f"{folder} is a run that has no checkpoint yet: the same command of main.py goes on")
     there = (
         listed(sorted(file.name for file in folder.iterdir() if not file.name.startswith("."))) or "nothing"
     )
@@ -46,6 +49,16 @@ def chosen_checkpoint(place: Union[str, Path]) -> str:
         f"{folder} is no run folder: expected best{ENDING} in it, or clean{ENDING}, as main.py writes them; "
         f"it holds {there}"
     )
+
+
+def runs_below(folder: Path) -> List[str]:
+    """Runs with a checkpoint in a folder, or in one of its folders; without those that only chose."""
+    found = set()
+    for file in [*folder.glob(f"*/*{ENDING}"), *folder.glob(f"*/*/*{ENDING}")]:
+        place = file.parent.relative_to(folder)
+        if not place.name.startswith("validation"):
+            found.add(str(place))
+    return sorted(found)
 
 
 def listed(names: List[str]) -> str:

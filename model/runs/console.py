@@ -79,6 +79,7 @@ def print_choosing(folds, gzsl):
     """Which classes play the unseen ones.  folds: the benchmark of each validation training"""
     names = [", ".join(played.class_names[c] for c in played.unseen) for played in folds]
     print(f"choosing on the training images alone: {'; then '.join(names)} play the unseen classes")
+    print("        the scores that follow choose, and are no result")
     seen = len(folds[0].seen) + len(folds[0].unseen)
     playing = len(np.unique(np.concatenate([played.unseen for played in folds])))
     if playing < ENOUGH_CLASSES:

@@ -258,6 +258,15 @@ def test_labels_of_folders_are_counted(here, tmp_path, capsys):
     assert "note: 4 images are not counted: of no candidate class, in desert" in printed
 
 
+def test_labels_of_lettered_folders_are_the_words_that_prepare_reads(tmp_path):
+    for folder in ("aGrass", "bField"):
+        (tmp_path / folder).mkdir()
+    labels = Labels([str(tmp_path)], ["grass", "field"])
+    assert labels.label(str(tmp_path / "aGrass" / "1.jpg")) == 0
+    assert labels.label(str(tmp_path / "bField" / "old" / "1.jpg")) == 1
+    assert labels.label(str(tmp_path / "1.jpg")) is None
+
+
 def test_labels_can_be_asked_of_a_run_and_afterwards(place, tmp_path, capsys):
     predict_with_run(place, place / "RSSDIVCS", "--output", tmp_path)
     assert not (tmp_path / "accuracy.json").exists()

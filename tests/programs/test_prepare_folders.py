@@ -148,7 +148,7 @@ def test_numbered_folders_are_called_without_their_numbers(tmp_path, capsys):
     folder = pictures(tmp_path / "RSSCN7", RSSCN7)
     splits = run(folder, tmp_path / "out")
     assert names(splits) == ["grass", "field", "industry", "river lake", "forest", "resident", "parking"]
-    assert "note: numbered folders: aGrass as grass, " in capsys.readouterr().out
+    assert "note: a number or letter in front is left out: aGrass as grass, " in capsys.readouterr().out
     folder = pictures(
         tmp_path / "CUB", ["001.Black_footed_Albatross", "002.Laysan_Albatross", "010.Meadowlark"]
     )
@@ -173,8 +173,8 @@ def test_numbers_of_some_folders_alone_are_kept_and_that_is_said(tmp_path, capsy
     assert names(splits) == ["01 port", "a beach", "river"]
     said = capsys.readouterr().out
     assert (
-        "a number or letter in front is kept: 01_port as 01 port, aBeach as a beach; --names gives others"
-        in said
+        "a number or letter in front is kept: 01_port as 01 port, aBeach as a beach; "
+        "--names FOLDER=NAME says otherwise" in said
     )
 
 
@@ -183,7 +183,7 @@ def test_joined_names_are_parted_and_that_is_said(tmp_path, capsys):
     assert names(splits) == ["baseball diamond", "chaparral", "dense residential", "storage tanks"]
     said = capsys.readouterr().out
     assert "note: joined names: baseballdiamond as baseball diamond, denseresidential as " in said
-    assert "--names gives others" in said
+    assert "--names FOLDER=NAME says otherwise" in said
 
 
 def test_joined_names_are_parted_by_the_words_of_a_clip(tmp_path):

@@ -33,6 +33,7 @@ def write_run(folder, *names, **options):
 )
 def test_it_is_clean_under_the_clean_protocol_and_otherwise_best(tmp_path, capsys, names, options, chosen):
     write_run(tmp_path, *(f"{name}.safetensors" for name in names), **options)
+    (tmp_path / "results.json").write_text("{}")
     assert chosen_checkpoint(tmp_path) == str(tmp_path / f"{chosen}.safetensors")
     assert capsys.readouterr().out == f"note: {tmp_path} stands for its {chosen}.safetensors\n"
 
@@ -63,6 +64,24 @@ def test_a_folder_of_several_runs_names_them(tmp_path):
         write_run(tmp_path / name, "best.safetensors", protocol="paper")
     with pytest.raises(InputError, match="several runs: name one of division-0_seed-1, division-1_seed-1"):
         chosen_checkpoint(tmp_path)
+
+
+def test_a_folder_of_my_images_names_the_runs_two_levels_below(tmp_path):
+    for name in ("dsva/division-0_seed-1/best", "dsva/division-0_seed-1/validation/best"):
+        file = tmp_path / f"{name}.safetensors"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()
+    with pytest.raises(InputError, match="holds several runs: name one of dsva/division-0_seed-1 in it"):
+        chosen_checkpoint(tmp_path)
+
+
+def test_a_run_without_a_checkpoint_and_an_unfinished_one_are_called_so(tmp_path, capsys):
+    (tmp_path / "options.json").write_text(json.dumps({"options": {"protocol": "paper"}}))
+    with pytest.raises(InputError, match="has no checkpoint yet: the same command of main.py goes on"):
+        chosen_checkpoint(tmp_path)
+    (tmp_path / "best.safetensors").touch()
+    chosen_checkpoint(tmp_path)
+    assert "best.safetensors; the run is unfinished" in capsys.readouterr().out
 
 
 def test_a_clean_run_that_has_not_come_to_its_epoch_is_not_replaced_by_the_best_on_test_images(tmp_path):
