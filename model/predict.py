@@ -9,7 +9,7 @@
 
 Nothing is trained. Images and folders of any size; an unreadable image is listed and passed over. The output
 has a line an image (predictions.jsonl) and the same as a table (predictions.csv): the best classes with their
-probabilities, and the attributes that spoke most for the best one, each with its share of the decision.
+probabilities, and the attributes that add most to the best one, each with its contribution in logits.
 Started again, an interrupted prediction goes on.
 
 Candidates are the classes of the run's own test, and those that are added: the unseen ones of a ZSL run, all
@@ -79,7 +79,7 @@ def get_parser() -> Parser:
         "--attributes",
         type=number(int, 0),
         default=3,
-        help="attributes that spoke for the first of them (default: 3)",
+        help="attributes that add most to the first of them (default: 3); any large number tells all",
     )
     lines.add_argument(
         "--labels",
@@ -297,7 +297,14 @@ def open_predictions(opt: argparse.Namespace, classifier: BaseClassifier) -> Pre
     options = {key: value for key, value in vars(opt).items() if key not in NO_INFLUENCE}
     candidates = classifier.candidates
     kinds = dict(zip(candidates.names, candidates.kinds))
-    return Predictions(opt.output, options, kinds, classifier.fingerprint(), candidates.is_calibrated)
+    return Predictions(
+        opt.output,
+        options,
+        kinds,
+        classifier.fingerprint(),
+        candidates.is_calibrated,
+        classifier.totals,
+    )
 
 
 # ---- images ----------------------------------------------------------------------------------------
@@ -350,7 +357,7 @@ def tabulate(opt: argparse.Namespace, predictions: Predictions, classifier: Base
     candidates = classifier.candidates
     classes = min(opt.top, len(candidates.names))
     attributes = min(opt.attributes, len(classifier.attribute_names))
-    columns = table_columns(classes, attributes, candidates.is_calibrated, classifier.reason)
+    columns = table_columns(classes, attributes, candidates.is_calibrated, classifier.told, classifier.totals)
     return predictions.tabulate(columns)
 
 

@@ -1,13 +1,23 @@
-"""Where the model looks: for each image the attributes that decided, with their attention maps laid over it.
+"""Where the model looks: for each image the attributes that decided, with attention maps laid over it.
 
     python model/visualize.py --resume runs/X/best.safetensors --split unseen --per_class 2 --output maps/
     python model/visualize.py --resume runs/X/best.safetensors --images my_photos/ --output maps/
     python model/visualize.py --resume runs/X/best.safetensors --images my_photos/ --add_class "wind farm"
     python model/visualize.py --resume runs/X/best.safetensors --masks RSSDIVCS/demo_data/masks
+    python model/visualize.py --resume runs/X/best.safetensors --per_class 30 --draw 1 --check
 
 One PNG an image, and contact_sheet.png with the first 60 of them. Above each image stands the class that it
 is named with its probability, below it the file's name. Candidates are the classes of the run's own test, and
 those that are added, as in predict.py.
+
+Attributes are those that add most to the class's lead on the mean candidate, with what they add in logits, in
+the branch that decides. The maps are the attention branch's: the projection branch has none of its own. Then
+they show where the model sees an attribute, and are no reason. Where less of an attribute is seen, it is the
+lack of it that adds, and there is no map.
+
+With --check, the contributions are added up and compared with the network's logits, and the maps are tried:
+the image is blurred at the peak of each map drawn, and at a patch elsewhere, and it is printed how far the
+attribute's score falls (the deletion test), of all images, drawn or not.
 
 With masks (where each attribute really is, as the demo knows), it is printed how often the peak of an
 attention map falls on its attribute (the pointing game), and how far both overlap (IoU).
@@ -94,6 +104,11 @@ def get_parser() -> Parser:
         type=path,
         help="folder for the pictures (default: attention/ beside the checkpoint)",
     )
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="do contributions add up, and do scores fall if the image is blurred at the peaks of the maps?",
+    )
     add_bands_option(parser)
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, ...")
     add_candidate_options(parser)
@@ -118,9 +133,10 @@ from data.images import walk
 from data.pipeline import Preprocessing, cut, load_image
 from dsva.metrics import localization
 from inference.candidates import choose_candidates, print_candidates
+from inference.deletion import Check
 from inference.new_classes import parse
-from inference.saved import kept_embeddings, load_saved
-from pages.panels import choose_images, draw_panel, look, stack
+from inference.saved import SavedRun, kept_embeddings, load_saved
+from pages.panels import choose_images, draw_panel, look, named_class, stack
 from runs.chosen import chosen_checkpoint
 from support.errors import InputError, exits_cleanly, first_line
 from support.files import atomic, write_json
@@ -143,12 +159,7 @@ def main(arguments=None):
     run = load_saved(opt.resume, pick_device(opt.device), opt.data, MOVED)
     if opt.bands:
         run.preprocessing = run.preprocessing.of_bands(opt.bands)
-    chosen: Sequence[Tuple[Path, Optional[int]]]
-    if opt.images:
-        chosen = own_images(opt.images)
-    else:
-        chosen = choose_images(run.dataset.load(MOVED_OR_OWN), opt.split, opt.per_class)
-        check_images_are_there([file for file, _ in chosen], MOVED_OR_OWN)
+    chosen = own_images(opt.images) if opt.images else test_images(run, opt.split, opt.per_class)
     run.kept = kept_embeddings(run, opt.embedding_cache, opt.cache_dir)
     added = [parse(text) for text in opt.add_class]
     candidates = choose_candidates(
@@ -161,12 +172,15 @@ def main(arguments=None):
     panels: List[Image.Image] = []
     taken = {SHEET}
     measured = []
+    check = Check(run, candidates, opt.top) if opt.check else None
     for file, label in progress(chosen, "attention"):
         pixels = load_image(file, run.preprocessing)
         out = look(run, candidates, pixels)
         if opt.masks and label is not None:
             masks = load_masks(Path(opt.masks), file, run.preprocessing)
             measured.append(localization(out.maps[0].cpu().numpy(), masks))
+        if check:
+            check.add(pixels, out, named_class(run, candidates, out).number)
         if len(panels) < opt.draw:
             class_name = None if label is None else run.data.class_names[label]
             panel = draw_panel(run, candidates, pixels, out, class_name, file, opt.top)
@@ -181,6 +195,9 @@ def main(arguments=None):
         print(f"note: {len(panels)} of {len(chosen)} images were drawn; --draw {len(chosen)} draws all")
     if measured:
         report_localization(measured, run.data.attribute_names, folder)
+    if check:
+        check.print_found()
+        write_json(folder / "check.json", check.found())
 
 
 def get_options(arguments=None) -> argparse.Namespace:
@@ -191,9 +208,16 @@ def get_options(arguments=None) -> argparse.Namespace:
     return opt
 
 
-def own_images(places: List[str]) -> List[Tuple[Path, None]]:
+def test_images(run: SavedRun, split: str, per_class: int) -> List[Tuple[Path, Optional[int]]]:
+    """Test images of the run's dataset, with their labels."""
+    chosen = choose_images(run.dataset.load(MOVED_OR_OWN), split, per_class)
+    check_images_are_there([file for file, _ in chosen], MOVED_OR_OWN)
+    return list(chosen)
+
+
+def own_images(places: List[str]) -> List[Tuple[Path, Optional[int]]]:
     """Images of the user's, whose classes nobody knows."""
-    found = [(Path(file), None) for file in walk(places)]
+    found: List[Tuple[Path, Optional[int]]] = [(Path(file), None) for file in walk(places)]
     if not found:
         raise InputError(
             f"--images: no image in {', '.join(places)}: expected files such as .jpg, .png or .tif"

@@ -193,22 +193,7 @@ def class_tables(
     }
 
 
-# ---- what attributes say ---------------------------------------------------------------------------
-
-
-def contributions(scores: np.ndarray, worth: np.ndarray, top: int) -> Tuple[np.ndarray, np.ndarray]:
-    """What each attribute says for a class, as a share of all [A], and which say most for it.
-
-    A share is score x worth over the sum of the magnitudes of all. The second value has the numbers of the
-    (at most) `top` strongest attributes, of those that the class has: what it lacks is nowhere to be seen.
-
-    scores: [A] of an image;  worth: [A], the class's attribute values
-    """
-    products = scores * worth
-    shares = products / max(np.abs(products).sum(), 1e-12)
-    ranked = np.argsort(-products, kind="stable")
-    has = ranked[worth[ranked] > 0]
-    return shares, has[:top]
+# ---- where attention lies ---------------------------------------------------------------------------
 
 
 def localization(

@@ -4,8 +4,9 @@ It may import `runs`, `dsva`, `clip`, `data` and `support`.
 
 Start with `saved.py`: a checkpoint of main.py, loaded. `classifier.py` names images with it, among the
 classes that `candidates.py` chooses; `new_classes.py` and `new_columns.py` add classes that the run has never
-seen. `clip_classifier.py` names images with a CLIP alone. `predictions.py` writes what was found, and
-`accuracy.py` counts what is right. Large scenes: `scenes.py` reads them, `tiles.py` divides and
+seen. `clip_classifier.py` names images with a CLIP alone. `contributions.py` knows why, and
+`deletion.py` tries the attention maps. `predictions.py` writes what was found, and `accuracy.py` counts what
+is right. Large scenes: `scenes.py` reads them, `tiles.py` divides and
 blends, `colours.py` chooses colours, `maps.py` draws, and `map_files.py` writes.
 
 From a notebook, for which `loading.py` loads, `pictures.py` reads and `arrays.py` answers:
@@ -17,6 +18,7 @@ From a notebook, for which `loading.py` loads, `pictures.py` reads and `arrays.p
     run = run.with_classes("wind farm: tall white turbines")
     found = run.predict(["a.jpg", picture])                  # paths, PIL images, a tensor
     found.classes, found.probabilities                       # [n] names, [n, K]
+    found.contributions                                      # [n, A], what attributes add to the class
     found.attributes, found.maps, found.windows              # [n, A], [n, A, G, G], [n, 4]
 
     clip = load_clip("flax-community/clip-rsicd-tiny", ["airport", "beach", "port: piers and ships"])

@@ -16,6 +16,8 @@ class Looked(NamedTuple):
     attributes: np.ndarray  # [B, A]
     maps: Optional[np.ndarray] = None  # [B, A, G, G]
     windows: Optional[np.ndarray] = None  # [B, 4]
+    deciding: Optional[np.ndarray] = None  # [B, A]
+    contributions: Optional[np.ndarray] = None  # [B, A]
 
 
 @dataclass(frozen=True)
@@ -33,9 +35,13 @@ class Prediction:
                      network sees, in the units of `attributes`. None of a CLIP alone, or if not asked for
     windows:         [n, 4] int, top, left, height and width in pixels of that square: where the maps of the
                      strongest attributes agree. None where `maps` are. A run may look there a second time
+    deciding:        [n, A], attribute scores of the branch that names the picture, below 0 where an attribute
+                     is lacking. Class scores are linear in them. None of a CLIP alone
+    contributions:   [n, A], what each attribute adds to the lead of the picture's class on the mean
+                     candidate, in logits: the reasons, see `inference.contributions`. None of a CLIP alone
     notes:           what a program would have printed while it read the pictures
 
-    Floats are of 32 bits; the probabilities and attributes of a CLIP alone are of 64.
+    Floats are of 32 bits; contributions, and the probabilities and attributes of a CLIP alone, are of 64.
     """
 
     class_names: List[str]
@@ -45,6 +51,8 @@ class Prediction:
     attributes: np.ndarray
     maps: Optional[np.ndarray]
     windows: Optional[np.ndarray]
+    deciding: Optional[np.ndarray]
+    contributions: Optional[np.ndarray]
     notes: Tuple[str, ...] = ()
 
     @property

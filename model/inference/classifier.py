@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from data.pipeline import Preprocessing
-from dsva.metrics import contributions
 from inference.arrays import Looked, Prediction, joined
 from inference.candidates import Candidates, Choice, NamedCandidates, choose_candidates, fingerprint
+from inference.contributions import Contributions, distinctions
 from inference.new_classes import NewClass, check_names, checked_classes, checked_prompts, known_classes
 from inference.new_columns import ClassValues, table_of_values
 from inference.pictures import Pictures, prepared
@@ -24,13 +24,14 @@ from support.notes import quietly
 
 
 class BaseClassifier(ABC):
-    """Names images, one of K classes each, and says by which of A attributes.
+    """Names images, one of K classes each, and tells some of A attributes of each.
 
     candidates:      the K classes
     attribute_names: [A]
     preprocessing:   how it wants its images
     device:          where it computes
-    reason:          what a line calls the number beside an attribute
+    told:            what a line tells of an attribute, beside its name
+    totals:          what a line tells of all attributes together
     notes:           what a program would have printed while it was made, if that was from Python
     """
 
@@ -38,7 +39,8 @@ class BaseClassifier(ABC):
     attribute_names: List[str]
     preprocessing: Preprocessing
     device: torch.device
-    reason: str
+    told: Tuple[str, ...]
+    totals: Tuple[str, ...] = ()
     notes: Tuple[str, ...] = ()
 
     # ---- for notebooks -----------------------------------------------------------------------------
@@ -99,10 +101,10 @@ class BaseClassifier(ABC):
         """images: [B, 3, S, S] uint8, B > 0;  maps: are maps and windows wanted?"""
 
     @abstractmethod
-    def reasons(self, scores: np.ndarray, best: int, most: int) -> Tuple[np.ndarray, np.ndarray]:
-        """scores: [A] of an image;  best: its class;  most: attributes
+    def tell_attributes(self, looked: Looked, image: int, most: int) -> dict:
+        """{"attributes": [{"attribute", and `told`}, ...], and `totals`}, the first one first.
 
-        Returns a number for each attribute [A], and which attributes are told, the first one first.
+        image: number in the batch;  most: attributes
         """
 
     @abstractmethod
@@ -114,11 +116,11 @@ class BaseClassifier(ABC):
         return self.look(images).probabilities
 
     def describe(self, images: Tensor, top: int = 3, attributes: int = 3) -> List[dict]:
-        """Of each image, its best classes and the attributes that speak for the first of them.
+        """Of each image, its best classes, and attributes: see `tell_attributes` of each kind of classifier.
 
-        images: [B, 3, S, S] uint8;  top, attributes: how many at most, the latter of those that the class has
+        images: [B, 3, S, S] uint8;  top, attributes: how many at most
 
-        {"classes": [{"class", "probability"}, ...], "attributes": [{"attribute", `reason`}, ...]}. With
+        {"classes": [{"class", "probability"}, ...], "attributes": [{"attribute", ...}, ...], ...}. With
         calibrated stacking a class has a "calibrated_score", too, by which classes are ranked: its
         probability, less the constant if it is a seen one.
         """
@@ -129,17 +131,14 @@ class BaseClassifier(ABC):
         ranked = np.argsort(-calibrated, axis=1, kind="stable")[:, :top]  # [B, top]
         descriptions = []
         for image, classes in enumerate(ranked):
-            values, strongest = self.reasons(looked.attributes[image], classes[0], attributes)
-            description: dict = {"classes": [], "attributes": []}
+            description: dict = {"classes": []}
             for k in classes:
                 entry = {"class": self.candidates.names[k]}
                 if self.candidates.is_calibrated:
                     entry["calibrated_score"] = six_digits(calibrated[image, k])
                 entry["probability"] = six_digits(looked.probabilities[image, k])
                 description["classes"].append(entry)
-            for a in strongest:
-                entry = {"attribute": self.attribute_names[a], self.reason: six_digits(values[a])}
-                description["attributes"].append(entry)
+            description.update(self.tell_attributes(looked, image, attributes))
             descriptions.append(description)
         return descriptions
 
@@ -147,10 +146,14 @@ class BaseClassifier(ABC):
 class Classifier(BaseClassifier):
     """A saved run, and the K classes that it chooses from.
 
-    An attribute's "contribution" is its share of the decision for a class.
+    Of attributes it tells the reasons: those that add most to the lead of the best class on the mean of all
+    candidates, see `inference.contributions`. "score" is the attribute's in the branch that counts, below 0
+    where it is lacking. "contribution" is what that adds, in logits; "rest" is what all attributes add that
+    are not told. "logit_difference" is the lead: what contributions and rest sum to.
     """
 
-    reason = "contribution"
+    told = ("score", "contribution")
+    totals = ("rest", "logit_difference")
 
     def __init__(self, run: SavedRun, candidates: Candidates):
         self.run = run
@@ -158,7 +161,7 @@ class Classifier(BaseClassifier):
         self.attribute_names = run.data.attribute_names
         self.preprocessing = run.preprocessing
         self.device = run.device
-        self.class_attributes = candidates.attributes.T.cpu().numpy()  # [K, A]
+        self.distinctions = distinctions(run, candidates)  # [K, A]
 
     def with_classes(
         self,
@@ -223,17 +226,39 @@ class Classifier(BaseClassifier):
 
     @torch.inference_mode()
     def look(self, images: Tensor, maps: bool = False) -> Looked:
-        """Probabilities of the branch that counts, and the attention branch's attribute scores."""
+        """Probabilities and contributions of the branch that counts, and the attention branch's scores."""
         out = self.run.look(images, self.candidates.attributes)
         probabilities = self.run.class_scores(out).softmax(dim=1).cpu().numpy()
-        attributes = out.attributes_attention.cpu().numpy()
+        best = self.candidates.calibrated(probabilities).argmax(axis=1)  # [B]
+        deciding = self.run.evidence(out).cpu().numpy()
+        looked = Looked(
+            probabilities,
+            attributes=out.attributes_attention.cpu().numpy(),
+            deciding=deciding,
+            contributions=deciding.astype(float) * self.distinctions[best],
+        )
         if not maps:
-            return Looked(probabilities, attributes)
+            return looked
         boxes = self.run.model.find_windows(out) if out.boxes is None else out.boxes
-        return Looked(probabilities, attributes, out.maps.cpu().numpy(), boxes.cpu().numpy())
+        return looked._replace(maps=out.maps.cpu().numpy(), windows=boxes.cpu().numpy())
 
-    def reasons(self, scores: np.ndarray, best: int, most: int) -> Tuple[np.ndarray, np.ndarray]:
-        return contributions(scores, self.class_attributes[best], most)
+    def tell_attributes(self, looked: Looked, image: int, most: int) -> dict:
+        assert looked.deciding is not None and looked.contributions is not None  # of a run they are there
+        found = Contributions(looked.deciding[image], looked.contributions[image])
+        strongest = found.strongest(most)
+        entries = []
+        for a in strongest:
+            entry = {
+                "attribute": self.attribute_names[a],
+                "score": six_digits(found.scores[a]),
+                "contribution": six_decimals(found.values[a]),
+            }
+            entries.append(entry)
+        return {
+            "attributes": entries,
+            "rest": six_decimals(found.rest(strongest)),
+            "logit_difference": six_decimals(found.lead),
+        }
 
     def fingerprint(self) -> str:
         return fingerprint(self.run.dataset.checkpoint, self.candidates)
@@ -249,3 +274,8 @@ def from_python() -> Iterator[Dict[str, str]]:
 def six_digits(value: float) -> float:
     """As it is written into files."""
     return float(f"{value:.6g}")
+
+
+def six_decimals(value: float) -> float:
+    """As what is to be added up is written into files; no -0."""
+    return round(float(value), 6) + 0.0

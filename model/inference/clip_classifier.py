@@ -13,7 +13,7 @@ Shapes: `K` classes, `A` attributes, `n` pictures, `P` dimensions of CLIP's comm
 import hashlib
 from dataclasses import asdict
 from pathlib import Path
-from typing import Dict, List, Optional, Sequence, Tuple, Union
+from typing import Dict, List, Optional, Sequence, Union
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from clip.embed import Clip
 from clip.embeddings import Embeddings, Kept
 from data.pipeline import Normalize
 from inference.candidates import NamedCandidates
-from inference.classifier import BaseClassifier, Looked, from_python
+from inference.classifier import BaseClassifier, Looked, from_python, six_digits
 from inference.new_classes import NewClass, check_names, checked_classes, first_of, phrases, print_asked
 
 PICTURE_RIDGE = 0.1  # of pictures among names: see `as_words`
@@ -39,7 +39,7 @@ BETTER = (
 class ClipClassifier(BaseClassifier):
     """A CLIP, and the K classes that it chooses from."""
 
-    reason = "share"
+    told = ("share",)
 
     def __init__(
         self,
@@ -103,9 +103,13 @@ class ClipClassifier(BaseClassifier):
         of_attributes = (self.clip.scale * vectors @ self.attribute_vectors.T).softmax(dim=1)
         return Looked(of_classes.numpy(), of_attributes.numpy())
 
-    def reasons(self, scores: np.ndarray, best: int, most: int) -> Tuple[np.ndarray, np.ndarray]:
-        """What CLIP sees most, whatever the class."""
-        return scores, np.argsort(-scores, kind="stable")[:most]
+    def tell_attributes(self, looked: Looked, image: int, most: int) -> dict:
+        """What CLIP sees most, whatever the class: no reasons for it."""
+        scores = looked.attributes[image]
+        entries = []
+        for a in np.argsort(-scores, kind="stable")[:most]:
+            entries.append({"attribute": self.attribute_names[a], "share": six_digits(scores[a])})
+        return {"attributes": entries}
 
     def fingerprint(self) -> str:
         """Of all that decides, beside the options, what an image is called."""

@@ -5,6 +5,11 @@ candidates. Where seen and other classes compete under calibrated stacking, it h
 the probability, less the constant for a seen class. Classes are ranked by it, so that the first is not always
 the most probable one.
 
+With a run, an attribute has a "contribution": what it adds, in logits, to the lead of the first class on the
+mean of the candidates; "rest" is what all others add, and "logit_difference" what these sum to. Below a
+"score" of 0 it is the lack of the attribute that adds. With a CLIP alone, an attribute has a "share" of what
+CLIP sees, which is no reason.
+
 A prediction goes on where it was interrupted: the lines that are there already are those of the first images.
 """
 
@@ -23,6 +28,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from data.images import printable, size_of_image
 from data.pipeline import Preprocessing, load_image
+from inference.contributions import in_words, reasons
 from support.errors import InputError
 from support.files import atomic, read_json, write_json
 from support.loader import Loader
@@ -119,7 +125,7 @@ class Summary:
 
 def print_prediction_summary(summary: Summary):
     """The first images, how many there are of each class, and what could not be read."""
-    print(f"\n{'image':32} {'class':24} {'':>6}  because of")
+    print(f"\n{'image':32} {'class':24} {'':>6}  {attributes_heading(summary.first)}")
     for line in summary.first:
         print(f"{printable(Path(line['image']).name):32} {best_class(line)}")
     if summary.images > len(summary.first):
@@ -134,18 +140,26 @@ def print_prediction_summary(summary: Summary):
         print(f"        and {summary.unreadable - len(summary.errors)} more like it")
 
 
+def attributes_heading(lines: Sequence[dict]) -> str:
+    """What `best_class` tells of attributes."""
+    if any("logit_difference" in line for line in lines):
+        return "because of (what it adds, of the lead on the mean candidate, in logits)"
+    return "CLIP sees most (whatever the class)"
+
+
 def best_class(line: dict) -> str:
-    """Of a prediction, the best class and why."""
+    """Of a prediction, the best class, and why; of a CLIP alone, what it sees."""
     if "error" in line:
         return "unreadable"
     best = line["classes"][0]
-    reasons = []
-    for entry in line["attributes"]:
-        if "share" in entry:
-            reasons.append(f"{entry['attribute']} {entry['share']:.0%}")
-        else:
-            reasons.append(f"{entry['attribute']} {entry['contribution']:+.0%}")
-    return f"{best['class']:24} {best['probability']:6.1%}  " + ", ".join(reasons)
+    if "logit_difference" in line:
+        told = []
+        for entry in line["attributes"]:
+            told.append((in_words(entry["attribute"], entry["score"]), entry["contribution"]))
+        words = reasons(told, line["logit_difference"])
+    else:
+        words = ", ".join(f"{entry['attribute']} {entry['share']:.0%}" for entry in line["attributes"])
+    return f"{best['class']:24} {best['probability']:6.1%}  {words}"
 
 
 class Predictions:
@@ -163,14 +177,17 @@ class Predictions:
         classes: Mapping[str, str],
         fingerprint: str,
         calibrated: bool = False,
+        totals: Sequence[str] = (),
     ):
         """A new folder, or one whose prediction has the same options and fingerprint. Writes nothing yet.
 
         classes:    {name: kind} of the candidates
         calibrated: do its lines have a "calibrated_score"?
+        totals:     what its lines tell of all attributes together, see `BaseClassifier`
         """
         self.folder = Path(folder)
         self.calibrated = calibrated
+        self.totals = totals
         self.facts: Dict[str, Any] = {
             "options": dict(options),
             "classes": dict(classes),
@@ -246,6 +263,11 @@ class Predictions:
                 f"{self.lines}: line {count} has no calibrated_score: an earlier version wrote it; "
                 "delete the folder, or name another --output"
             )
+        if "error" not in written and not has_numbers(written, self.totals):
+            raise InputError(
+                f"{self.lines}: line {count} has no {' and no '.join(self.totals)}: an earlier version wrote "
+                "it, and its contributions mean something else; delete the folder, or name another --output"
+            )
         if written["image"] != file:
             raise InputError(
                 f"{self.lines}: line {count} is {written['image']}, but the image there is now {file}: "
@@ -300,8 +322,8 @@ def is_prediction(line) -> bool:
         bool(line.get("classes"))
         and are_entries(line["classes"], "class", "probability")
         and (
-            are_entries(line.get("attributes"), "attribute", "contribution")
-            or are_entries(line.get("attributes"), "attribute", "share")
+            are_entries(line.get("attributes"), "attribute", "contribution")  # of a run
+            or are_entries(line.get("attributes"), "attribute", "share")  # of a CLIP alone
         )
     )
 
@@ -309,6 +331,11 @@ def is_prediction(line) -> bool:
 def has_scores(line: dict) -> bool:
     """Has each class of a prediction the score that it was ranked by?"""
     return are_entries(line.get("classes", []), "class", "calibrated_score")
+
+
+def has_numbers(line: dict, names: Sequence[str]) -> bool:
+    """Has it a number by each of these names?"""
+    return all(type(line.get(name)) in (int, float) for name in names)
 
 
 def are_entries(entries, name: str, value: str) -> bool:
@@ -327,11 +354,12 @@ def are_entries(entries, name: str, value: str) -> bool:
 
 
 def table_row(line: dict) -> Dict[str, Any]:
-    """{"image", "class_1", "probability_1", ..., "attribute_1", "contribution_1", ..., or "error"}
+    """{"image", "class_1", "probability_1", ..., "attribute_1", ..., "contribution_1", ..., or "error"}
 
-    With calibrated stacking "calibrated_score_1" lies between the class and its probability.
+    At the end stands what is told of all attributes together, such as "rest". With calibrated stacking
+    "calibrated_score_1" lies between the class and its probability.
     """
-    row = {key: value for key, value in line.items() if key in ("image", "error")}
+    row = {key: value for key, value in line.items() if key not in ("classes", "attributes")}
     for kind in ("classes", "attributes"):
         for place, entry in enumerate(line.get(kind, []), 1):
             for key, value in entry.items():
@@ -340,11 +368,11 @@ def table_row(line: dict) -> Dict[str, Any]:
 
 
 def table_columns(
-    classes: int, attributes: int, calibrated: bool = False, reason: str = "contribution"
+    classes: int, attributes: int, calibrated: bool, told: Sequence[str], totals: Sequence[str]
 ) -> List[str]:
     """The headings of a table with so many classes and attributes for every image.
 
-    reason: what the number beside an attribute is called
+    told, totals: of attributes, see `BaseClassifier`
     """
     columns = ["image"]
     for place in range(1, classes + 1):
@@ -353,5 +381,6 @@ def table_columns(
             columns.append(f"calibrated_score_{place}")
         columns.append(f"probability_{place}")
     for place in range(1, attributes + 1):
-        columns += [f"attribute_{place}", f"{reason}_{place}"]
-    return [*columns, "error"]
+        columns.append(f"attribute_{place}")
+        columns += [f"{name}_{place}" for name in told]
+    return [*columns, *totals, "error"]

@@ -8,9 +8,16 @@ from typing import Dict, Iterable, List, Mapping, Optional, Sequence
 import numpy as np
 
 from data.images import read_image
+from inference.contributions import in_words, reasons
 from pages.charts import Bar, bar_chart
 from pages.html import card, figure, legend, missing, note, page_head, picture, render, settings, table
-from runs.prediction_records import Prediction, read_predictions
+from runs.prediction_records import (
+    ATTENTION_SHARES,
+    CLIP_SHARES,
+    CONTRIBUTIONS,
+    Prediction,
+    read_predictions,
+)
 from support.errors import InputError
 from support.processes import progress
 
@@ -18,6 +25,14 @@ THUMBNAIL = 176  # pixels of the longer side
 LISTED_UNREADABLE = 100  # images that are listed at most
 OTHERS = 2  # classes of an image beside the one that it was given
 ATTRIBUTES_SHOWN = 3  # of an image
+NUMBERS_IN_WORDS = {
+    CONTRIBUTIONS: "the attributes that add most to it, each with what it adds, in logits, of its lead on "
+    "the mean candidate; where less of an attribute is seen, it is the lack of it that adds.",
+    CLIP_SHARES: "the attributes that CLIP sees in it most, whatever the class: shares of its softmax over "
+    "the vocabulary.",
+    ATTENTION_SHARES: "attributes with shares of the attention branch's score, as an earlier version of "
+    "predict.py wrote them. They do not tell why the class was given: predict anew.",
+}
 CLASS_KINDS = {"seen": "seen classes", "unseen": "unseen classes", "chosen": "added classes"}  # by CSS class
 
 
@@ -143,11 +158,12 @@ def kind_legend(shown: Iterable[str], kinds: Mapping[str, str]) -> str:
 
 def explanation(predictions: Sequence[Prediction], total: int) -> str:
     """What is written about each picture, in words."""
-    words = "The class that each image was given, with its probability; the next ones; "
-    if any(prediction.shares for prediction in predictions):
-        words += "the attributes that CLIP sees in it most: shares of its softmax over the vocabulary."
+    words = "The class that each image was given, with its probability; the next ones"
+    told = [prediction.told for prediction in predictions if prediction.attributes]
+    if told:
+        words += f"; {NUMBERS_IN_WORDS[told[0]]}"
     else:
-        words += "the attributes that spoke most for it, with their shares of the decision."
+        words += "."
     if any(is_calibrated(prediction) for prediction in predictions):
         words += " A class may come before a more probable one: calibrated stacking holds seen classes back."
     if len(predictions) < total:
@@ -181,9 +197,7 @@ def gallery_item(
     kind = kinds.get(name, "chosen")
     path = escape(str(prediction.image))
     others = ", ".join(f"{other} {share:.0%}" for other, share in next_best[:OTHERS])
-    strongest = prediction.attributes[:ATTRIBUTES_SHOWN]
-    sign = "" if prediction.shares else "+"
-    attributes = ", ".join(f"{attribute} {share:{sign}.0%}" for attribute, share in strongest)
+    attributes = attributes_in_words(prediction)
     return (
         f'<li data-class="{place}" data-name="{path}">{thumbnail(prediction.image, bands)}<div>'
         f'<h3 class="{kind}">{escape(name)}<span>{probability:.0%}</span></h3>'
@@ -191,6 +205,16 @@ def gallery_item(
         f'<p>{escape(others)}</p><p class="attributes">{escape(attributes)}</p>'
         f'<p class="file" title="{path}">{escape(prediction.image.name)}</p></div></li>'
     )
+
+
+def attributes_in_words(prediction: Prediction) -> str:
+    """The first attributes with their numbers; of contributions, those that add anything."""
+    strongest = prediction.attributes[:ATTRIBUTES_SHOWN]
+    if prediction.told == CLIP_SHARES:
+        return ", ".join(f"{told.name} {told.number:.0%}" for told in strongest)
+    if prediction.told == ATTENTION_SHARES:
+        return ", ".join(f"{told.name} {told.number:+.0%}" for told in strongest)
+    return reasons([(in_words(told.name, told.score), told.number) for told in strongest], prediction.lead)
 
 
 def thumbnail(file: Path, bands: Optional[List[int]]) -> str:

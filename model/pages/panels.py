@@ -1,6 +1,8 @@
-"""One image as the network sees it: its window, and the attributes that decided, with their attention maps.
+"""One image as the network sees it: its window, and the attributes that decided, with attention maps.
 
-A panel is a picture: the image with its window, and beside it the image again for each attribute.
+A panel is a picture: the image with its window, and beside it the image again for each attribute. What an
+attribute adds is told by the branch that counts. The maps are the attention branch's: of another branch they
+only show where the model sees the attribute, and the panel says so.
 matplotlib is imported when one is drawn.
 """
 
@@ -17,10 +19,10 @@ from torch import Tensor
 from data.benchmark import Benchmark
 from data.images import printable
 from data.names import readable, spelling
-from dsva.metrics import contributions
 from dsva.network import Output
 from inference.candidates import Candidates
 from inference.classifier import Classifier
+from inference.contributions import explain, has_place, in_words, of_lead
 from inference.pictures import Picture
 from inference.saved import SavedRun
 from support.errors import InputError
@@ -28,6 +30,8 @@ from support.figures import import_matplotlib, use_letters_of
 from support.notes import quietly
 
 LONGEST_NAME = 30  # letters of a file's name
+NO_PLACE = "*"  # beside an attribute that decides by the class token: its map shows where it is seen, too
+FADED = 0.4  # of an image in which an attribute is lacking
 INK, GRAY, RIGHT, WRONG = "#222222", "#666666", "#1b7837", "#b2182b"
 
 
@@ -71,6 +75,14 @@ def named_class(run: SavedRun, candidates: Candidates, out: Output) -> Named:
     return Named(best, candidates.names[best], float(probabilities[0, best]))
 
 
+def whose_maps(branch: str) -> str:
+    """Whose attention is drawn, in words.  branch: the one that counts"""
+    if branch == "attention":
+        place = f"{NO_PLACE} its score is the class token's, of no place"
+        return f"maps: attention of the branch that decides ({place})"
+    return f"maps: where the model sees it; the branch that decides ({branch}) has no map of its own"
+
+
 # ---- what is drawn ---------------------------------------------------------------------------------
 
 
@@ -111,7 +123,9 @@ def draw_panel(
     file: Path,
     top: int,
 ) -> Image.Image:
-    """An image with its window, then the attributes that spoke most for the class, with their attention maps.
+    """An image with its window, then the attributes that add most to its class, with attention maps.
+
+    An attribute whose lack adds has no map: there is nowhere to look.
 
     pixels: [3, S, S] uint8
     out:    of that one image
@@ -142,29 +156,44 @@ def draw_with_letters(
     attribute_names = run.data.attribute_names
     size = pixels.shape[-1]
     top = min(top, len(attribute_names))
-    scores = out.attributes_attention[0].cpu().numpy()
-    worth = candidates.attributes[:, named.number].cpu().numpy()
-    share, strongest = contributions(scores, worth, top)
+    found = explain(run, candidates, out, named.number)
 
     figure = Figure(figsize=(2.1 * (1 + top) + 0.45, 2.6), dpi=110, layout="constrained")
     canvas = FigureCanvasAgg(figure)  # draws into memory, and needs no screen
-    figure.get_layout_engine().set(rect=(0, 0, 1, 0.97))
+    figure.get_layout_engine().set(rect=(0, 0.06, 1, 0.91))
     axes = figure.subplots(1, 1 + top)
     for axis in axes:
-        axis.imshow(pixels.permute(1, 2, 0).numpy(), extent=(0, size, size, 0))
         axis.set_axis_off()
 
+    show(axes[0], pixels)
     name_classes(axes[0], named, label)
     name_file(axes[0], file)
     add_window(axes[0], run.model.find_windows(out)[0])
-    overlay = None  # a class may have less than the mean of everything: then there is none
-    for axis, a in zip(axes[1:], strongest):
-        overlay = add_map(axis, out.maps[0, a], size)
-        add_title(axis, attribute_names[a], f"{share[a]:+.0%} of the decision")
+    is_of_patch = has_place(out)[0]
+    overlay = None
+    for axis, a in zip(axes[1:], found.strongest(top)):
+        if found.values[a] <= 0:  # as with one candidate: nothing is told
+            continue
+        is_seen = found.scores[a] > 0
+        show(axis, pixels, 1 if is_seen else FADED)
+        if is_seen:
+            overlay = add_map(axis, out.maps[0, a], size)
+        title = in_words(attribute_names[a], found.scores[a])
+        remark = of_lead(found.values[a], found.lead)
+        if is_seen and run.branch == "attention" and not is_of_patch[a]:
+            remark += NO_PLACE
+        add_title(axis, title, remark)
     if overlay is not None:
         add_scale(figure, axes, overlay)
+    add_remark(figure, run.branch)
     canvas.draw()
     return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+
+
+def show(axis, pixels: Tensor, opacity: float = 1.0):
+    """pixels: [3, S, S] uint8"""
+    size = pixels.shape[-1]
+    axis.imshow(pixels.permute(1, 2, 0).numpy(), extent=(0, size, size, 0), alpha=opacity)
 
 
 def name_classes(axis, named: Named, label: Optional[str]):
@@ -238,6 +267,13 @@ def add_scale(figure, axes, overlay):
     scale.set_label("attention, each map by itself", fontsize=7, color=GRAY, labelpad=-14)
     scale.outline.set_visible(False)
     scale.ax.tick_params(length=0)
+
+
+def add_remark(figure, branch: str):
+    """What the numbers and the maps are, right at the bottom.  branch: the one that counts"""
+    numbers = "numbers: what it adds to the class's lead on the mean candidate, in logits"
+    words = f"{numbers}\n{whose_maps(branch)}"
+    figure.text(0.99, 0.01, words, fontsize=6, color=GRAY, ha="right", va="bottom", parse_math=False)
 
 
 def add_title(axis, title: str, remark: str, colour: str = INK):

@@ -17,7 +17,7 @@ from inference.candidates import choose_candidates
 from inference.saved import SavedRun, load_saved
 from pages.heat_map import heat_map
 from pages.html import colour_scale, details, note, picture, scroller, table
-from pages.panels import choose_images, draw_panel, look, named_class
+from pages.panels import choose_images, draw_panel, look, named_class, whose_maps
 from pages.run_scores import ordered_by_group
 from support.errors import InputError
 from support.processes import progress
@@ -93,7 +93,9 @@ def attention(run: SavedRun, per_class: int, most_panels: int, epoch: str) -> st
         f"Test images of unseen classes: {epoch}. "
         "Above each image what it was named, with its probability, green if right; "
         "the dashed box is the window that the maps agree on. "
-        "Beside it the attributes that spoke most for this class, and where they were seen."
+        "Beside it the attributes that add most to this class, each with what it adds, in logits, "
+        "of the class's lead on the mean candidate. Where less of an attribute is seen, it is the lack of it "
+        f"that adds, and there is no map. {whose_maps(run.branch).capitalize()}."
     )
     shown, folded = panels[:UNFOLDED], panels[UNFOLDED:]
     more = details(f"{len(folded)} more", folded) if folded else ""

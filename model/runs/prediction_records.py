@@ -7,6 +7,11 @@ from typing import Any, Dict, List, Mapping, Tuple
 from runs.records import DO_WITHOUT, read_columns, read_facts, read_lines, what_is_wrong
 from support.errors import InputError
 
+# What the number of an attribute is.
+CONTRIBUTIONS = "contributions"  # what it adds to the decision, in logits
+CLIP_SHARES = "CLIP shares"  # of a CLIP alone: a share of what it sees, whatever the class
+ATTENTION_SHARES = "attention shares"  # of earlier versions: a share of the attention branch's score
+
 
 @dataclass
 class Prediction:
@@ -14,16 +19,30 @@ class Prediction:
 
     classes:    name and probability, best first. With calibrated stacking a class may come before a more
                 probable one: they are in the order of the "calibrated_score" of predictions.jsonl
-    attributes: name and contribution, strongest first; of a CLIP alone, name and share
+    attributes: strongest first
     error:      why the image could not be read; then it has neither
-    shares:     are the numbers of attributes shares of what CLIP sees, and no contributions?
+    told:       what the numbers of the attributes are
+    lead:       the first class's logit above the mean of the candidates: what all contributions sum to
     """
 
     image: Path
     classes: List[Tuple[str, float]]
-    attributes: List[Tuple[str, float]]
+    attributes: List["ToldAttribute"]
     error: str
-    shares: bool = False
+    told: str = CONTRIBUTIONS
+    lead: float = 0.0
+
+
+@dataclass
+class ToldAttribute:
+    """name: of the attribute;  number: see `Prediction.told`
+
+    score: beside a contribution; below 0 it is the lack of the attribute that adds
+    """
+
+    name: str
+    number: float
+    score: float = 1.0
 
 
 def read_predictions(folder: Path) -> Tuple[dict, List[Prediction]]:
@@ -44,15 +63,25 @@ def read_predictions(folder: Path) -> Tuple[dict, List[Prediction]]:
 def read_prediction(line: Mapping[str, Any]) -> Prediction:
     """A line of predictions.jsonl. Raises an error of Python for what is none."""
     classes = [(str(entry["class"]), float(entry["probability"])) for entry in line.get("classes", ())]
+    told = kind_of_numbers(line)
+    key = "share" if told == CLIP_SHARES else "contribution"
     attributes = []
-    shares = False
     for entry in line.get("attributes", ()):
-        shares = "share" in entry
-        value = entry["share"] if shares else entry["contribution"]
-        attributes.append((str(entry["attribute"]), float(value)))
+        score = float(entry["score"]) if told == CONTRIBUTIONS else 1.0
+        attributes.append(ToldAttribute(str(entry["attribute"]), float(entry[key]), score))
     if not classes and "error" not in line:
         raise ValueError("neither classes nor an error")
-    return Prediction(Path(line["image"]), classes, attributes, str(line.get("error", "")), shares)
+    lead = float(line.get("logit_difference", 0))
+    return Prediction(Path(line["image"]), classes, attributes, str(line.get("error", "")), told, lead)
+
+
+def kind_of_numbers(line: Mapping[str, Any]) -> str:
+    """What the numbers of a line's attributes are."""
+    if "logit_difference" in line:
+        return CONTRIBUTIONS
+    if any("share" in entry for entry in line.get("attributes", ())):
+        return CLIP_SHARES
+    return ATTENTION_SHARES
 
 
 # ---- maps ------------------------------------------------------------------------------------------

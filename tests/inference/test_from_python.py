@@ -135,7 +135,8 @@ def test_the_numbers_are_those_of_predict(place, run, photos, files, tmp_path):
             told = {entry["class"]: entry[key] for entry in line["classes"]}
             assert told == {name: six_digits(value) for name, value in zip(CLASSES, row[number])}
     described = run.describe(run.prepare(files[:BATCH]), top=5, attributes=5)
-    assert described == [{key: line[key] for key in ("classes", "attributes")} for line in written[:BATCH]]
+    told = ("classes", "attributes", "rest", "logit_difference")
+    assert described == [{key: line[key] for key in told} for line in written[:BATCH]]
 
 
 def test_the_numbers_of_a_clip_alone_are_those_of_predict(place, clip, photos, files, tmp_path):

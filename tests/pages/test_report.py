@@ -465,6 +465,31 @@ def test_every_image_is_in_the_gallery(predictions):
     assert "water +41%" in page.sections["Pictures"] and "pier 4%" in page.sections["Pictures"]
 
 
+def test_attributes_of_an_earlier_version_are_not_told_as_reasons(predictions):
+    words = write_report(predictions).sections["Pictures"]
+    assert "They do not tell why the class was given: predict anew." in words
+    assert "add most" not in words
+
+
+def test_contributions_are_told_with_what_they_sum_to(predictions):
+    file = predictions / "predictions.jsonl"
+    lines = []
+    for text in file.read_text().splitlines():
+        line = json.loads(text)
+        if "classes" in line:
+            line["attributes"] = [
+                {"attribute": "water", "score": 1.2, "contribution": 1.31},
+                {"attribute": NASTY, "score": -0.5, "contribution": 0.62},
+                {"attribute": "snow", "score": -0.5, "contribution": -0.1},
+            ]
+            line.update(rest=2.37, logit_difference=4.2)
+        lines.append(json.dumps(line) + "\n")
+    file.write_text("".join(lines))
+    words = write_report(predictions).sections["Pictures"]
+    assert "the attributes that add most to it" in words and "earlier version" not in words
+    assert re.search("water \\+1.3, less .* \\+0.6 of 4.2", words) and "snow" not in words
+
+
 def test_predictions_as_tables(predictions):
     page = write_report(predictions)
     assert page.tables["Predictions"][0] == ["image", "class 1", "probability 1", "class 2", "probability 2"]

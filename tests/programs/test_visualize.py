@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import main as program
@@ -13,6 +14,7 @@ import visualize
 from data.names import readable
 from data.pipeline import dsva_preprocessing, load_image
 from helpers import predict_with
+from inference import load_saved
 from pages import panels
 
 sys.path.append(str(Path(__file__).parents[2] / "RSSDIVCS"))
@@ -118,6 +120,36 @@ def test_a_panel_has_the_class_its_probability_and_the_files_name(place, tmp_pat
     )
     assert [words for words in drawn if len(words) == 3 or isinstance(words, str)] == expected
     assert {"b.png", "a $x_1$ \u6cb3.png"} < {file.name for file in (tmp_path / "out").iterdir()}
+
+
+def test_a_panel_tells_the_attributes_that_predict_tells(place, tmp_path, drawn):
+    photos = place / "RSSDIVCS" / "Class3"
+    predict_with(place, photos, "--output", tmp_path / "named")
+    expected = []
+    for text in (tmp_path / "named" / "predictions.jsonl").read_text().splitlines():
+        line = json.loads(text)
+        for entry in line["attributes"]:
+            if entry["contribution"] > 0:
+                name = entry["attribute"] if entry["score"] > 0 else f"less {entry['attribute']}"
+                expected.append((name, entry["contribution"], line["logit_difference"]))
+    look(place / "run" / "last.safetensors", "--images", photos, "--output", tmp_path / "out")
+    found = [words for words in drawn if len(words) == 2]
+    assert expected and [name for name, _ in found] == [name for name, _, _ in expected]
+    for (_, remark), (_, contribution, lead) in zip(found, expected):
+        added, of_lead = remark.rstrip("*").split(" of ")
+        assert float(added) == pytest.approx(contribution, abs=0.051)
+        assert float(of_lead) == pytest.approx(lead, abs=0.051)
+
+
+def test_a_panel_says_whose_maps_it_shows(place, tmp_path, monkeypatch):
+    remarks = []
+    add_remark = panels.add_remark
+    monkeypatch.setattr(
+        panels, "add_remark", lambda figure, branch: remarks.append(branch) or add_remark(figure, branch)
+    )
+    words = ["--per_class", 1, "--draw", 1, "--output", tmp_path]
+    look(place / "run" / "last.safetensors", *words)
+    assert remarks == [load_saved(place / "run" / "last.safetensors", torch.device("cpu")).branch]
 
 
 def test_a_class_can_be_added_and_others_left_out(place, tmp_path, drawn, capsys):
