@@ -113,7 +113,7 @@ def test_a_font_that_has_the_letters_is_used(font, capsys):
 
 def picture(names, tmp_path) -> np.ndarray:
     with warnings.catch_warnings():
-        warnings.simplefilter("error", UserWarning)
+        warnings.filterwarnings("error", "Glyph")
         draw_similarity(np.eye(2), names, tmp_path / "alike.png")
     return np.asarray(Image.open(tmp_path / "alike.png").convert("L"))
 
