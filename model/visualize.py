@@ -10,17 +10,15 @@ One PNG an image, and contact_sheet.png with the first 60 of them. Above each im
 is named with its probability, below it the file's name. Candidates are the classes of the run's own test, and
 those that are added, as in predict.py.
 
-Attributes are those that add most to the class's lead on the mean candidate, with what they add in logits, in
-the branch that decides. The maps are the attention branch's: the projection branch has none of its own. Then
-they show where the model sees an attribute, and are no reason. Where less of an attribute is seen, it is the
-lack of it that adds, and there is no map.
+Attributes add to the class's lead on the mean candidate, in logits, in the branch that decides. Those that
+are seen come first, the strongest before the others. The maps are the attention branch's: the projection
+branch has none of its own. Then they show where the model sees an attribute, and are no reason. "less water"
+means that its lack adds; it has no map. predict.py tells all of them in the order of what they add.
 
-With --check, the contributions are added up and compared with the network's logits, and the maps are tried:
-the image is blurred at the peak of each map drawn, and at a patch elsewhere, and it is printed how far the
-attribute's score falls (the deletion test), of all images, drawn or not.
-
-With masks (where each attribute really is, as the demo knows), it is printed how often the peak of an
-attention map falls on its attribute (the pointing game), and how far both overlap (IoU).
+With --check, the contributions are added up and compared with the network's logits, and the maps are tried,
+of the attributes that predict.py tells as seen: the image is blurred at the map's peak, and at a patch
+elsewhere, and it is printed how far the attribute's score falls (the deletion test), of all images, drawn or
+not.
 """
 # ruff: noqa: E402, since --help is answered before torch is imported
 

@@ -59,6 +59,15 @@ class Contributions:
         """Numbers of the (at most) `most` attributes that add most, the first one first."""
         return np.argsort(-self.values, kind="stable")[:most]
 
+    def seen_first(self, most: int) -> np.ndarray:
+        """Of those that add anything: the strongest that are seen, then the strongest lacks, for a picture.
+
+        Numbers of at most `most` attributes.
+        """
+        adding = [a for a in self.strongest(len(self.values)) if self.values[a] > 0]
+        adding.sort(key=lambda a: self.scores[a] <= 0)  # stable: within both, those that add most come first
+        return np.array(adding[:most], int)
+
     def rest(self, told: np.ndarray) -> float:
         """What all attributes add that are not told.  told: numbers of attributes"""
         return float(np.delete(self.values, told).sum())

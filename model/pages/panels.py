@@ -123,9 +123,9 @@ def draw_panel(
     file: Path,
     top: int,
 ) -> Image.Image:
-    """An image with its window, then the attributes that add most to its class, with attention maps.
+    """An image with its window, then attributes that add to its class, with attention maps.
 
-    An attribute whose lack adds has no map: there is nowhere to look.
+    Those that are seen come first, since a panel shows where. A lack has no map: there is nowhere to look.
 
     pixels: [3, S, S] uint8
     out:    of that one image
@@ -171,9 +171,7 @@ def draw_with_letters(
     add_window(axes[0], run.model.find_windows(out)[0])
     is_of_patch = has_place(out)[0]
     overlay = None
-    for axis, a in zip(axes[1:], found.strongest(top)):
-        if found.values[a] <= 0:  # as with one candidate: nothing is told
-            continue
+    for axis, a in zip(axes[1:], found.seen_first(top)):  # none with one candidate
         is_seen = found.scores[a] > 0
         show(axis, pixels, 1 if is_seen else FADED)
         if is_seen:

@@ -122,16 +122,18 @@ def test_a_panel_has_the_class_its_probability_and_the_files_name(place, tmp_pat
     assert {"b.png", "a $x_1$ \u6cb3.png"} < {file.name for file in (tmp_path / "out").iterdir()}
 
 
-def test_a_panel_tells_the_attributes_that_predict_tells(place, tmp_path, drawn):
+def test_a_panel_has_what_predict_tells_and_begins_with_what_is_seen(place, tmp_path, drawn):
     photos = place / "RSSDIVCS" / "Class3"
-    predict_with(place, photos, "--output", tmp_path / "named")
+    predict_with(place, photos, "--attributes", "999", "--output", tmp_path / "named")
     expected = []
     for text in (tmp_path / "named" / "predictions.jsonl").read_text().splitlines():
         line = json.loads(text)
-        for entry in line["attributes"]:
-            if entry["contribution"] > 0:
-                name = entry["attribute"] if entry["score"] > 0 else f"less {entry['attribute']}"
-                expected.append((name, entry["contribution"], line["logit_difference"]))
+        adding = [entry for entry in line["attributes"] if entry["contribution"] > 0]
+        seen = [entry for entry in adding if entry["score"] > 0]
+        lacking = [entry for entry in adding if entry["score"] <= 0]
+        for entry in [*seen, *lacking][:3]:
+            name = entry["attribute"] if entry["score"] > 0 else f"less {entry['attribute']}"
+            expected.append((name, entry["contribution"], line["logit_difference"]))
     look(place / "run" / "last.safetensors", "--images", photos, "--output", tmp_path / "out")
     found = [words for words in drawn if len(words) == 2]
     assert expected and [name for name, _ in found] == [name for name, _, _ in expected]
