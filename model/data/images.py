@@ -28,8 +28,7 @@ from data.deep import (
     layout_of_tags,
     raw_mode,
 )
-from data.jpeg2000 import is_beyond_pillow as is_beyond_pillow_2000
-from data.jpeg2000 import jpeg2000_layout
+from data.jpeg2000 import layout_beyond_pillow
 from data.ranges import USED
 from data.stretch import find_stretch, sampled
 from support.errors import InputError, first_line
@@ -79,26 +78,23 @@ def read_whole(path: Path, bands: Optional[Bands] = None) -> Image.Image:
     """The same, of any shape. Raises InputError, or DecompressionBombError if it is too large for Pillow."""
     check_regular(path)
     try:
-        found = jpeg2000_layout(path)
-        if found and is_beyond_pillow_2000(found):
-            return read_by_rasterio(path, found, bands)
         try:
             image = Image.open(path)
         except UnidentifiedImageError:
-            if not is_tiff(path):
+            found = layout(path) if is_tiff(path) else layout_beyond_pillow(path)
+            if not found:
                 raise
-            return read_by_rasterio(path, layout(path), bands)
+            return read_by_rasterio(path, found, bands)
         with image:
-            tags = layout_of_tags(image.tag_v2) if hasattr(image, "tag_v2") else None
-            if tags:
-                check_colours(tags)
+            found = layout_beyond_pillow(path) if image.format == "JPEG2000" else None
+            if found:
+                return read_by_rasterio(path, found, bands)
+            tags = checked_tags(image)
             if tags and is_beyond_pillow(tags, image, bands):
                 return read_by_rasterio(path, tags, bands)
             if bands is None and tags and tags.bands == 4 and image.mode == "RGB":
                 say_left_out(path.name)
-            if bands or is_deep(image):
-                return stretched(path, image, bands)
-            return eight_bit_rgb(ImageOps.exif_transpose(image), path.name)
+            return in_eight_bits(path, image, bands)
     except InputError:
         raise
     except UNREADABLE as error:
@@ -115,18 +111,30 @@ def from_pillow(image: Image.Image, name: str, bands: Optional[Bands] = None) ->
     """
     try:
         image.load()
-        tags = layout_of_tags(image.tag_v2) if hasattr(image, "tag_v2") else None
-        if tags:
-            check_colours(tags)
+        tags = checked_tags(image)
         if tags and is_beyond_pillow(tags, image, bands):
             raise ValueError(f"Pillow does not give all of its {tags}: name its file instead")
         if not all(image.size):
             raise ValueError("it has no pixels")
-        if bands or is_deep(image):
-            return middle(stretched(Path(name), image, bands))
-        return middle(eight_bit_rgb(ImageOps.exif_transpose(image), name))
+        return middle(in_eight_bits(Path(name), image, bands))
     except UNREADABLE as error:
         raise InputError(f"cannot read {name}: {first_line(error)}") from error
+
+
+def checked_tags(image: Image.Image) -> Optional[Layout]:
+    """What a TIFF says that it has; None if it is none. Raises ValueError if its colours are not known."""
+    if not hasattr(image, "tag_v2"):
+        return None
+    tags = layout_of_tags(image.tag_v2)
+    check_colours(tags)
+    return tags
+
+
+def in_eight_bits(path: Path, image: Image.Image, bands: Optional[Bands]) -> Image.Image:
+    """What Pillow reads rightly, upright, in RGB."""
+    if bands or is_deep(image):
+        return stretched(path, image, bands)
+    return eight_bit_rgb(ImageOps.exif_transpose(image), path.name)
 
 
 def size_of_image(path: Path) -> Tuple[int, int]:

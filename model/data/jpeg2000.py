@@ -11,6 +11,14 @@ SIZE = b"\xff\x4f\xff\x51"  # the codestream's begin, and the mark of its first 
 SEARCHED = 1 << 20  # bytes in which the codestream begins: before it stand a few small boxes
 
 
+def layout_beyond_pillow(path: Path) -> Optional[Layout]:
+    """What it has, if Pillow would lose bits or bands of it; None if not, or if the file is no JPEG 2000."""
+    found = jpeg2000_layout(path)
+    if found and (found.bands > 4 or (found.bands > 1 and found.type != "uint8")):
+        return found
+    return None
+
+
 def jpeg2000_layout(path: Path) -> Optional[Layout]:
     """Its bands and their type; None if the file is no JPEG 2000, or damaged."""
     with open(path, "rb") as file:
@@ -29,8 +37,3 @@ def jpeg2000_layout(path: Path) -> Optional[Layout]:
     bits = [(depth & 127) + 1 for depth in head[38 : 38 + 3 * bands : 3]]
     kind = "int" if head[38] & 128 else "uint"
     return Layout(bands, f"{kind}{max(bits)}", False, None)
-
-
-def is_beyond_pillow(found: Layout) -> bool:
-    """Would Pillow lose bits or bands of it?"""
-    return found.bands > 4 or (found.bands > 1 and found.type != "uint8")
