@@ -26,7 +26,7 @@ from inference.contributions import explain, has_place, in_words, of_lead
 from inference.pictures import Picture
 from inference.saved import SavedRun
 from support.errors import InputError
-from support.figures import import_matplotlib, use_letters_of
+from support.figures import use_letters_of
 from support.notes import quietly
 
 LONGEST_NAME = 30  # letters of a file's name
@@ -133,59 +133,44 @@ def draw_panel(
     file:   whose name is written below it, Path() if there is none
     top:    attributes at most
     """
-    with use_letters_of([*candidates.names, label or "", file.name, *run.data.attribute_names]):
-        return draw_with_letters(run, candidates, pixels, out, label, file, top)
-
-
-def draw_with_letters(
-    run: SavedRun,
-    candidates: Candidates,
-    pixels: Tensor,
-    out: Output,
-    label: Optional[str],
-    file: Path,
-    top: int,
-) -> Image.Image:
-    """The panel of `draw_panel`, in the fonts that are chosen."""
-    import_matplotlib()
-    # not at the top: it takes a second, and most pages are made without; and only after import_matplotlib
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     named = named_class(run, candidates, out)
     attribute_names = run.data.attribute_names
     size = pixels.shape[-1]
     top = min(top, len(attribute_names))
     found = explain(run, candidates, out, named.number)
+    with use_letters_of([*candidates.names, label or "", file.name, *attribute_names]):
+        # not at the top: it takes a second, and most pages are made without; and only after use_letters_of
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(2.1 * (1 + top) + 0.45, 2.6), dpi=110, layout="constrained")
-    canvas = FigureCanvasAgg(figure)  # draws into memory, and needs no screen
-    figure.get_layout_engine().set(rect=(0, 0.06, 1, 0.91))
-    axes = figure.subplots(1, 1 + top)
-    for axis in axes:
-        axis.set_axis_off()
+        figure = Figure(figsize=(2.1 * (1 + top) + 0.45, 2.6), dpi=110, layout="constrained")
+        canvas = FigureCanvasAgg(figure)  # draws into memory, and needs no screen
+        figure.get_layout_engine().set(rect=(0, 0.06, 1, 0.91))
+        axes = figure.subplots(1, 1 + top)
+        for axis in axes:
+            axis.set_axis_off()
 
-    show(axes[0], pixels)
-    name_classes(axes[0], named, label)
-    name_file(axes[0], file)
-    add_window(axes[0], run.model.find_windows(out)[0])
-    is_of_patch = has_place(out)[0]
-    overlay = None
-    for axis, a in zip(axes[1:], found.seen_first(top)):  # none with one candidate
-        is_seen = found.scores[a] > 0
-        show(axis, pixels, 1 if is_seen else FADED)
-        if is_seen:
-            overlay = add_map(axis, out.maps[0, a], size)
-        title = in_words(attribute_names[a], found.scores[a])
-        remark = of_lead(found.values[a], found.lead)
-        if is_seen and run.branch == "attention" and not is_of_patch[a]:
-            remark += NO_PLACE
-        add_title(axis, title, remark)
-    if overlay is not None:
-        add_scale(figure, axes, overlay)
-    add_remark(figure, run.branch)
-    canvas.draw()
-    return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
+        show(axes[0], pixels)
+        name_classes(axes[0], named, label)
+        name_file(axes[0], file)
+        add_window(axes[0], run.model.find_windows(out)[0])
+        is_of_patch = has_place(out)[0]
+        overlay = None
+        for axis, a in zip(axes[1:], found.seen_first(top)):  # none with one candidate
+            is_seen = found.scores[a] > 0
+            show(axis, pixels, 1 if is_seen else FADED)
+            if is_seen:
+                overlay = add_map(axis, out.maps[0, a], size)
+            title = in_words(attribute_names[a], found.scores[a])
+            remark = of_lead(found.values[a], found.lead)
+            if is_seen and run.branch == "attention" and not is_of_patch[a]:
+                remark += NO_PLACE
+            add_title(axis, title, remark)
+        if overlay is not None:
+            add_scale(figure, axes, overlay)
+        add_remark(figure, run.branch)
+        canvas.draw()
+        return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
 
 def show(axis, pixels: Tensor, opacity: float = 1.0):
