@@ -11,12 +11,19 @@ from torch import Tensor
 
 from data.classes import Classes
 from dsva.metrics import calibrated_stacking
-from inference.new_classes import NewClass, check_names, first_of, known_classes, named_classes, print_asked
+from inference.new_classes import (
+    SHOWN_NAMES,
+    NewClass,
+    check_names,
+    known_classes,
+    named_classes,
+    print_asked,
+)
 from inference.new_columns import ClassValues, columns_by_clip, columns_by_hand, prompts
 from inference.saved import SavedRun
 from support.errors import InputError
 from support.files import sha256
-from support.notes import note
+from support.notes import first_of, note
 
 SHOWN_ATTRIBUTES = 5  # of a new class
 ENOUGH_TO_COMPARE = 3  # classes: the mean and the deviation of fewer say little
@@ -206,7 +213,7 @@ def print_candidates(
     if candidates.is_calibrated:
         print("        ranked by what is left, the calibrated_score: the first may not be the most probable")
     for kind, names in by_kind.items():
-        print(f"{kind:7} {first_of(names)}")
+        print(f"{kind:7} {first_of(names, SHOWN_NAMES)}")
     columns = candidates.attributes.T.cpu().numpy()  # [K, A]
     for name, kind, column in zip(candidates.names, candidates.kinds, columns):
         if kind not in by_kind:

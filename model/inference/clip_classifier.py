@@ -26,7 +26,15 @@ from clip.embeddings import Embeddings, Kept
 from data.pipeline import Normalize
 from inference.candidates import NamedCandidates
 from inference.classifier import BaseClassifier, Looked, from_python, six_digits
-from inference.new_classes import NewClass, check_names, checked_classes, first_of, phrases, print_asked
+from inference.new_classes import (
+    SHOWN_NAMES,
+    NewClass,
+    check_names,
+    checked_classes,
+    phrases,
+    print_asked,
+)
+from support.notes import first_of
 
 PICTURE_RIDGE = 0.1  # of pictures among names: see `as_words`
 
@@ -127,7 +135,7 @@ class ClipClassifier(BaseClassifier):
         for c in self.classes:
             by_kind.setdefault(c.source(), []).append(c.name)
         for kind, names in by_kind.items():
-            print(f"        by {kind}: {first_of(names)}")
+            print(f"        by {kind}: {first_of(names, SHOWN_NAMES)}")
         print_asked(self.classes, self.class_prompts, ATTRIBUTE_PROMPTS)
         print(f"note: {BETTER}")
 

@@ -12,6 +12,7 @@ from clip.sentences import phrases_of
 from data.images import walk
 from data.names import find_class, readable, spelling
 from support.errors import InputError
+from support.notes import first_of
 from support.untrusted import are_words
 
 SHOWN_NAMES = 12  # of the classes that are printed
@@ -134,12 +135,6 @@ def check_names(new: Sequence[str], known: Sequence[str], option: str = "--add_c
         taken[letters] = f"{name} is named twice"
 
 
-def first_of(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
-    more = len(names) - SHOWN_NAMES
-    return ", ".join(names[:SHOWN_NAMES]) + (f" and {more} more" if more > 0 else "")
-
-
 # ---- what CLIP reads about them ---------------------------------------------------------------------
 
 
@@ -154,7 +149,9 @@ def print_asked(new: Sequence[NewClass], class_prompts: Sequence[str], attribute
     """The sentences that CLIP reads about classes in words. A word more or less is worth points."""
     named = [c.words for c in new if c.is_named()]
     if named:
-        print(f"asked   {quoted(class_prompts)}: of {first_of(named)} (--prompts asks otherwise)")
+        print(
+            f"asked   {quoted(class_prompts)}: of {first_of(named, SHOWN_NAMES)} (--prompts asks otherwise)"
+        )
     for c in new:
         if not c.is_named() and not c.pictures:
             print(f"asked   {quoted(attribute_prompts)}: of {c.name} as {quoted(phrases(c))}")

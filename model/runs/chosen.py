@@ -8,7 +8,7 @@ from typing import List, Union
 
 from runs.records import read_facts
 from support.errors import InputError
-from support.notes import note
+from support.notes import first_of, note
 
 NAMED = 8  # things in a folder that are named
 ENDING = ".safetensors"
@@ -25,7 +25,7 @@ def chosen_checkpoint(place: Union[str, Path]) -> str:
     if not folder.is_dir():
         return str(place)
     checkpoints = sorted(file.name for file in folder.glob(f"*{ENDING}"))
-    runs = runs_below(folder)
+    runs = [] if checkpoints else runs_below(folder)
     options = read_facts(folder).get("options", {})
     is_clean = options.get("protocol") == "clean" or f"clean{ENDING}" in checkpoints
     chosen = f"clean{ENDING}" if is_clean else f"best{ENDING}"
@@ -33,18 +33,19 @@ def chosen_checkpoint(place: Union[str, Path]) -> str:
         unfinished = "" if (folder / "results.json").is_file() else "; the run is unfinished"
         note(f"{folder} stands for its {chosen}{unfinished}")
         return str(folder / chosen)
-    if not checkpoints and runs:
-        raise InputError(f"{folder} holds several runs: name one of {listed(runs)} in it, or a checkpoint")
+    if runs:
+        raise InputError(
+            f"{folder} holds several runs: name one of {first_of(runs, NAMED)} in it, or a checkpoint"
+        )
     if f"best{ENDING}" in checkpoints:
         raise InputError(
             f"{folder} has no {chosen} yet, which the clean protocol chooses: "
-            f"let the run end, or name one of {listed(checkpoints)} in it"
+            f"let the run end, or name one of {first_of(checkpoints, NAMED)} in it"
         )
     if not checkpoints and options:
         raise InputError(f"{folder} is a run that has no checkpoint yet: the same command of main.py goes on")
-    there = (
-        listed(sorted(file.name for file in folder.iterdir() if not file.name.startswith("."))) or "nothing"
-    )
+    files = sorted(file.name for file in folder.iterdir() if not file.name.startswith("."))
+    there = first_of(files, NAMED) or "nothing"
     raise InputError(
         f"{folder} is no run folder: expected best{ENDING} in it, or clean{ENDING}, as main.py writes them; "
         f"it holds {there}"
@@ -59,9 +60,3 @@ def runs_below(folder: Path) -> List[str]:
         if not place.name.startswith("validation"):
             found.add(str(place))
     return sorted(found)
-
-
-def listed(names: List[str]) -> str:
-    """Some names, and how many more there are."""
-    more = len(names) - NAMED
-    return ", ".join(names[:NAMED]) + (f" and {more} more" if more > 0 else "")

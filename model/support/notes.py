@@ -5,10 +5,16 @@ import zlib
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache
-from typing import Dict, Iterator, Optional
+from typing import Dict, Iterator, Optional, Sequence
 
 SAID = mmap.mmap(-1, 4096)  # shared with the worker processes that are forked from this one
 COLLECTED: ContextVar[Optional[Dict[str, str]]] = ContextVar("collected", default=None)  # kind -> text
+
+
+def first_of(names: Sequence[str], most: int) -> str:
+    """The first of some names, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def note(text: str):
