@@ -4,19 +4,16 @@ import time
 from argparse import Namespace
 from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
 from statistics import median
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 import torch
 from torch import Tensor
-from torch.utils.data import BatchSampler
 
 from bench.as_published import as_published
+from bench.batches import open_images, test_loader, training_loader
 from bench.rows import EVALUATIONS, STEPS
-from data.cache import open_cache
-from data.pipeline import DeviceLoader, Images, dsva_preprocessing, image_loader
-from data.samplers import EpisodeSampler
+from data.pipeline import DeviceLoader
 from dsva.engine import evaluate, make_optimizer, train_one_epoch
 from dsva.losses import Criterion
 from dsva.network import DSVA
@@ -65,41 +62,12 @@ class Work:
             self.published = as_published(build_network(plain, self.data, self.device))
         groups = list(self.data.groups.values()) if opt.use_group else None
         self.criterion = Criterion(loss_weights(opt), groups, opt.xe_on, self.model.grid).to(self.device)
-        self.images = self.open_images()
+        self.images = open_images(opt, self.data, self.model.tower.config.image_size, self.device)
         self.training = list(islice(self.training_loader(), batches))
-        self.testing = list(islice(self.test_loader(), batches))
-
-    # ---- batches ------------------------------------------------------------------------------------
-
-    def open_images(self) -> Images:
-        """The images, kept where --cache says."""
-        opt = self.opt
-        how = dsva_preprocessing(self.model.tower.config.image_size, opt.normalize, opt.bands)
-        folder = Path(opt.cache_dir or Path(opt.root) / opt.dataset / "cache")
-        needs_folder = opt.cache_dir or opt.cache == "disk"
-        paths = self.data.image_paths
-        decoded = open_cache(
-            opt.cache, paths, how, folder if needs_folder else None, opt.workers, self.device
-        )
-        return Images(paths, how, self.data.labels, decoded)
+        self.testing = list(islice(test_loader(opt, self.data, self.images, self.device), batches))
 
     def training_loader(self) -> DeviceLoader:
-        opt, data = self.opt, self.data
-        episodes = EpisodeSampler(
-            data.labels,
-            data.splits["train_zsl_loc"],
-            opt.n_batch,
-            opt.ways,
-            opt.shots,
-            seed=0,
-            class_names=data.class_names,
-        )
-        return image_loader(self.images, episodes, opt.workers, self.device)
-
-    def test_loader(self) -> DeviceLoader:
-        images = self.data.test_images(self.opt.gzsl).tolist()
-        batches = BatchSampler(images, self.opt.batch_size, drop_last=False)
-        return image_loader(self.images, batches, self.opt.workers, self.device)
+        return training_loader(self.opt, self.data, self.images, self.device)
 
     # ---- rows ---------------------------------------------------------------------------------------
 
@@ -140,8 +108,8 @@ class Work:
 
     # ---- programs -----------------------------------------------------------------------------------
 
-    def steps(self, network: DSVA, full: bool, windows: bool) -> Program:
-        """Updates on the training batches. It returns the mean loss."""
+    def steps(self, network: DSVA, full: bool, windows: bool, batches: Optional[Iterable] = None) -> Program:
+        """Updates on the training batches, or on others. It returns the mean loss."""
         lr = self.opt.classifier_lr if full else self.opt.pretrain_lr
         optimizer = make_optimizer(network, full, lr, (self.opt.beta1, 0.999))
 
@@ -152,7 +120,7 @@ class Work:
                 network,
                 self.criterion,
                 optimizer,
-                self.training,
+                self.training if batches is None else batches,
                 self.data.class_attributes,
                 self.data.seen,
                 full,
@@ -163,13 +131,14 @@ class Work:
 
         return program
 
-    def evaluation(self, network: DSVA, windows: bool) -> Program:
-        """Probabilities of all classes for the test batches."""
+    def evaluation(self, network: DSVA, windows: bool, batches: Optional[Iterable] = None) -> Program:
+        """Probabilities of all classes for the test batches, or for others."""
         classes = self.data.candidates(gzsl=True)
 
         def program():
             self.set_precision(network)
-            evaluate(network, self.testing, self.data.class_attributes, classes, windows, title="")
+            tested = self.testing if batches is None else batches
+            evaluate(network, tested, self.data.class_attributes, classes, windows, title="")
 
         return program
 
@@ -232,6 +201,7 @@ def wait(device: torch.device):
 
 def matmul_peak(device: torch.device, precision: str, side: int) -> float:
     """FLOP/s of a product of two square matrices, in this precision."""
+    use_tf32(precision == "tf32")
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
     left, right = torch.randn(2, side, side, device=device).to(kind)
     _, seconds = time_alternately({"product": lambda: left @ right}, 5, device)

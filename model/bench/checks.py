@@ -1,0 +1,36 @@
+"""Something that must hold, as a row of a table: what | expected | found | ok."""
+
+from dataclasses import dataclass
+from typing import Callable, Optional, Tuple
+
+from support.errors import first_line
+
+
+@dataclass
+class Check:
+    """What was tried, and what came of it.
+
+    ok: None if it could not be tried here; `found` says why
+    """
+
+    what: str
+    expected: str
+    found: str
+    ok: Optional[bool]
+
+
+def check(what: str, expected: str, program: Callable[[], Tuple[str, Optional[bool]]]) -> Check:
+    """Try it. An error fails this check alone: the others are tried all the same.
+
+    program: returns `found` and `ok`
+    """
+    try:
+        found, ok = program()
+    except Exception as error:  # whatever a card, a driver or a program raises
+        found, ok = f"{type(error).__name__}: {first_line(error)}", False
+    return Check(what, expected, found, ok)
+
+
+def within(value: float, most: float) -> Tuple[str, bool]:
+    """What was found, and whether it is at most so large. NaN is not."""
+    return f"{value:.2g}", value <= most

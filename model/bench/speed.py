@@ -1,0 +1,109 @@
+"""The benchmark's table in several precisions, compiled or not, with what limits each of them."""
+
+import gc
+from argparse import Namespace
+from dataclasses import asdict, dataclass
+from typing import Any, Dict, List, Sequence
+
+import torch
+
+from bench.checks import Check, check
+from bench.kernels import count_kernels
+from bench.rows import EVALUATIONS, STEPS
+from bench.workload import Work, matmul_peak, memory, pass_flops
+from support.machine import use_tf32
+from support.processes import progress
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How main.py computes.
+
+    compiled: by --compile
+    graphs:   compiled with CUDA graphs, which main.py does not offer
+    """
+
+    precision: str
+    compiled: bool = False
+    graphs: bool = False
+
+    @property
+    def name(self) -> str:
+        if self.graphs:
+            return f"{self.precision}, compiled with CUDA graphs"
+        return f"{self.precision}, compiled" if self.compiled else self.precision
+
+
+@dataclass
+class Size:
+    """How long it is measured.
+
+    batches, rounds: as of benchmark.py
+    matrix:          side of the matrices whose product is the peak
+    """
+
+    batches: int
+    rounds: int
+    matrix: int
+
+
+def measure_setting(opt: Namespace, setting: Setting, rows: Sequence[str], size: Size) -> Dict[str, Any]:
+    """All rows of a setting, and its peaks.
+
+    The published order, which is never compiled, is timed beside what is not compiled either.
+    """
+    forget()
+    is_plain = not (setting.compiled or setting.graphs)
+    changed = {"precision": setting.precision, "compile": setting.compiled}
+    work = Work(Namespace(**{**vars(opt), **changed}), size.batches, with_published=is_plain)
+    if setting.graphs:
+        work.model.tower.compile(mode="reduce-overhead")
+    facts: Dict[str, Any] = {
+        "setting": setting.name,
+        "pass_flops": pass_flops(work.model.tower.config),
+        "matmul_flops": matmul_peak(work.device, setting.precision, size.matrix),
+        "rows": [],
+        "problems": [],
+    }
+    count = is_plain or work.device.type == "cuda"
+    for name in progress(rows, setting.name):
+        problems = measure_row(work, name, size.rounds, facts["rows"], count)
+        facts["problems"] += [asdict(problem) for problem in problems]
+    facts["memory"] = memory(work.device)
+    return facts
+
+
+def measure_row(work: Work, name: str, rounds: int, rows: List[dict], count: bool) -> List[Check]:
+    """Add a row of the table. Returns what went wrong: nothing, or one check that failed.
+
+    count: count its kernels, too
+    """
+
+    def program():
+        row = asdict(work.measure(name, rounds))
+        if count:
+            kernels = count_kernels(program_of(work, name), work.device)
+            row["kernels"] = kernels.launched / row["batches"]
+            row["busy"] = None if kernels.busy is None else kernels.busy / row["batches"]
+        rows.append(row)
+        return "measured", True
+
+    outcome = check(f"time of {name}", "measured", program)
+    return [] if outcome.ok else [outcome]
+
+
+def program_of(work: Work, name: str):
+    """Ours alone."""
+    if name in STEPS:
+        return work.steps(work.model, *STEPS[name])
+    return work.evaluation(work.model, EVALUATIONS[name])
+
+
+def forget():
+    """Free what the last setting has left: its memory, TF32, and compiled code."""
+    use_tf32(False)
+    gc.collect()
+    torch.compiler.reset()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()

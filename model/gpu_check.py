@@ -1,0 +1,271 @@
+"""Everything that waits for a GPU, in one command: is it right, how fast is it, how long do experiments take?
+
+    python model/gpu_check.py                       at most 10 minutes on one GPU
+    python model/gpu_check.py --parts correctness   one part alone
+    python model/gpu_check.py --small               the same with a tiny tower, for a machine without a GPU
+
+All is generated: pictures, weights, a dataset as large as RSSDIVCS. Exit code 1 if something is not right.
+"""
+# ruff: noqa: E402, since --help is answered, and a variable set, before torch is imported
+
+import os
+
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # as main.py does
+
+from bench.rows import EVALUATIONS, SIZES, STEPS
+from support.cli import REPOSITORY, WORKERS, Help, OnOff, Parser, number, path
+
+PARTS = ("correctness", "speed", "experiments")
+SMALL = {  # --small sets these
+    "width": 32,
+    "layers": 2,
+    "heads": 2,
+    "image_size": 32,
+    "patch_size": 8,
+    "images": 280,
+    "classes": 14,
+    "per_class": 8,
+    "matrix": 64,
+    "workers": 0,
+    "episodes": 2,
+    "batches": 1,
+    "rounds": 1,
+    "steps": 2,
+    "compiled": False,
+}
+SMALL_TRAINING = "--ways 4 --shots 2 --batch_size 32".split()
+SMALL_EXPERIMENTS = [*SMALL_TRAINING, *"--nepoch 2 --n_batch 2 --pretrain_epoch 0".split()]
+
+
+def get_parser() -> Parser:
+    parser = Parser(
+        prog="gpu_check.py",
+        allow_abbrev=False,
+        formatter_class=Help,
+        description="Is it right on this device, how fast is it, how long do the published experiments take? "
+        "On one current GPU: correctness 3 minutes, speed 3, experiments 4. An interrupted check goes on "
+        "with the part that it was at.",
+    )
+    count = number(int, 1)
+    parser.add_argument(
+        "--parts",
+        nargs="+",
+        choices=PARTS,
+        default=list(PARTS),
+        metavar="PART",
+        help="what to do: " + " ".join(PARTS) + " (default: all)",
+    )
+    parser.add_argument(
+        "--small", action="store_true", help="a tiny tower and tiny data, in a minute on a CPU: a rehearsal"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, ...")
+    parser.add_argument(
+        "--output",
+        type=path,
+        default=str(REPOSITORY / "runs" / "gpu_check"),
+        metavar="FOLDER",
+        help="of gpu.json, of the experiment that is run in full, and meanwhile of 2 GB of generated data "
+        "(default: runs/gpu_check)",
+    )
+    parser.add_argument(
+        "--precision",
+        choices=["fp32", "tf32", "bf16"],
+        default="bf16",
+        help="of the experiments. Correctness and speed have all three",
+    )
+    parser.add_argument("--compile", action="store_true", help="the experiments' towers are compiled")
+    parser.add_argument(
+        "--compiled",
+        action=OnOff,
+        default=True,
+        help="correctness and speed of a compiled tower, too; it takes two minutes of compiling "
+        "(default: yes, but not with --small)",
+    )
+    parser.add_argument(
+        "--cuda_graphs",
+        action="store_true",
+        help="speed also of a tower compiled with CUDA graphs, which main.py does not offer: another minute",
+    )
+    data = parser.add_argument_group("sizes")
+    data.add_argument("--images", type=number(int, 1), default=56000, help="of the experiments and caches")
+    data.add_argument("--classes", type=number(int, 14), default=70, help="every seventh of them unseen")
+    data.add_argument(
+        "--per_class", type=number(int, 8), default=16, help="images of a class, in all that is not loading"
+    )
+    for name, size in SIZES.items():
+        data.add_argument(f"--{name}", type=count, default=size, help="of the tower")
+    data.add_argument("--workers", type=number(int, 0), default=WORKERS, help="processes that decode images")
+    effort = parser.add_argument_group("effort")
+    effort.add_argument(
+        "--episodes", type=count, default=8, help="of an epoch in the trainings of correctness"
+    )
+    effort.add_argument("--batches", type=count, default=8, help="of a step's or an evaluation's round")
+    effort.add_argument("--rounds", type=count, default=3, help="whose median is taken, after one to warm up")
+    effort.add_argument(
+        "--steps", type=count, default=60, help="of each kind that is measured for the experiments"
+    )
+    effort.add_argument(
+        "--matrix", type=count, default=8192, help="side of the matrices whose product is the peak"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    get_parser().start()
+
+import sys
+import time
+from argparse import Namespace
+from dataclasses import asdict
+from functools import cached_property
+from pathlib import Path
+
+import torch
+
+from bench.check_tables import print_correctness, print_experiments, print_speed
+from bench.checks import check
+from bench.episode import compare_episode
+from bench.experiments import IN_FULL, measure, project, read_experiments, run_in_full, summary
+from bench.full_data import check_full_room, write_full_data
+from bench.generated import generate
+from bench.loading import measure_loading
+from bench.record import Record, remove
+from bench.runs_of_main import Trainings, check_trainings
+from bench.speed import Setting, Size, forget, measure_setting
+from bench.suite import check_suite
+from support.errors import exits_cleanly
+from support.machine import circumstances, device_name, pick_device
+
+PRINT = {"correctness": print_correctness, "speed": print_speed, "experiments": print_experiments}
+
+
+@exits_cleanly
+def main(arguments=None):
+    opt = get_check_options(arguments)
+    device = pick_device(opt.device)
+    output = Path(opt.output)
+    large = set(opt.parts) & {"speed", "experiments"}
+    facts = {**circumstances(), "device": device_name(device)}
+    record = Record(output, facts, {**vars(opt), "parts": None, "output": None})
+    if large and not all(map(record.is_done, large)):
+        check_full_room(opt.images, opt.image_size, output, device)
+    print(f"{facts['device']}; {facts['machine']}")
+    print(", ".join(f"{name} {version}" for name, version in facts["versions"].items()), flush=True)
+    with record.generated() as folder:
+        data = Data(opt, folder)
+        programs = {
+            "correctness": lambda: correctness(opt, data, device),
+            "speed": lambda: speed(opt, data, device),
+            "experiments": lambda: experiments(opt, data, device, record.folder),
+        }
+        for part in opt.parts:
+            if not record.is_done(part):
+                began = time.perf_counter()
+                found = programs[part]()
+                record.add(part, {**found, "seconds": time.perf_counter() - began})
+            PRINT[part](record.parts[part])
+    record.finish()
+    print(f"\nall numbers in {record.file}")
+    if not all(is_right(record.parts[part]) for part in opt.parts):
+        print("not everything is right: see FAILED above")
+        sys.exit(1)
+
+
+def get_check_options(arguments) -> Namespace:
+    """--small sets other defaults; what is given holds all the same."""
+    parser = get_parser()
+    if parser.parse_args(arguments).small:
+        parser.set_defaults(**SMALL)
+    opt = parser.parse_args(arguments)
+    opt.parts = [part for part in PARTS if part in opt.parts]
+    if opt.images < opt.classes * 8:
+        parser.error(f"--images {opt.images}: expected at least 8 of each of the {opt.classes} classes")
+    return opt
+
+
+def is_right(part: dict) -> bool:
+    return all(check["ok"] is not False for check in part["checks"])
+
+
+class Data:
+    """What is generated, in a folder: made when a part asks for it, and once for all parts."""
+
+    def __init__(self, opt: Namespace, folder: Path):
+        self.sizes = opt
+        self.folder = folder
+        self.options = ["--workers", str(opt.workers), "--device", opt.device, "--use_group"]
+        if opt.small:
+            self.options += SMALL_TRAINING
+
+    @cached_property
+    def few(self) -> Namespace:
+        """Options of a training on a few images of each class."""
+        folder = self.folder / "few"
+        opt = generate(self.sizes, folder, self.sizes.per_class, self.options)
+        return Namespace(**{**vars(opt), "n_batch": max(self.sizes.episodes, self.sizes.batches)})
+
+    @cached_property
+    def full(self) -> Namespace:
+        """The same on as many images as RSSDIVCS has, which are decoded already."""
+        return write_full_data(self.sizes, self.folder / "full", self.options)
+
+
+# ---- the parts -------------------------------------------------------------------------------------
+
+
+def correctness(opt: Namespace, data: Data, device: torch.device) -> dict:
+    """Tests on the device; an episode here and on the CPU; trainings of main.py."""
+    checks = check_suite(data.folder, device, opt.small)
+    checks += compare_episode(data.few, device, opt.compiled)
+    forget()
+    trainings = Trainings(data.few, data.folder / "trainings", device)
+    checks += check_trainings(trainings, ["fp32"] if opt.small else ["fp32", opt.precision])
+    return {"checks": [asdict(check) for check in checks]}
+
+
+def speed(opt: Namespace, data: Data, device: torch.device) -> dict:
+    """The benchmark's table in every precision, and every cache."""
+    settings = [Setting("bf16"), Setting("tf32"), Setting("fp32")]
+    if opt.compiled:
+        settings.append(Setting("bf16", compiled=True))
+    if opt.cuda_graphs:
+        settings.append(Setting("bf16", graphs=True))
+    size = Size(opt.batches, opt.rounds, opt.matrix)
+    tables = []
+    for setting in settings:
+        is_plain = not (setting.compiled or setting.graphs)
+        rows = [*STEPS, *EVALUATIONS] if is_plain else ["warm-up", "full", "evaluation"]
+        tables.append(measure_setting(data.few, setting, rows, size))
+    forget()
+    loading = measure_loading(data.full, opt.image_size, device)
+    checks = [problem for table in tables for problem in table["problems"]]
+    return {"tables": tables, "loading": [asdict(row) for row in loading], "checks": checks}
+
+
+def experiments(opt: Namespace, data: Data, device: torch.device, folder: Path) -> dict:
+    """All six from measured steps, and one in full."""
+    full = data.full
+    where = ["--root", full.root, "--clip", full.clip, "--cache", "device", "--cache_dir", full.cache_dir]
+    where += ["--device", str(device), "--workers", str(opt.workers), "--precision", opt.precision]
+    if opt.compile:
+        where.append("--compile")
+    changes = SMALL_EXPERIMENTS if opt.small else []
+    each = read_experiments(where, changes)
+    measured = measure(each, opt.steps, data.folder)
+    forget()
+    projections = [project(name, one, measured) for name, one in each.items()]
+    found = summary(measured, projections)
+
+    def in_full():
+        epochs = each[IN_FULL].nepoch
+        found["in_full"] = run_in_full([*where, *changes], epochs, folder / "in_full")
+        projected = found["minutes"][IN_FULL]
+        return f"{found['in_full']:.2f} minutes, projected {projected:.2f}", True
+
+    remove(folder / "in_full")
+    one = check(f"{IN_FULL}, run in full", "all its epochs", in_full)
+    return {**found, "precision": opt.precision, "compiled": opt.compile, "checks": [asdict(one)]}
+
+
+if __name__ == "__main__":
+    main()
