@@ -9,7 +9,9 @@ All is generated: pictures, weights, a dataset as large as RSSDIVCS. Exit code 1
 # ruff: noqa: E402, since --help is answered, and a variable set, before torch is imported
 
 import os
+import time
 
+BEGAN = time.perf_counter()
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # as main.py does
 
 from bench.rows import EVALUATIONS, SIZES, STEPS
@@ -25,16 +27,17 @@ SMALL = {  # --small sets these
     "images": 280,
     "classes": 14,
     "per_class": 8,
-    "matrix": 64,
     "workers": 0,
     "episodes": 2,
     "batches": 1,
     "rounds": 1,
     "steps": 2,
+    "matrix": 64,
     "compiled": False,
 }
 SMALL_TRAINING = "--ways 4 --shots 2 --batch_size 32".split()
 SMALL_EXPERIMENTS = [*SMALL_TRAINING, *"--nepoch 2 --n_batch 2 --pretrain_epoch 0".split()]
+LOADED_EPISODES = 300  # an epoch of the published experiments
 
 
 def get_parser() -> Parser:
@@ -114,7 +117,6 @@ if __name__ == "__main__":
     get_parser().start()
 
 import sys
-import time
 from argparse import Namespace
 from dataclasses import asdict
 from functools import cached_property
@@ -136,6 +138,7 @@ from bench.suite import check_suite
 from support.errors import exits_cleanly
 from support.machine import circumstances, device_name, pick_device
 
+IMPORTS = time.perf_counter() - BEGAN  # seconds; those of main.py are nearly the same
 PRINT = {"correctness": print_correctness, "speed": print_speed, "experiments": print_experiments}
 
 
@@ -207,7 +210,10 @@ class Data:
     @cached_property
     def full(self) -> Namespace:
         """The same on as many images as RSSDIVCS has, which are decoded already."""
-        return write_full_data(self.sizes, self.folder / "full", self.options)
+        opt = write_full_data(self.sizes, self.folder / "full", self.options)
+        return Namespace(
+            **{**vars(opt), "n_batch": self.sizes.steps if self.sizes.small else LOADED_EPISODES}
+        )
 
 
 # ---- the parts -------------------------------------------------------------------------------------
@@ -218,7 +224,8 @@ def correctness(opt: Namespace, data: Data, device: torch.device) -> dict:
     checks = check_suite(data.folder, device, opt.small)
     checks += compare_episode(data.few, device, opt.compiled)
     forget()
-    trainings = Trainings(data.few, data.folder / "trainings", device)
+    tower = {name: getattr(opt, name) for name in SIZES}
+    trainings = Trainings(data.few, tower, data.folder / "trainings", device)
     checks += check_trainings(trainings, ["fp32"] if opt.small else ["fp32", opt.precision])
     return {"checks": [asdict(check) for check in checks]}
 
@@ -251,7 +258,7 @@ def experiments(opt: Namespace, data: Data, device: torch.device, folder: Path) 
         where.append("--compile")
     changes = SMALL_EXPERIMENTS if opt.small else []
     each = read_experiments(where, changes)
-    measured = measure(each, opt.steps, data.folder)
+    measured = measure(each, opt.steps, IMPORTS, data.folder)
     forget()
     projections = [project(name, one, measured) for name, one in each.items()]
     found = summary(measured, projections)

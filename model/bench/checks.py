@@ -5,6 +5,8 @@ from typing import Callable, Optional, Tuple
 
 from support.errors import first_line
 
+Program = Callable[[], Tuple[str, Optional[bool]]]  # what was found, and whether it is right
+
 
 @dataclass
 class Check:
@@ -19,18 +21,10 @@ class Check:
     ok: Optional[bool]
 
 
-def check(what: str, expected: str, program: Callable[[], Tuple[str, Optional[bool]]]) -> Check:
-    """Try it. An error fails this check alone: the others are tried all the same.
-
-    program: returns `found` and `ok`
-    """
+def check(what: str, expected: str, program: Program) -> Check:
+    """Try it. An error fails this check alone: the others are tried all the same."""
     try:
         found, ok = program()
     except Exception as error:  # whatever a card, a driver or a program raises
         found, ok = f"{type(error).__name__}: {first_line(error)}", False
     return Check(what, expected, found, ok)
-
-
-def within(value: float, most: float) -> Tuple[str, bool]:
-    """What was found, and whether it is at most so large. NaN is not."""
-    return f"{value:.2g}", value <= most

@@ -44,7 +44,7 @@ def count_kernels(program: Callable[[], Any], device: torch.device) -> Kernels:
 
 
 def is_kernel(event) -> bool:
-    """Did it run on the GPU? Of a step of an optimizer there is one event more, which embraces its kernels."""
+    """Did it run on the GPU? An optimizer has one event more, which embraces its kernels."""
     is_range = getattr(event, "is_user_annotation", False) or event.name.startswith("Optimizer.")
     return event.device_type == DeviceType.CUDA and not is_range
 
