@@ -146,6 +146,7 @@ PRINT = {"correctness": print_correctness, "speed": print_speed, "experiments": 
 def main(arguments=None):
     opt = get_check_options(arguments)
     device = pick_device(opt.device)
+    torch.use_deterministic_algorithms(True, warn_only=True)  # as main.py does
     output = Path(opt.output)
     large = set(opt.parts) & {"speed", "experiments"}
     facts = {**circumstances(), "device": device_name(device)}

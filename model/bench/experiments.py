@@ -90,7 +90,7 @@ def measure(experiments: Dict[str, Namespace], steps: int, imports: float, folde
     for full, windows in progress(kinds, "steps"):
         program = work.steps(work.model, full, windows, work.training_loader())
         seconds[full, windows] = second_time(program, work.device) / steps
-    looks = {tests_with_windows(one) > 0 for one in experiments.values()}
+    looks = {count_window_tests(one) > 0 for one in experiments.values()}
     images = len(work.data.test_images(opt.gzsl))
     tests = {}
     for windows in progress(sorted(looks | {False}), "tests"):
@@ -147,7 +147,7 @@ def count_steps(opt: Namespace) -> Dict[Kind, int]:
     return count
 
 
-def tests_with_windows(opt: Namespace) -> int:
+def count_window_tests(opt: Namespace) -> int:
     """How many epochs end with a test that looks at windows."""
     schedule = schedule_of(opt)
     return sum(looks_at_windows(opt.sel_res, schedule.uses_windows(epoch)) for epoch in range(opt.nepoch))
@@ -158,7 +158,7 @@ def project(name: str, opt: Namespace, measured: Measured) -> Projection:
     steps = count_steps(opt)
     data = build_data(benchmark_files(opt), opt.only_groups, torch.device("cpu"))
     images = len(data.test_images(opt.gzsl))
-    with_windows = tests_with_windows(opt)
+    with_windows = count_window_tests(opt)
     per_image = (opt.nepoch - with_windows) * measured.test_images[False]
     if with_windows:
         per_image += with_windows * measured.test_images[True]
