@@ -91,12 +91,18 @@ class DSVA(nn.Module):
 
     def forward(self, images: Tensor, class_attributes: Tensor, windows: bool = False) -> Output:
         """images: [B, 3, S, S], normalised;  class_attributes: M [A, C];  windows: look a second time."""
-        tokens = self.encode(images)  # [B, N, D]
+        out = self.read(self.encode(images), class_attributes)
+        if windows:
+            self.look_again(images, class_attributes, out)
+        return out
+
+    def read(self, tokens: Tensor, class_attributes: Tensor) -> Output:
+        """What both branches say of tokens [B, N, D], without a second look.  class_attributes: M [A, C]"""
         similarity = self.attend(tokens)  # [B, A, N]
         attended = similarity.max(dim=2).values  # [B, A], the class token may win: as published
         projected = self.project(self.pool(tokens))  # [B, A]
         projection = self.classify("projection", projected, class_attributes)
-        out = Output(
+        return Output(
             projection=projection,
             attention=self.classify("attention", attended, class_attributes),
             attributes_projection=projected,
@@ -104,9 +110,6 @@ class DSVA(nn.Module):
             maps=similarity[:, :, 1:].unflatten(2, (self.grid, self.grid)),  # [B, A, N-1] -> [B, A, G, G]
             final=projection,
         )
-        if windows:
-            self.look_again(images, class_attributes, out)
-        return out
 
     def look_again(self, images: Tensor, class_attributes: Tensor, out: Output):
         """Encode the window that the attention maps agree on, and add its class scores to the final ones."""
