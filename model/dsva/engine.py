@@ -185,5 +185,5 @@ def look_at(
     for images, tokens, labels in kept.encoded(model, batches, with_images=windows):
         out = model.read(tokens, candidates)
         if images is not None and windows:
-            model.look_again(images, candidates, out)
+            model.look_again(images, tokens, candidates, out)
         yield out, labels
