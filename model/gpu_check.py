@@ -136,7 +136,7 @@ from bench.runs_of_main import Trainings, check_trainings
 from bench.speed import Setting, Size, forget, measure_setting
 from bench.suite import check_suite
 from support.errors import exits_cleanly
-from support.machine import circumstances, device_name, pick_device
+from support.machine import circumstances, device_name, pick_device, use_deterministic_algorithms
 
 IMPORTS = time.perf_counter() - BEGAN  # seconds; those of main.py are nearly the same
 PRINT = {"correctness": print_correctness, "speed": print_speed, "experiments": print_experiments}
@@ -146,7 +146,7 @@ PRINT = {"correctness": print_correctness, "speed": print_speed, "experiments": 
 def main(arguments=None):
     opt = get_check_options(arguments)
     device = pick_device(opt.device)
-    torch.use_deterministic_algorithms(True, warn_only=True)  # as main.py does
+    use_deterministic_algorithms()  # as main.py does
     output = Path(opt.output)
     large = set(opt.parts) & {"speed", "experiments"}
     facts = {**circumstances(), "device": device_name(device)}
@@ -245,7 +245,7 @@ def speed(opt: Namespace, data: Data, device: torch.device) -> dict:
         rows = [*STEPS, *EVALUATIONS] if is_plain else ["warm-up", "full", "evaluation"]
         tables.append(measure_setting(data.few, setting, rows, size))
     forget()
-    loading = measure_loading(data.full, opt.image_size, device)
+    loading = measure_loading(data.full, device)
     checks = [problem for table in tables for problem in table["problems"]]
     return {"tables": tables, "loading": [asdict(row) for row in loading], "checks": checks}
 

@@ -82,6 +82,8 @@ def print_experiments(part: Dict[str, Any]):
     for test in part["tests"]:
         name = "test, windows" if test["windows"] else "test"
         print(f"{name:24}{1 / test['seconds_per_image']:9.0f} images/s")
+    if part["kept_seconds_per_image"] is not None:
+        print(f"{'test, tokens kept':24}{1 / part['kept_seconds_per_image']:9.0f} images/s")
     print(f"{'start':24}{part['start']:9.1f} s")
     print(f"{'a checkpoint':24}{part['write']:9.1f} s, after each epoch")
     print(f"\n{'':16}{'start':>8}{'steps':>8}{'tests':>8}{'writing':>9}{'minutes':>9}")

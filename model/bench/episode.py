@@ -12,15 +12,15 @@ from typing import Callable, Dict, List, Optional, Tuple
 import torch
 from torch import Tensor, nn
 
-from bench.batches import open_images, training_loader
 from bench.checks import Check, check
 from data.benchmark import Benchmark
 from dsva.engine import column_of_class
 from dsva.losses import Criterion
 from dsva.network import DSVA
 from runs.build import build_data, build_network
+from runs.loaders import make_sampler, open_images, training_loader
 from runs.options import LOSS_WEIGHTS
-from runs.settings import benchmark_files, network_settings
+from runs.settings import benchmark_files, network_settings, with_options
 from support.machine import use_tf32
 from support.processes import progress
 
@@ -110,10 +110,10 @@ def compare_episode(opt: Namespace, device: torch.device, compiled: bool) -> Lis
 def read_episode(opt: Namespace) -> Episode:
     """The first one of a training."""
     data = build_data(benchmark_files(opt), opt.only_groups, CPU)
-    plain = Namespace(**{**vars(opt), "cache": "none", "n_batch": 1, "workers": 0})
-    network = build(opt, data, CPU, WAYS[0])
-    images = open_images(plain, data, network.tower.config.image_size, CPU)
-    pictures, labels = next(iter(training_loader(plain, data, images, CPU)))
+    plain = with_options(opt, cache="none", n_batch=1, workers=0)
+    images = open_images(plain, data, build(opt, data, CPU, WAYS[0]), CPU)
+    sampler = make_sampler(plain, data, "train_zsl_loc", seed=0)
+    pictures, labels = next(iter(training_loader(plain, images, sampler, CPU)))
     column = column_of_class(data.seen, data.class_attributes)
     return Episode(data, pictures, column[labels], data.class_attributes[:, data.seen])
 

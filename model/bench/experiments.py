@@ -4,11 +4,10 @@ import time
 from argparse import Namespace
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Dict, Sequence, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 import torch
 
-from bench.batches import test_loader
 from bench.published_scripts import script_options
 from bench.runs_of_main import finish, start_main
 from bench.workload import Work, wait
@@ -17,6 +16,7 @@ from dsva.engine import Schedule
 from runs.build import build_data
 from runs.checkpoint import save_checkpoint
 from runs.command_line import get_options
+from runs.loaders import keep_tokens, test_loader
 from runs.records import looks_at_windows
 from runs.settings import benchmark_files, windows_after
 from support.files import read_json
@@ -33,12 +33,14 @@ class Measured:
     start:       from nothing to the first step: Python, its libraries, data, network, pictures
     steps:       of a step, by its kind
     test_images: of a test image, without windows and with them
+    kept_images: of a test image whose tokens are kept; None where they are not
     write:       of a checkpoint, as it is written after every epoch
     """
 
     start: float
     steps: Dict[Kind, float]
     test_images: Dict[bool, float]
+    kept_images: Optional[float]
     write: float
 
 
@@ -47,16 +49,15 @@ class Projection:
     """An experiment at its real length.
 
     steps:   how many of each kind
-    tests:   how many epochs have a test
+    tests:   how many are "kept", which read the tokens of an earlier one, look at "windows", or are "plain"
     images:  of a test
     seconds: of "start", "steps", "tests" and "writing"
     """
 
     name: str
     steps: Dict[Kind, int]
-    tests: int
+    tests: Dict[str, int]
     images: int
-    windows_in_tests: int
     seconds: Dict[str, float]
 
     @property
@@ -90,16 +91,25 @@ def measure(experiments: Dict[str, Namespace], steps: int, imports: float, folde
     for full, windows in progress(kinds, "steps"):
         program = work.steps(work.model, full, windows, work.training_loader())
         seconds[full, windows] = second_time(program, work.device) / steps
-    looks = {count_window_tests(one) > 0 for one in experiments.values()}
-    images = len(work.data.test_images(opt.gzsl))
-    tests = {}
-    for windows in progress(sorted(looks | {False}), "tests"):
-        loader = test_loader(opt, work.data, work.images, work.device)
-        test = work.evaluation(work.model, windows, loader)
-        tests[windows] = second_time(test, work.device) / images
+    tests, kept = measure_tests(work, opt, any(count_tests(one)["windows"] for one in experiments.values()))
     write = time_checkpoint(work, folder)
     open_shared.cache_clear()
-    return Measured(start, seconds, tests, write)
+    return Measured(start, seconds, tests, kept, write)
+
+
+def measure_tests(work: Work, opt: Namespace, windows: bool) -> Tuple[Dict[bool, float], Optional[float]]:
+    """Seconds of a test image, without windows and perhaps with them, and of one whose tokens are kept."""
+    loader = test_loader(opt, work.data, work.images, work.device)
+    images = len(work.data.test_images(opt.gzsl))
+    seconds = {}
+    for look_again in progress([False, True] if windows else [False], "tests"):
+        test = work.evaluation(work.model, look_again, loader)
+        seconds[look_again] = second_time(test, work.device) / images
+    tokens = keep_tokens(opt, work.data, work.model, work.device)
+    if tokens is None:
+        return seconds, None
+    test = work.evaluation(work.model, False, loader, tokens)
+    return seconds, second_time(test, work.device) / images
 
 
 def second_time(program, device: torch.device) -> float:
@@ -134,6 +144,7 @@ def schedule_of(opt: Namespace) -> Schedule:
         full_lr=opt.classifier_lr,
         beta1=opt.beta1,
         windows_after=windows_after(opt),
+        test_every=opt.test_every,
     )
 
 
@@ -147,28 +158,40 @@ def count_steps(opt: Namespace) -> Dict[Kind, int]:
     return count
 
 
-def count_window_tests(opt: Namespace) -> int:
-    """How many epochs end with a test that looks at windows."""
+def count_tests(opt: Namespace) -> Dict[str, int]:
+    """How many tests of each kind a training has, see `Projection`."""
     schedule = schedule_of(opt)
-    return sum(looks_at_windows(opt.sel_res, schedule.uses_windows(epoch)) for epoch in range(opt.nepoch))
+    count = {"plain": 0, "windows": 0, "kept": 0}
+    for epoch in range(opt.nepoch):
+        if not schedule.is_tested(epoch):
+            continue
+        if looks_at_windows(opt.sel_res, schedule.uses_windows(epoch)):
+            count["windows"] += 1
+        elif schedule.is_full(epoch) or not count["plain"]:
+            count["plain"] += 1
+        else:
+            count["kept"] += 1
+    return count
 
 
 def project(name: str, opt: Namespace, measured: Measured) -> Projection:
-    """Minutes of an experiment: its own numbers of steps, test images and epochs."""
+    """Minutes of an experiment: its own numbers of steps, tests, test images and epochs."""
     steps = count_steps(opt)
+    tests = count_tests(opt)
     data = build_data(benchmark_files(opt), opt.only_groups, torch.device("cpu"))
     images = len(data.test_images(opt.gzsl))
-    with_windows = count_window_tests(opt)
-    per_image = (opt.nepoch - with_windows) * measured.test_images[False]
-    if with_windows:
-        per_image += with_windows * measured.test_images[True]
+    plain = measured.test_images[False]
+    kept = plain if measured.kept_images is None else measured.kept_images
+    of_an_image = tests["plain"] * plain + tests["kept"] * kept
+    if tests["windows"]:
+        of_an_image += tests["windows"] * measured.test_images[True]
     seconds = {
         "start": measured.start,
         "steps": sum(count * measured.steps[kind] for kind, count in steps.items()),
-        "tests": images * per_image,
+        "tests": images * of_an_image,
         "writing": opt.nepoch * measured.write,
     }
-    return Projection(name, steps, opt.nepoch, images, with_windows, seconds)
+    return Projection(name, steps, tests, images, seconds)
 
 
 def summary(measured: Measured, projections: Sequence[Projection]) -> Dict[str, Any]:
@@ -184,6 +207,7 @@ def summary(measured: Measured, projections: Sequence[Projection]) -> Dict[str, 
             {"windows": windows, "seconds_per_image": seconds}
             for windows, seconds in measured.test_images.items()
         ],
+        "kept_seconds_per_image": measured.kept_images,
         "experiments": [described(one) for one in projections],
         "minutes": {one.name: one.minutes for one in projections},
         "total_minutes": sum(one.minutes for one in projections),

@@ -3,15 +3,15 @@
 import time
 from argparse import Namespace
 from dataclasses import dataclass
-from typing import Dict, List, Sequence
+from typing import List, Sequence
 
 import torch
 
-from bench.batches import open_images, test_loader, training_loader
 from bench.workload import exhaust, wait
 from data.cache import open_shared
-from runs.build import build_data
-from runs.settings import benchmark_files
+from runs.build import build_data, build_network
+from runs.loaders import make_sampler, open_images, test_loader, training_loader
+from runs.settings import benchmark_files, network_settings, with_options
 from support.processes import progress
 
 CACHES = ("none", "disk", "memory", "device")
@@ -32,22 +32,21 @@ class Loading:
     test: float
 
 
-def measure_loading(
-    opt: Namespace, size: int, device: torch.device, caches: Sequence[str] = CACHES
-) -> List[Loading]:
-    """opt: options of main.py, of which n_batch says how much is loaded;  size: S, of the network's square"""
+def measure_loading(opt: Namespace, device: torch.device, caches: Sequence[str] = CACHES) -> List[Loading]:
+    """opt: options of main.py, of which n_batch says how many episodes are loaded"""
     data = build_data(benchmark_files(opt), opt.only_groups, device)
+    model = build_network(network_settings(opt), data, device)
+    sampler = make_sampler(opt, data, "train_zsl_loc", seed=0)
     rows = []
     for cache in progress(caches, "caches"):
-        chosen = Namespace(**{**vars(opt), "cache": cache})
+        chosen = with_options(opt, cache=cache)
         open_shared.cache_clear()
         began = time.perf_counter()
-        images = open_images(chosen, data, size, device)
+        images = open_images(chosen, data, model, device)
         opened = time.perf_counter() - began
-        speed: Dict[str, float] = {}
-        for name, make in (("training", training_loader), ("test", test_loader)):
-            speed[name] = images_a_second(make(chosen, data, images, device), device)
-        rows.append(Loading(cache, opened, **speed))
+        training = images_a_second(training_loader(chosen, images, sampler, device), device)
+        test = images_a_second(test_loader(chosen, data, images, device), device)
+        rows.append(Loading(cache, opened, training, test))
         open_shared.cache_clear()
     return rows
 

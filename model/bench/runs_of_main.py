@@ -13,13 +13,13 @@ from typing import Any, Dict, List, Sequence, Tuple
 import torch
 from safetensors.torch import load_file
 
-from bench.batches import open_images, test_loader
 from bench.checks import Check, Program, check
 from bench.generated import write_tower
 from dsva.engine import evaluate
 from dsva.metrics import score_all
 from runs.build import build_data, build_network
 from runs.command_line import get_options
+from runs.loaders import open_images, test_loader
 from runs.settings import benchmark_files, network_settings
 from support.cli import REPOSITORY
 from support.errors import InputError
@@ -190,7 +190,7 @@ def evaluated(trainings: Trainings) -> Tuple[str, bool]:
     device = trainings.device
     data = build_data(benchmark_files(opt), opt.only_groups, device)
     network = build_network(network_settings(opt), data, device, checkpoint)
-    images = open_images(opt, data, network.tower.config.image_size, device)
+    images = open_images(opt, data, network, device)
     batches = test_loader(opt, data, images, device)
     classes = data.candidates(opt.gzsl)
     probabilities, labels = evaluate(network, batches, data.class_attributes, classes, True, "test")

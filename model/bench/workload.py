@@ -11,15 +11,16 @@ import torch
 from torch import Tensor
 
 from bench.as_published import as_published
-from bench.batches import open_images, test_loader, training_loader
 from bench.rows import EVALUATIONS, STEPS
 from data.pipeline import DeviceLoader
-from dsva.engine import evaluate, make_optimizer, train_one_epoch
+from dsva.engine import Batches, evaluate, make_optimizer, train_one_epoch
+from dsva.kept_tokens import KeptTokens
 from dsva.losses import Criterion
 from dsva.network import DSVA
 from runs.build import build_data, build_network
-from runs.settings import benchmark_files, loss_weights, network_settings
-from support.machine import peak_memory, pick_device, use_tf32
+from runs.loaders import make_sampler, open_images, test_loader, training_loader
+from runs.settings import benchmark_files, loss_weights, network_settings, with_options
+from support.machine import peak_memory, pick_device, use_deterministic_algorithms, use_tf32
 
 # How far a loss may be from that of the published order, which is always fp32, as a share of it.
 AGREE = {"fp32": 1e-4, "tf32": 1e-2, "bf16": 2e-2}
@@ -50,7 +51,7 @@ class Work:
     """
 
     def __init__(self, opt: Namespace, batches: int, with_published: bool):
-        torch.use_deterministic_algorithms(True, warn_only=True)  # as main.py does
+        use_deterministic_algorithms()  # as main.py does
         self.opt = opt
         self.device = pick_device(opt.device)
         self.data = build_data(benchmark_files(opt), opt.only_groups, self.device)
@@ -62,12 +63,15 @@ class Work:
             self.published = as_published(build_network(plain, self.data, self.device))
         groups = list(self.data.groups.values()) if opt.use_group else None
         self.criterion = Criterion(loss_weights(opt), groups, opt.xe_on, self.model.grid).to(self.device)
-        self.images = open_images(opt, self.data, self.model.tower.config.image_size, self.device)
+        self.images = open_images(opt, self.data, self.model, self.device)
         self.training = list(islice(self.training_loader(), batches))
         self.testing = list(islice(test_loader(opt, self.data, self.images, self.device), batches))
 
     def training_loader(self) -> DeviceLoader:
-        return training_loader(self.opt, self.data, self.images, self.device)
+        """Episodes, n_batch of them."""
+        opt = with_options(self.opt, train_mode="distributed")
+        sampler = make_sampler(opt, self.data, "train_zsl_loc", seed=0)
+        return training_loader(opt, self.images, sampler, self.device)
 
     # ---- rows ---------------------------------------------------------------------------------------
 
@@ -108,7 +112,7 @@ class Work:
 
     # ---- programs -----------------------------------------------------------------------------------
 
-    def steps(self, network: DSVA, full: bool, windows: bool, batches: Optional[Iterable] = None) -> Program:
+    def steps(self, network: DSVA, full: bool, windows: bool, batches: Optional[Batches] = None) -> Program:
         """Updates on the training batches, or on others. It returns the mean loss."""
         lr = self.opt.classifier_lr if full else self.opt.pretrain_lr
         optimizer = make_optimizer(network, full, lr, (self.opt.beta1, 0.999))
@@ -131,14 +135,20 @@ class Work:
 
         return program
 
-    def evaluation(self, network: DSVA, windows: bool, batches: Optional[Iterable] = None) -> Program:
-        """Probabilities of all classes for the test batches, or for others."""
+    def evaluation(
+        self,
+        network: DSVA,
+        windows: bool,
+        batches: Optional[Batches] = None,
+        kept: Optional[KeptTokens] = None,
+    ) -> Program:
+        """Probabilities of all classes for the test batches, or for others.  kept: their tokens"""
         classes = self.data.candidates(gzsl=True)
 
         def program():
             self.set_precision(network)
             tested = self.testing if batches is None else batches
-            evaluate(network, tested, self.data.class_attributes, classes, windows, title="")
+            evaluate(network, tested, self.data.class_attributes, classes, windows, "", kept)
 
         return program
 

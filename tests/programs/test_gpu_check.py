@@ -12,7 +12,7 @@ import gpu_check
 from bench import episode, runs_of_main, speed
 from bench.checks import Check, check
 from bench.episode import Tolerance, Way
-from bench.experiments import IN_FULL, Measured, count_steps, count_window_tests, project, run_in_full
+from bench.experiments import IN_FULL, Measured, count_steps, count_tests, project, run_in_full
 from bench.published_scripts import EXPERIMENTS, script_options
 from data.cache import open_shared
 from runs.command_line import get_options
@@ -141,8 +141,10 @@ def test_experiments_are_what_their_scripts_say():
         never = name == "03_zsl_60_10"
         assert opt.name == name and opt.gzsl == ("gzsl" in name)
         assert count_steps(opt) == {(False, not never): 5 * 300, (True, not never): 25 * 300}
-        assert count_window_tests(opt) == 0  # the attention branch counts, and it looks at none
-    assert count_window_tests(get_options([*words, "--sel_res", "main", "--pro_start_epoch", "9"])) == 20
+        # the attention branch counts, which looks at no windows; in warm-up the tokens of the first are kept
+        assert count_tests(opt) == {"plain": 26, "windows": 0, "kept": 4}
+    windows = get_options([*words, "--sel_res", "main", "--pro_start_epoch", "9", "--test_every", "3"])
+    assert count_tests(windows) == {"plain": 3, "windows": 7, "kept": 0}
 
 
 def test_a_projection_is_the_sum_of_its_parts(root):
@@ -151,6 +153,7 @@ def test_a_projection_is_the_sum_of_its_parts(root):
         start=60.0,
         steps={(False, False): 0.1, (True, False): 0.5},
         test_images={False: 9.0, True: 2.0},
+        kept_images=None,
         write=3.0,
     )
     found = project("mine", opt, measured)
@@ -161,7 +164,11 @@ def test_a_projection_is_the_sum_of_its_parts(root):
 
 def test_the_projection_is_printed(tmp_path, monkeypatch):
     measured = Measured(
-        start=6.0, steps=dict.fromkeys(KINDS, 1.5), test_images={False: 0.25, True: 0.5}, write=2.0
+        start=6.0,
+        steps=dict.fromkeys(KINDS, 1.5),
+        test_images={False: 0.25, True: 0.5},
+        kept_images=0.125,
+        write=2.0,
     )
     monkeypatch.setattr(gpu_check, "measure", lambda *all: measured)
     monkeypatch.setattr(gpu_check, "run_in_full", lambda *all: 2.5)
