@@ -119,13 +119,14 @@ if __name__ == "__main__":
 import sys
 from argparse import Namespace
 from dataclasses import asdict
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
+from typing import Dict
 
 import torch
 
-from bench.check_tables import print_correctness, print_experiments, print_speed
-from bench.checks import check
+from bench.check_tables import print_part
+from bench.checks import Program, check
 from bench.episode import compare_episode
 from bench.experiments import IN_FULL, measure, project, read_experiments, run_in_full, summary
 from bench.full_data import check_full_room, write_full_data
@@ -139,7 +140,6 @@ from support.errors import exits_cleanly
 from support.machine import circumstances, device_name, pick_device, use_deterministic_algorithms
 
 IMPORTS = time.perf_counter() - BEGAN  # seconds; those of main.py are nearly the same
-PRINT = {"correctness": print_correctness, "speed": print_speed, "experiments": print_experiments}
 
 
 @exits_cleanly
@@ -164,10 +164,8 @@ def main(arguments=None):
         }
         for part in opt.parts:
             if not record.is_done(part):
-                began = time.perf_counter()
-                found = programs[part]()
-                record.add(part, {**found, "seconds": time.perf_counter() - began})
-            PRINT[part](record.parts[part])
+                record.add(part, attempt(part, programs[part]))
+            print_part(part, record.parts[part])
     record.finish()
     print(f"\nall numbers in {record.file}")
     if not all(is_right(record.parts[part]) for part in opt.parts):
@@ -188,7 +186,22 @@ def get_check_options(arguments) -> Namespace:
 
 
 def is_right(part: dict) -> bool:
-    return all(check["ok"] is not False for check in part["checks"])
+    return all(one["ok"] is not False for one in part["checks"])
+
+
+def attempt(part: str, program) -> dict:
+    """What a part has found. An error ends this part alone."""
+    found = {}
+
+    def run():
+        found.update(program())
+        return "done", True
+
+    began = time.perf_counter()
+    outcome = check(part, "done", run)
+    if not outcome.ok:
+        found = {"checks": [asdict(outcome)], "failed": True}
+    return {**found, "seconds": time.perf_counter() - began}
 
 
 class Data:
@@ -227,8 +240,9 @@ def correctness(opt: Namespace, data: Data, device: torch.device) -> dict:
     forget()
     tower = {name: getattr(opt, name) for name in SIZES}
     trainings = Trainings(data.few, tower, data.folder / "trainings", device)
-    checks += check_trainings(trainings, ["fp32"] if opt.small else ["fp32", opt.precision])
-    return {"checks": [asdict(check) for check in checks]}
+    precisions = ["fp32"] if opt.small else list(dict.fromkeys(["fp32", opt.precision]))
+    checks += check_trainings(trainings, precisions)
+    return {"checks": [asdict(one) for one in checks]}
 
 
 def speed(opt: Namespace, data: Data, device: torch.device) -> dict:
@@ -239,15 +253,34 @@ def speed(opt: Namespace, data: Data, device: torch.device) -> dict:
     if opt.cuda_graphs:
         settings.append(Setting("bf16", graphs=True))
     size = Size(opt.batches, opt.rounds, opt.matrix)
-    tables = []
-    for setting in settings:
+    found: dict = {"tables": [], "loading": [], "checks": []}
+
+    def measure_table(setting: Setting):
         is_plain = not (setting.compiled or setting.graphs)
         rows = [*STEPS, *EVALUATIONS] if is_plain else ["warm-up", "full", "evaluation"]
-        tables.append(measure_setting(data.few, setting, rows, size))
-    forget()
-    loading = measure_loading(data.full, device)
-    checks = [problem for table in tables for problem in table["problems"]]
-    return {"tables": tables, "loading": [asdict(row) for row in loading], "checks": checks}
+        table = measure_setting(data.few, setting, rows, size)
+        found["tables"].append(table)
+        found["checks"] += table["problems"]
+        return "measured", True
+
+    def measure_caches():
+        found["loading"] += [asdict(row) for row in measure_loading(data.full, device)]
+        return "measured", True
+
+    programs: Dict[str, Program] = {}
+    for setting in settings:
+        programs[f"speed of {setting.name}"] = partial(measure_table, setting)
+    programs["speed of every --cache"] = measure_caches
+    for what, program in programs.items():
+        found["checks"] += problems_of(what, program)
+        forget()
+    return found
+
+
+def problems_of(what: str, program) -> list:
+    """Of something that should be measured: nothing, or what went wrong."""
+    outcome = check(what, "measured", program)
+    return [] if outcome.ok else [asdict(outcome)]
 
 
 def experiments(opt: Namespace, data: Data, device: torch.device, folder: Path) -> dict:

@@ -1,5 +1,6 @@
 """What gpu_check.py has found, as tables: of the record, so that what is printed was measured."""
 
+import sys
 from typing import Any, Dict, List
 
 from bench.table import COLUMNS, PUBLISHED_COLUMNS, row_line
@@ -11,10 +12,16 @@ GOAL_OF_ONE = 3  # minutes of a paper run on one H100 or H200
 GOAL_OF_ALL = 20
 
 
-def print_correctness(part: Dict[str, Any]):
-    """A row for each check."""
-    print_title("correctness", part)
-    print_checks(part["checks"])
+def print_part(name: str, part: Dict[str, Any]):
+    """Its numbers, if it came to its end, and its checks.  name: correctness, speed or experiments"""
+    print(f"\n== {name} ({part['seconds']:.0f} s)")
+    if name == "speed" and not part.get("failed"):
+        print_speed(part)
+    if name == "experiments" and not part.get("failed"):
+        print_experiments(part)
+    if part["checks"]:
+        print_checks(part["checks"])
+    sys.stdout.flush()
 
 
 def print_checks(checks: List[Dict[str, Any]]):
@@ -28,7 +35,6 @@ def print_checks(checks: List[Dict[str, Any]]):
 
 def print_speed(part: Dict[str, Any]):
     """The benchmark's table for each setting, then every cache."""
-    print_title("speed", part)
     for table in part["tables"]:
         has_published = any("published" in row["seconds"] for row in table["rows"])
         peak = table["matmul_flops"]
@@ -48,8 +54,6 @@ def print_speed(part: Dict[str, Any]):
     for row in part["loading"]:
         print(f"{row['cache']:12}{row['seconds_to_open']:17.1f}{row['training']:21.0f}{row['test']:17.0f}")
     print(f"the fastest training step takes {fastest_step(part):.0f} images/s")
-    if part["checks"]:
-        print_checks(part["checks"])
 
 
 def kernels_of(row: Dict[str, Any]) -> str:
@@ -58,7 +62,8 @@ def kernels_of(row: Dict[str, Any]) -> str:
         return ""
     text = f"{row['kernels']:9.0f}"
     if row["busy"] is not None:
-        text += f"{row['busy'] * row['batches'] / row['seconds']['ours']:10.0%}"
+        seconds = row["seconds"]["ours"] / row["batches"]
+        text += f"{row['busy'] / seconds:10.0%}"
     return text
 
 
@@ -75,7 +80,7 @@ def fastest_step(part: Dict[str, Any]) -> float:
 def print_experiments(part: Dict[str, Any]):
     """Minutes of each experiment, from measured steps; those of one that was run; the sum."""
     compiled = ", compiled" if part["compiled"] else ""
-    print_title(f"experiments, {part['precision']}{compiled}, --cache device", part)
+    print(f"{part['precision']}{compiled}, --cache device")
     for step in part["steps"]:
         stage = "full step" if step["full"] else "warm-up step"
         print(f"{stage + (', windows' if step['windows'] else ''):24}{1000 * step['seconds']:9.1f} ms")
@@ -97,9 +102,3 @@ def print_experiments(part: Dict[str, Any]):
     if part["in_full"] is not None:
         title = f"{part['in_full_name']}, run in full"
         print(f"{title:49}{part['in_full']:9.2f}   goal on an H100: {GOAL_OF_ONE}")
-    print_checks(part["checks"])
-
-
-def print_title(title: str, part: Dict[str, Any]):
-    """The name of a part, and how long it took."""
-    print(f"\n== {title} ({part['seconds']:.0f} s)", flush=True)

@@ -9,7 +9,7 @@ from typing import Any, Dict, Optional, Sequence, Tuple
 import torch
 
 from bench.published_scripts import script_options
-from bench.runs_of_main import finish, start_main
+from bench.runs_of_main import finish, start_main, stop
 from bench.workload import Work, wait
 from data.cache import open_shared
 from dsva.engine import Schedule
@@ -245,9 +245,7 @@ def run_in_full(words: Sequence[str], epochs: int, folder: Path) -> float:
                 finished = log.read_text(encoding="utf-8").count("\n") if log.is_file() else 0
                 bar.update(finished - bar.n)
     finally:
-        if process.poll() is None:
-            process.terminate()
-            process.wait()
+        stop(process)
     finish(process, said)
     minutes = (time.perf_counter() - began) / 60
     recorded = read_json(log.parent / "results.json")["last"]["epoch"]

@@ -62,9 +62,15 @@ class Trainings:
 
     def train(self, *names: str, words: Sequence[str] = (), launcher: Sequence[str] = ()):
         """One or several trainings at once, to their ends."""
-        processes = {name: self.start(name, *words, launcher=launcher) for name in names}
-        for name, process in processes.items():
-            finish(process, self.folder / f"{name}.txt")
+        processes: Dict[str, subprocess.Popen] = {}
+        try:
+            for name in names:
+                processes[name] = self.start(name, *words, launcher=launcher)
+            for name, process in processes.items():
+                finish(process, self.folder / f"{name}.txt")
+        finally:
+            for process in processes.values():
+                stop(process)
 
     def weights(self, name: str) -> Dict[str, torch.Tensor]:
         return load_file(self.folder / name / "last.safetensors")
@@ -93,13 +99,19 @@ def start_main(words: Sequence[str], said: Path, launcher: Sequence[str] = ()) -
         )
 
 
+def stop(process: subprocess.Popen):
+    """End it, if it still runs: the check was interrupted, or has waited too long."""
+    if process.poll() is None:
+        process.terminate()
+        process.wait()
+
+
 def finish(process: subprocess.Popen, said: Path):
     """Wait for the end. Raises InputError with the last line that it said if that is an error."""
     try:
         code = process.wait(PATIENCE)
     finally:
-        if process.poll() is None:
-            process.terminate()
+        stop(process)
     if code:
         lines = said.read_text(encoding="utf-8", errors="replace").splitlines()
         errors = [line for line in lines if "rror" in line]

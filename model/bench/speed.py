@@ -82,9 +82,9 @@ def measure_row(work: Work, name: str, rounds: int, rows: List[dict], count: boo
     def program():
         row = asdict(work.measure(name, rounds))
         if count:
-            kernels = count_kernels(program_of(work, name), work.device)
-            row["kernels"] = kernels.launched / row["batches"]
-            row["busy"] = None if kernels.busy is None else kernels.busy / row["batches"]
+            kernels = count_kernels(one_batch(work, name), work.device)
+            row["kernels"] = kernels.launched
+            row["busy"] = kernels.busy
         rows.append(row)
         return "measured", True
 
@@ -92,11 +92,11 @@ def measure_row(work: Work, name: str, rounds: int, rows: List[dict], count: boo
     return [] if outcome.ok else [outcome]
 
 
-def program_of(work: Work, name: str):
-    """Ours alone."""
+def one_batch(work: Work, name: str):
+    """Ours alone, on the first batch: a profile of many takes long to read."""
     if name in STEPS:
-        return work.steps(work.model, *STEPS[name])
-    return work.evaluation(work.model, EVALUATIONS[name])
+        return work.steps(work.model, *STEPS[name], batches=work.training[:1])
+    return work.evaluation(work.model, EVALUATIONS[name], work.testing[:1])
 
 
 def forget():

@@ -229,7 +229,23 @@ def test_an_error_is_the_failure_of_one_check():
     def fail():
         raise RuntimeError("CUDA error: out of memory\nmore of it")
 
-    assert check("a", "b", fail) == Check("a", "b", "RuntimeError: CUDA error: out of memory", False)
+    found = check("a", "b", fail)
+    assert (found.found, found.ok) == ("RuntimeError: CUDA error: out of memory", False)
+    assert "in fail" in found.trace
+
+
+def test_an_error_in_a_part_leaves_the_others(tmp_path, monkeypatch, capsys, episode_alone):
+    def fail(*all):
+        raise RuntimeError("CUDA error")
+
+    monkeypatch.setattr(gpu_check, "compare_episode", fail)
+    monkeypatch.setattr(gpu_check, "measure_setting", fail)
+    monkeypatch.setattr(gpu_check, "measure_loading", lambda *all: [])
+    with pytest.raises(SystemExit) as stop:
+        gpu_check.main([*SMALL, "--parts", "correctness", "speed", "--output", str(tmp_path / "gpu")])
+    printed = capsys.readouterr().out
+    assert stop.value.code == 1 and printed.count("RuntimeError: CUDA error") == 4  # three precisions
+    assert "speed of tf32" in printed and "cache  " in printed and read(tmp_path / "gpu")["finished"]
 
 
 def test_an_error_in_a_row_of_speed_is_told(tmp_path, monkeypatch, capsys):
