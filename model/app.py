@@ -68,8 +68,7 @@ from data.names import readable
 from inference.offered import Models, Offer, find_clips, find_finished_runs
 from pages import app_page
 from pages.app_page import Asked
-from pages.app_views import head, welcome
-from pages.html import read_part
+from pages.app_views import app_head, title_of_page, welcome
 from support.errors import InputError, exits_cleanly
 
 ADDRESS = "127.0.0.1"
@@ -203,34 +202,34 @@ class Page:
         fonts = ["system-ui", "sans-serif"]
         return {
             "theme": self.gradio.themes.Base(font=fonts, font_mono=["ui-monospace", "monospace"]),
-            "css": read_part("colours.css") + read_part("app.css"),
-            "head": '<link rel="icon" href="data:,">',
+            "head": app_head(),
         }
 
     def build(self) -> Any:
         gradio = self.gradio
         title = "DSVA: name a picture"
         with gradio.Blocks(title=title, analytics_enabled=False, delete_cache=(HOUR, DAY)) as blocks:
-            gradio.HTML(head(), apply_default_css=False)
-            with gradio.Row(equal_height=False):
-                with gradio.Column(scale=2, min_width=300):
-                    self.add_inputs()
-                with gradio.Column(scale=3, min_width=300):
+            gradio.HTML(title_of_page(), apply_default_css=False)
+            with gradio.Row(elem_id="columns"):
+                with gradio.Column(elem_id="pictures_of", min_width=0):
+                    self.add_pictures()
+                with gradio.Column(elem_id="classes_of", min_width=0):
+                    self.add_choices()
+                with gradio.Column(elem_id="answers", min_width=0):
                     self.answer = gradio.HTML(welcome(), apply_default_css=False, elem_id="answer")
                     self.panel = gradio.HTML(apply_default_css=False, elem_id="panel")
             self.connect(blocks)
         return blocks
 
-    def add_inputs(self):
-        """What a visitor drops, chooses and types."""
+    def add_pictures(self):
+        """What a visitor drops or picks."""
         gradio = self.gradio
         self.picture = gradio.State(None)  # file and class, as of `Asked`
-        self.pictured = gradio.State([])  # classes by pictures
         self.file = gradio.File(label="Picture", elem_id="picture", height=130)
         self.examples = gradio.Gallery(
             label="or one of these",
             elem_id="examples",
-            columns=6,
+            columns=4,
             height="auto",
             object_fit="cover",
             allow_preview=False,
@@ -238,6 +237,11 @@ class Page:
             buttons=[],
             format="png",
         )
+
+    def add_choices(self):
+        """What a visitor chooses and types."""
+        gradio = self.gradio
+        self.pictured = gradio.State([])  # classes by pictures
         self.offer = gradio.Dropdown(
             [(words_of(offer), place) for place, offer in enumerate(self.offers)],
             value=0,
@@ -272,7 +276,7 @@ class Page:
         quiet = {
             "concurrency_id": "models",
             "concurrency_limit": 1,
-            "show_progress": "hidden",
+            "show_progress": "minimal",
             "api_visibility": "private",
         }
         choices = [self.offer, self.own, self.added, self.names, self.pictured, self.ticked]

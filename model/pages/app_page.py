@@ -97,7 +97,9 @@ def named(models: Models, asked: Asked) -> str:
         with quietly() as notes:
             square = next(iter(prepared(asked.picture, classifier.preprocessing)))
         found = classifier.predict(square)
-    told = (*classifier.notes, *notes.values(), *found.notes)
+    told = []
+    for line in (*classifier.notes, *notes.values(), *found.notes):
+        told.append(line.replace(str(asked.offer.place), asked.offer.name))
     return answer(Shown(classifier, square, found, asked.label, tuple(dict.fromkeys(told))))
 
 

@@ -22,7 +22,7 @@ from inference.classifier import BaseClassifier, Classifier
 from inference.contributions import SEEN_LESS, Contributions, digits, in_words, of_lead
 from pages.attention_maps import heat_picture, peak_of
 from pages.gallery import kind_legend
-from pages.html import details, note, picture
+from pages.html import coloured, details, note, picture, read_part
 from pages.panels import NO_PLACE, whose_maps
 
 RANKED = 5  # classes that are shown at once
@@ -54,7 +54,13 @@ class Shown:
 # ---- whole answers ---------------------------------------------------------------------------------
 
 
-def head() -> str:
+def app_head() -> str:
+    """For <head>: the looks, and no icon that would have to be fetched."""
+    css = read_part("colours.css") + read_part("app.css")
+    return f'<link rel="icon" href="data:,"><style>{css}</style>'
+
+
+def title_of_page() -> str:
     """What stands above it all."""
     return (
         '<header class="dsva head"><p class="kind">DSVA</p><h1>Name a picture</h1>'
@@ -117,7 +123,7 @@ def headline(shown: Shown) -> str:
     kind = shown.classifier.candidates.kinds[best]
     by = kind if kind.endswith("pictures") else f"its {kind}"
     words = IN_TRAINING.get(kind, f"a class by {by}")
-    told = f'<p class="known">{escape(whether_right(shown, name))}</p>' if shown.label else ""
+    told = whether_right(shown, name, kind) if shown.label else ""
     return (
         f'<header><figure class="square">{photo(shown)}{window(shown)}</figure><div>'
         f'<p class="kind {css_kind(shown.classifier, kind)}">{escape(words)}</p>'
@@ -126,14 +132,17 @@ def headline(shown: Shown) -> str:
     )
 
 
-def whether_right(shown: Shown, name: str) -> str:
-    """Of a picture whose class is known."""
-    label = readable(shown.label)
+def whether_right(shown: Shown, name: str, kind: str) -> str:
+    """HTML: of a picture whose class is known. A class that a visitor has added may be right, too."""
+    words = f"The picture is of the class {readable(shown.label)}"
+    mark = ""
     if spelling(name) == spelling(shown.label):
-        return f"Right: the picture is of the class {label}."
-    if spelling(shown.label) in map(spelling, shown.found.class_names):
-        return f"Wrong: the picture is of the class {label}."
-    return f"The picture is of the class {label}, which is no candidate."
+        mark = coloured("plus", "Right.")
+    elif spelling(shown.label) not in map(spelling, shown.found.class_names):
+        words += ", which is no candidate"
+    elif kind in IN_TRAINING:
+        mark = coloured("minus", "Wrong.")
+    return f'<p class="known">{mark}{escape(words)}.</p>'
 
 
 def css_kind(classifier: BaseClassifier, kind: str) -> str:
@@ -154,26 +163,28 @@ def ranking(shown: Shown) -> str:
     order = np.argsort(-found.scores[0], kind="stable")
     entries = []
     for k in order:
-        name = escape(readable(found.class_names[k]))
-        value = float(probabilities[k])
-        entries.append(
-            f'<li class="{kinds[k]}"><b>{name}</b>'
-            f'<meter value="{value:.6g}" aria-label="probability of {name}">{value:.1%}</meter>'
-            f"<span>{escape(percent(value))}</span></li>"
-        )
+        entries.append(share(kinds[k], readable(found.class_names[k]), float(probabilities[k])))
     words = ""
     if isinstance(classifier, Classifier):
         words = kind_legend(found.class_names, dict(zip(found.class_names, kinds)))
-    if probabilities[order[0]] < probabilities.max():
+    if (np.diff(probabilities[order]) > 0).any():
         words += note(
-            "The first is not the most probable: classes seen in training are held back "
-            "(calibrated stacking)."
+            f"The order is not that of the probabilities: {percent(classifier.candidates.calibration)} are "
+            "taken from classes seen in training, which a network prefers (calibrated stacking)."
         )
     listed = f'<ol class="ranking">{"".join(entries[:RANKED])}</ol>'
     if len(entries) > RANKED:
         rest = f'<ol class="ranking" start="{RANKED + 1}">{"".join(entries[RANKED:])}</ol>'
         listed += details(f"{len(entries) - RANKED} more classes", [rest])
     return listed + words
+
+
+def share(kind: str, words: str, value: float) -> str:
+    """A bar in a ranking.  kind: CSS class;  value: 0 to 1"""
+    return (
+        f'<li class="{kind}" data-value="{value:.6g}"><b>{escape(words)}</b>'
+        f'<i><s style="width:{value:.2%}"></s></i><span>{escape(percent(value))}</span></li>'
+    )
 
 
 # ---- reasons ---------------------------------------------------------------------------------------
@@ -230,11 +241,7 @@ def shares(shown: Shown) -> str:
     names = shown.found.attribute_names
     entries = []
     for a in np.argsort(-scores, kind="stable")[:REASONS]:
-        name = escape(names[a])
-        entries.append(
-            f'<li class="other"><b>{name}</b><meter value="{scores[a]:.6g}" aria-label="share of {name}">'
-            f"{scores[a]:.1%}</meter><span>{escape(percent(scores[a]))}</span></li>"
-        )
+        entries.append(share("other", names[a], float(scores[a])))
     return f'<ol class="ranking">{"".join(entries)}</ol>' + note(
         f"Shares of {len(names)} attributes, whatever the class. A CLIP alone gives no reasons and has no "
         "maps; a trained run has both."
