@@ -68,7 +68,7 @@ from data.names import readable
 from inference.offered import Models, Offer, find_clips, find_finished_runs
 from pages import app_page
 from pages.app_page import Asked
-from pages.app_views import app_head, title_of_page, welcome
+from pages.app_views import app_head, into_view, title_of_page, welcome
 from support.errors import InputError, exits_cleanly
 
 ADDRESS = "127.0.0.1"
@@ -283,23 +283,24 @@ class Page:
         inputs = [self.picture, *choices]
         shown = [self.picture, self.file, self.examples, self.answer, self.panel]
 
-        def then_answer(event):
-            answered = event.then(self.show, inputs, [self.answer, self.panel], **quiet)
+        def after(answered):
+            answered.then(None, js=into_view())
             answered.then(self.draw, inputs, self.panel, **quiet)
+
+        def show_after(event):
+            after(event.then(self.show, inputs, [self.answer, self.panel], **quiet))
 
         def pick(selected, *values):
             return self.pick(selected.index, *values)
 
         pick.__annotations__["selected"] = gradio.SelectData  # which tells gradio what to hand over
 
-        dropped = self.file.upload(self.drop, [self.file, *choices], shown, **quiet)
-        dropped.then(self.draw, inputs, self.panel, **quiet)
-        picked = self.examples.select(pick, choices, shown, **quiet)
-        picked.then(self.draw, inputs, self.panel, **quiet)
+        after(self.file.upload(self.drop, [self.file, *choices], shown, **quiet))
+        after(self.examples.select(pick, choices, shown, **quiet))
         described = [self.about, self.own, self.added, self.names, self.examples]
         blocks.load(self.choose, self.offer, described, **quiet)
-        then_answer(self.offer.input(self.choose, self.offer, described, **quiet))
-        then_answer(
+        show_after(self.offer.input(self.choose, self.offer, described, **quiet))
+        show_after(
             self.add.click(
                 self.add_class,
                 [self.name, self.pictures, self.pictured, self.ticked],
@@ -308,8 +309,7 @@ class Page:
             )
         )
         for event in (self.go.click, self.own.input, self.ticked.input, self.added.submit, self.names.submit):
-            answered = event(self.show, inputs, [self.answer, self.panel], **quiet)
-            answered.then(self.draw, inputs, self.panel, **quiet)
+            after(event(self.show, inputs, [self.answer, self.panel], **quiet))
 
     # ---- what events call --------------------------------------------------------------------------
 

@@ -60,12 +60,21 @@ def app_head() -> str:
     return f'<link rel="icon" href="data:,"><style>{css}</style>'
 
 
+def into_view() -> str:
+    """JavaScript that scrolls to the answer, if it begins outside of what is seen: as on a phone."""
+    return """() => {
+      const top = document.querySelector("#answers").getBoundingClientRect().top;
+      if (top < 0 || top > innerHeight - 160)
+        document.querySelector("#answers").scrollIntoView({block: "start"});
+    }"""
+
+
 def title_of_page() -> str:
     """What stands above it all."""
     return (
         '<header class="dsva head"><p class="kind">DSVA</p><h1>Name a picture</h1>'
-        "<p>Drop a picture from above. The model names its class, even one that it has never seen in "
-        "training, and says why.</p></header>"
+        "<p>Drop an aerial or satellite picture. The model names its class, even one that it has never "
+        "seen in training, and says why.</p></header>"
     )
 
 
