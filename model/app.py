@@ -70,6 +70,7 @@ from pages import app_page
 from pages.app_page import Asked
 from pages.app_views import app_head, into_view, title_of_page, welcome
 from support.errors import InputError, exits_cleanly
+from support.notes import note
 
 ADDRESS = "127.0.0.1"
 OLDEST_PYTHON = (3, 10)  # that gradio runs on
@@ -83,9 +84,8 @@ def main(arguments=None):
     opt = get_parser().parse_args(arguments)
     gradio = import_gradio()
     check_port(opt.port)
-    offers = find_offers(opt)
-    clip = Path(opt.clip) if opt.clip else None
-    models = Models(opt.device, opt.bands, clip)
+    models = Models(opt.device, opt.bands, Path(opt.clip) if opt.clip else None)
+    offers = find_offers(opt, models)
     with TemporaryDirectory(prefix="dsva-") as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
         app_page.warm_up(models, offers[0])
@@ -109,8 +109,6 @@ def import_gradio() -> Any:
         del os.environ[name]  # settings of other pages: a public link, folders that may be read
     os.environ.update(
         GRADIO_ANALYTICS_ENABLED="False",
-        HF_HUB_DISABLE_TELEMETRY="1",
-        HF_HUB_OFFLINE="1",
         # gradio asks its own page whether it is there, and would ask a proxy for it
         NO_PROXY=",".join(filter(None, [os.environ.get("NO_PROXY"), ADDRESS])),
         no_proxy=",".join(filter(None, [os.environ.get("no_proxy"), ADDRESS])),
@@ -118,13 +116,11 @@ def import_gradio() -> Any:
     try:
         import gradio
     except ImportError as error:
-        raise InputError(
-            f"gradio cannot be imported ({error}): pip install --upgrade gradio may help"
-        ) from error
+        raise InputError(f"gradio cannot be imported ({error}): pip install -U gradio may help") from error
     if int(gradio.__version__.split(".")[0]) < OLDEST_GRADIO:
         raise InputError(
             f"the page needs gradio {OLDEST_GRADIO} or newer, and found {gradio.__version__}: "
-            "pip install --upgrade gradio"
+            "pip install -U gradio"
         )
     return gradio
 
@@ -142,16 +138,18 @@ def check_port(port: int):
             ) from error
 
 
-def find_offers(opt: argparse.Namespace) -> List[Offer]:
-    """Runs, then CLIPs. Raises InputError if there is neither."""
-    runs = find_finished_runs(Path(opt.runs))
-    if opt.resume:
-        runs = [Offer(Path(place).name, Path(place), is_run=True) for place in opt.resume]
-    elif not runs:
-        print(f"note: no finished run below {opt.runs}: ./script/quickstart.sh makes one")
+def find_offers(opt: argparse.Namespace, models: Models) -> List[Offer]:
+    """Runs, then CLIPs. Raises InputError if there is neither, or one that is named cannot be loaded."""
+    named = [named_offer(place, is_run=True) for place in opt.resume or []]
+    runs = [*named] or find_finished_runs(Path(opt.runs))
+    if not runs:
+        note(f"no finished run below {opt.runs}: ./script/quickstart.sh makes one")
     clips = find_clips(REPOSITORY / "flax-community")
-    if opt.clip:
-        clips.insert(0, Offer(Path(opt.clip).name, Path(opt.clip), is_run=False))
+    if opt.clip and Path(opt.clip) not in [clip.place for clip in clips]:
+        named.append(named_offer(opt.clip, is_run=False))
+        clips.insert(0, named[-1])
+    for offer in named:
+        app_page.load(models, offer)
     if not runs and not clips:
         raise InputError("neither a finished run nor a CLIP is there: name one with --resume or --clip")
     return [*runs, *clips]
@@ -177,6 +175,9 @@ def serve(blocks: Any, look: dict, port: int):
             app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},
             **look,
         )
+    except OSError as error:  # another program was quicker
+        raise InputError(f"port {port} of {ADDRESS} cannot be used: name another --port") from error
+    try:
         print(f"page    http://{ADDRESS}:{port}    (Ctrl-C ends it)", flush=True)
         while True:
             time.sleep(HOUR)
@@ -370,6 +371,11 @@ class Page:
         pictured = [*pictured, new]
         choices = [(f"{one.name}: {one.source()}", one.name) for one in pictured]
         return "", None, pictured, update(choices=choices, value=[*ticked, new.name], visible=True), words
+
+
+def named_offer(place: str, is_run: bool) -> Offer:
+    """One that a user has named: by its folder and the one around it, which tell several runs apart."""
+    return Offer("/".join(Path(place).parts[-2:]), Path(place), is_run)
 
 
 def words_of(offer: Offer) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Callable, Hashable, List, Optional, Sequence, Tuple
 
 from clip.embed import Clip
 from clip.kinds import loaded_files
+from inference.candidates import default_classes, own_classes
 from inference.classifier import BaseClassifier, Classifier, from_python
 from inference.clip_classifier import ClipClassifier
 from inference.loading import VOCABULARY, checked_vocabulary, load_run
@@ -138,7 +139,8 @@ class Models:
     def with_run(self, offer: Offer, own: Optional[str], added: Sequence[NewClass]) -> Classifier:
         """See `classifier`."""
         classifier = self.run(offer)
-        if own == "none" and not added:
+        own = own or default_classes(classifier.run)
+        if not added and not len(own_classes(classifier.run, own)):
             raise InputError("no class is left to choose from: add some, or let the run's own compete")
         described = Path(classifier.run.data.provenance.get("clip", ""))
         folder = None if loaded_files(described) else self.clip

@@ -176,13 +176,19 @@ def pictured_class(name: str, files: Sequence[str], others: Sequence[NewClass]) 
 # ---- what is offered -------------------------------------------------------------------------------
 
 
+def load(models: Models, offer: Offer) -> BaseClassifier:
+    """With the classes that are there at first. Raises InputError if it cannot be loaded."""
+    return models.classifier(offer, None, [] if offer.is_run else read_classes(TYPED))
+
+
 def warm_up(models: Models, offer: Offer):
     """Load what the first answer would wait for: weights, fonts. If it cannot be loaded, the page says so."""
     black = Image.new("RGB", (THUMBNAIL, THUMBNAIL))
     try:
-        if offer.is_run:
-            draw_attention(models.run(offer), black)
-        models.classifier(offer, None, [] if offer.is_run else read_classes(TYPED)).predict(black)
+        classifier = load(models, offer)
+        classifier.predict(black)
+        if isinstance(classifier, Classifier):
+            draw_attention(classifier, black)
     except InputError:
         return
 
