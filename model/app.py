@@ -274,12 +274,9 @@ class Page:
     def connect(self, blocks: Any):
         """Which event calls what. One computation at a time, for all visitors together."""
         gradio = self.gradio
-        quiet = {
-            "concurrency_id": "models",
-            "concurrency_limit": 1,
-            "show_progress": "minimal",
-            "api_visibility": "private",
-        }
+        one = {"concurrency_id": "models", "concurrency_limit": 1, "api_visibility": "private"}
+        quiet = {**one, "show_progress": "hidden"}
+        waits = {**one, "show_progress": "minimal", "show_progress_on": self.answer}
         choices = [self.offer, self.own, self.added, self.names, self.pictured, self.ticked]
         inputs = [self.picture, *choices]
         shown = [self.picture, self.file, self.examples, self.answer, self.panel]
@@ -289,15 +286,15 @@ class Page:
             answered.then(self.draw, inputs, self.panel, **quiet)
 
         def show_after(event):
-            after(event.then(self.show, inputs, [self.answer, self.panel], **quiet))
+            after(event.then(self.show, inputs, [self.answer, self.panel], **waits))
 
         def pick(selected, *values):
             return self.pick(selected.index, *values)
 
         pick.__annotations__["selected"] = gradio.SelectData  # which tells gradio what to hand over
 
-        after(self.file.upload(self.drop, [self.file, *choices], shown, **quiet))
-        after(self.examples.select(pick, choices, shown, **quiet))
+        after(self.file.upload(self.drop, [self.file, *choices], shown, **waits))
+        after(self.examples.select(pick, choices, shown, **waits))
         described = [self.about, self.own, self.added, self.names, self.examples]
         blocks.load(self.choose, self.offer, described, **quiet)
         show_after(self.offer.input(self.choose, self.offer, described, **quiet))
@@ -310,7 +307,7 @@ class Page:
             )
         )
         for event in (self.go.click, self.own.input, self.ticked.input, self.added.submit, self.names.submit):
-            after(event(self.show, inputs, [self.answer, self.panel], **quiet))
+            after(event(self.show, inputs, [self.answer, self.panel], **waits))
 
     # ---- what events call --------------------------------------------------------------------------
 
