@@ -55,27 +55,18 @@ def get_parser() -> Parser:
 if __name__ == "__main__":
     get_parser().start()
 
-import os
-import socket
-import sys
-import time
-from importlib.util import find_spec
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any, List
 
 from data.names import readable
 from inference.offered import Models, Offer, find_clips, find_finished_runs
 from pages import app_page
+from pages.app_frame import app_head, into_view, title_of_page, welcome
 from pages.app_page import Asked
-from pages.app_views import app_head, into_view, title_of_page, welcome
 from support.errors import InputError, exits_cleanly
+from support.local_page import check_port, import_gradio, serve, temporary_folder
 from support.notes import note
 
-ADDRESS = "127.0.0.1"
-OLDEST_PYTHON = (3, 10)  # that gradio runs on
-OLDEST_GRADIO = 6
-LARGEST_FILE = "256mb"  # that may be dropped; the rooms have a limit of pixels, too
 HOUR, DAY = 3600, 86400  # seconds
 
 
@@ -86,56 +77,13 @@ def main(arguments=None):
     check_port(opt.port)
     models = Models(opt.device, opt.bands, Path(opt.clip) if opt.clip else None)
     offers = find_offers(opt, models)
-    with TemporaryDirectory(prefix="dsva-") as folder:
-        os.environ["GRADIO_TEMP_DIR"] = folder
+    with temporary_folder():
         app_page.warm_up(models, offers[0])
         page = Page(gradio, models, offers)
         serve(page.build(), page.look(), opt.port)
 
 
 # ---- before the page -------------------------------------------------------------------------------
-
-
-def import_gradio() -> Any:
-    """gradio, which tells nobody anything. Raises InputError if it is not there, or too old."""
-    if sys.version_info < OLDEST_PYTHON:
-        found = ".".join(map(str, sys.version_info[:2]))
-        raise InputError(
-            f"the page needs gradio, and gradio needs Python 3.10 or newer: this is Python {found}"
-        )
-    if find_spec("gradio") is None:
-        raise InputError("the page needs gradio, which is not installed: pip install gradio")
-    for name in [name for name in os.environ if name.startswith("GRADIO_")]:
-        del os.environ[name]  # settings of other pages: a public link, folders that may be read
-    os.environ.update(
-        GRADIO_ANALYTICS_ENABLED="False",
-        # gradio asks its own page whether it is there, and would ask a proxy for it
-        NO_PROXY=",".join(filter(None, [os.environ.get("NO_PROXY"), ADDRESS])),
-        no_proxy=",".join(filter(None, [os.environ.get("no_proxy"), ADDRESS])),
-    )
-    try:
-        import gradio
-    except ImportError as error:
-        raise InputError(f"gradio cannot be imported ({error}): pip install -U gradio may help") from error
-    if int(gradio.__version__.split(".")[0]) < OLDEST_GRADIO:
-        raise InputError(
-            f"the page needs gradio {OLDEST_GRADIO} or newer, and found {gradio.__version__}: "
-            "pip install -U gradio"
-        )
-    return gradio
-
-
-def check_port(port: int):
-    """Raise InputError if a program listens there already, or this user may not."""
-    with socket.socket() as tried:
-        tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            tried.bind((ADDRESS, port))
-        except OSError as error:
-            raise InputError(
-                f"port {port} of {ADDRESS} cannot be used ({error.strerror}): "
-                f"perhaps such a page is open already; name another, --port {port % 65535 + 1}"
-            ) from error
 
 
 def find_offers(opt: argparse.Namespace, models: Models) -> List[Offer]:
@@ -153,38 +101,6 @@ def find_offers(opt: argparse.Namespace, models: Models) -> List[Offer]:
     if not runs and not clips:
         raise InputError("neither a finished run nor a CLIP is there: name one with --resume or --clip")
     return [*runs, *clips]
-
-
-def serve(blocks: Any, look: dict, port: int):
-    """Show the page until Ctrl-C."""
-    blocks.queue(api_open=False)
-    try:
-        blocks.launch(
-            server_name=ADDRESS,
-            server_port=port,
-            share=False,
-            quiet=True,
-            prevent_thread_lock=True,
-            max_file_size=LARGEST_FILE,
-            footer_links=[],
-            run_history=False,
-            enable_monitoring=False,
-            ssr_mode=False,
-            pwa=False,
-            mcp_server=False,
-            app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},
-            **look,
-        )
-    except OSError as error:  # another program was quicker
-        raise InputError(f"port {port} of {ADDRESS} cannot be used: name another --port") from error
-    try:
-        print(f"page    http://{ADDRESS}:{port}    (Ctrl-C ends it)", flush=True)
-        while True:
-            time.sleep(HOUR)
-    except KeyboardInterrupt:
-        print("\nended", flush=True)
-    finally:
-        blocks.close(verbose=False)
 
 
 # ---- the page --------------------------------------------------------------------------------------

@@ -19,19 +19,11 @@ from data.names import spelling
 from inference.candidates import default_classes
 from inference.classifier import BaseClassifier, Classifier
 from inference.new_classes import NewClass, parse
-from inference.offered import Models, Offer
+from inference.offered import Models, Offer, stamp
 from inference.pictures import prepared
-from pages.app_views import (
-    ABOUT_CLIP,
-    Shown,
-    about_run,
-    answer,
-    download_link,
-    own_choices,
-    refusal,
-    remark,
-    welcome,
-)
+from pages.app_frame import ABOUT_CLIP, about_run, own_choices, welcome
+from pages.app_maps import download_link
+from pages.app_views import Shown, answer, refusal, remark
 from pages.panels import choose_images, draw_attention
 from support.errors import InputError
 from support.notes import quietly
@@ -221,12 +213,17 @@ def find_examples(models: Models, offers: Sequence[Offer], offer: Offer) -> List
 
 
 def examples_of(models: Models, offer: Offer) -> List[Example]:
-    """See `find_examples`."""
+    """See `find_examples`. They are kept: to read a large dataset's files takes seconds."""
     try:
         with models.busy, quietly():
-            data = models.run(offer).run.dataset.load()
+            return models.chosen.get(("examples", stamp(offer)), lambda: read_examples(models.run(offer)))
     except InputError:  # the dataset has moved, or was never here
         return []
+
+
+def read_examples(classifier: Classifier) -> List[Example]:
+    """Raises InputError if its dataset is not there."""
+    data = classifier.run.dataset.load()
     chosen = [*choose_images(data, "unseen", 1), *choose_images(data, "seen", 1)]
     there = [Example(file, data.class_names[label]) for file, label in chosen if file.is_file()]
     return there[:MOST_EXAMPLES]

@@ -5,33 +5,25 @@ Plain words in, HTML out. app.css has the looks; nothing here knows of a server 
 Shapes: `K` candidates, `A` attributes, pictures of `S x S` pixels.
 """
 
-import base64
-import io
 from dataclasses import dataclass
 from html import escape
 from typing import List, Sequence, Tuple
 
 import numpy as np
-import torch
-from PIL import Image
 from torch import Tensor
 
 from data.names import readable, spelling
 from inference.arrays import Prediction
 from inference.classifier import BaseClassifier, Classifier
-from inference.contributions import SEEN_LESS, Contributions, digits, in_words, of_lead
-from pages.attention_maps import heat_picture, peak_of
+from inference.contributions import SEEN_LESS, Contributions, digits, in_words
+from pages.app_maps import maps, photo, window
 from pages.gallery import kind_legend
-from pages.html import coloured, details, note, picture, read_part
-from pages.panels import NO_PLACE, whose_maps
+from pages.html import coloured, details, note
 
 RANKED = 5  # classes that are shown at once
 REASONS = 6  # attributes that are told
-MAPS = 3  # attributes whose maps are shown
 SMALLEST = 0.0005  # a probability below it would be told as 0.0 %
 IN_TRAINING = {"seen": "a class seen in training", "unseen": "a class never seen in training"}
-ABOUT_CLIP = "A CLIP alone, without training: it chooses among the classes that you type."
-WELCOME = "Drop a picture, or pick one. Here you will see its class, the reasons, and where the model looks."
 
 
 @dataclass(frozen=True)
@@ -54,35 +46,6 @@ class Shown:
 # ---- whole answers ---------------------------------------------------------------------------------
 
 
-def app_head() -> str:
-    """For <head>: the looks, and no icon that would have to be fetched."""
-    css = read_part("colours.css") + read_part("app.css")
-    return f'<link rel="icon" href="data:,"><style>{css}</style>'
-
-
-def into_view() -> str:
-    """JavaScript that scrolls to the answer, if it begins outside of what is seen: as on a phone."""
-    return """() => {
-      const top = document.querySelector("#answers").getBoundingClientRect().top;
-      if (top < 0 || top > innerHeight - 160)
-        document.querySelector("#answers").scrollIntoView({block: "start"});
-    }"""
-
-
-def title_of_page() -> str:
-    """What stands above it all."""
-    return (
-        '<header class="dsva head"><p class="kind">DSVA</p><h1>Name a picture</h1>'
-        "<p>Drop an aerial or satellite picture. The model names its class, even one that it has never "
-        "seen in training, and says why.</p></header>"
-    )
-
-
-def welcome() -> str:
-    """Before there is a picture."""
-    return f'<div class="dsva empty"><p>{escape(WELCOME)}</p></div>'
-
-
 def refusal(sentence: str) -> str:
     """What went wrong."""
     return f'<div class="dsva refusal" role="alert"><p>{escape(sentence)}</p></div>'
@@ -100,7 +63,8 @@ def answer(shown: Shown) -> str:
     if isinstance(classifier, Classifier):
         found = contributions_of(shown.found)
         parts += [section("Reasons", reasons(shown, found)), "</div>"]
-        parts.append(section("Where the model sees it", maps(shown, classifier, found)))
+        seen = maps(shown.square, shown.found, classifier, found)
+        parts.append(section("Where the model sees it", seen))
         parts.append(details("All attribute scores", [run_scores(shown, classifier.run.branch)]))
     else:
         parts += [section("What CLIP sees", shares(shown)), "</div>"]
@@ -132,9 +96,11 @@ def headline(shown: Shown) -> str:
     kind = shown.classifier.candidates.kinds[best]
     by = kind if kind.endswith("pictures") else f"its {kind}"
     words = IN_TRAINING.get(kind, f"a class by {by}")
+    seen = photo(shown.square, "the square that the model sees")
+    seen += window(shown.found, shown.square.shape[-1])
     told = whether_right(shown, name, kind) if shown.label else ""
     return (
-        f'<header><figure class="square">{photo(shown)}{window(shown)}</figure><div>'
+        f'<header><figure class="square">{seen}</figure><div>'
         f'<p class="kind {css_kind(shown.classifier, kind)}">{escape(words)}</p>'
         f"<h2>{escape(readable(name))}</h2>"
         f'<p class="sure">{escape(percent(shown.found.probabilities[0, best]))}</p>{told}</div></header>'
@@ -257,89 +223,23 @@ def shares(shown: Shown) -> str:
     )
 
 
-# ---- maps ------------------------------------------------------------------------------------------
-
-
-def photo(shown: Shown, words: str = "the square that the model sees") -> str:
-    """What the network sees, as <img>."""
-    image = Image.fromarray(shown.square.permute(1, 2, 0).numpy())
-    return picture(image, words, quality=90)
-
-
-def window(shown: Shown) -> str:
-    """A dashed frame over the picture, if there are windows."""
-    if shown.found.windows is None:
-        return ""
-    top, left, height, width = (100 * shown.found.windows[0] / shown.square.shape[-1]).tolist()
-    place = f"top:{top:.4g}%;left:{left:.4g}%;height:{height:.4g}%;width:{width:.4g}%"
-    return f'<i class="window" style="{place}"></i>'
-
-
-def maps(shown: Shown, classifier: Classifier, found: Contributions) -> str:
-    """Attention of the strongest attributes that are seen, over the picture, with a ring at each peak."""
-    assert shown.found.maps is not None  # of a run they are there
-    branch = classifier.run.branch
-    seen = [a for a in found.seen_first(MAPS) if found.scores[a] > 0]
-    photograph = photo(shown, "")
-    figures = []
-    for a in seen:
-        attention = torch.from_numpy(shown.found.maps[0, a])
-        of_lead_in_words = of_lead(found.values[a], found.lead)
-        if branch == "attention" and attention.max() < shown.found.attributes[0, a]:
-            of_lead_in_words += NO_PLACE
-        figures.append(map_figure(photograph, attention, shown.found.attribute_names[a], of_lead_in_words))
-    second = "the model looks there a second time" if classifier.run.windows else "this run looks only once"
-    words = f"{whose_maps(branch).capitalize()}. "
-    if not figures:
-        words = "No attribute that is seen adds to this class, so there is no map. "
-    words += f"Dashed, in the picture above: the window that the strongest maps agree on; {second}."
-    scale = '<p class="scale">least<i></i>most attention, each map by itself</p>' if figures else ""
-    return f'<div class="maps">{"".join(figures)}</div>{scale}{note(words)}'
-
-
-def map_figure(photograph: str, attention: Tensor, name: str, number: str) -> str:
-    """One map [G, G] over the picture.  photograph: HTML;  number: what the attribute adds, in words"""
-    across, down = peak_of(attention, 100)
-    source = png_source(heat_picture(attention))
-    words = escape(f"attention map of {name}: its peak is {across:.0f} % across and {down:.0f} % down")
-    return (
-        f'<figure><div class="square">{photograph}<img class="heat" src="{source}" alt="{words}">'
-        f'<i class="ring" style="left:{across:.4g}%;top:{down:.4g}%"></i></div>'
-        f"<figcaption><b>{escape(name)}</b> <span>{escape(number)}</span></figcaption></figure>"
-    )
-
-
-def download_link(panel: Image.Image, name: str) -> str:
-    """The panel itself is in the link, so no file of it lies anywhere.  name: of the file"""
-    width, height = panel.size
-    return (
-        f'<p class="dsva download"><a href="{png_source(panel)}" download="{escape(name)}">'
-        f"Download the maps as PNG</a> <span>{width} × {height}</span></p>"
-    )
-
-
-def png_source(image: Image.Image) -> str:
-    """For src or href."""
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
-
-
 # ---- scores ----------------------------------------------------------------------------------------
 
 
 def run_scores(shown: Shown, branch: str) -> str:
     """All attributes, those that add most first."""
     found = contributions_of(shown.found)
+    attention = shown.found.attributes[0]
+    # of the attention branch, too, if in our recipe it decides by scores that count from the mean image
+    decides = "score that decides" if branch == "attention" else f"score, {branch} branch"
+    columns = {"adds, in logits": found.values, decides: found.scores}
+    if not np.array_equal(found.scores, attention):
+        columns["score, attention branch"] = attention
     rows = []
     for a in found.strongest(len(found.values)):
-        name = shown.found.attribute_names[a]
-        numbers = (found.values[a], found.scores[a], shown.found.attributes[0, a])
-        rows.append((name, [f"{number:+.3f}" for number in numbers]))
-    heads = ["adds, in logits", f"score, {branch} branch", "score, attention branch"]
-    if branch == "attention":  # counted from the mean image, if there is a discriminant
-        heads[1] = "score that decides"
-    return numbers_table(heads, rows)
+        numbers = [f"{column[a]:+.3f}" for column in columns.values()]
+        rows.append((shown.found.attribute_names[a], numbers))
+    return numbers_table(list(columns), rows)
 
 
 def clip_scores(shown: Shown) -> str:
@@ -361,25 +261,3 @@ def numbers_table(heads: Sequence[str], rows: Sequence[Tuple[str, List[str]]]) -
         '<div class="scroll" tabindex="0" role="group" aria-label="attribute scores"><table>'
         f'<thead><tr><th scope="col">attribute</th>{head}</tr></thead><tbody>{body}</tbody></table></div>'
     )
-
-
-# ---- what can be chosen ----------------------------------------------------------------------------
-
-
-def about_run(classifier: Classifier) -> str:
-    """What a run is, in a line."""
-    data = classifier.run.data
-    return (
-        f"A trained run: {len(data.seen)} classes seen in training, {len(data.unseen)} never seen, "
-        f"{len(data.attribute_names)} attributes."
-    )
-
-
-def own_choices(classifier: Classifier) -> List[Tuple[str, str]]:
-    """Words and value of what can be said of a run's own classes."""
-    data = classifier.run.data
-    return [
-        (f"all {len(data.seen) + len(data.unseen)}", "all"),
-        (f"the {len(data.unseen)} never seen in training", "unseen"),
-        ("none, only those added", "none"),
-    ]

@@ -12,11 +12,10 @@ import torch
 from PIL import Image
 
 from inference import Classifier, NewClass, load_clip, load_run, parse
-from inference.contributions import Contributions
 from inference.offered import Models, Offer
 from pages import app_page
+from pages.app_frame import app_head
 from pages.app_page import Asked, class_by_pictures, find_examples, name_picture, panel_link, read_classes
-from pages.app_views import Shown, answer, app_head, percent, steps
 from pages.panels import draw_attention
 from support.errors import InputError
 
@@ -80,134 +79,23 @@ def test_reasons_add_up_to_the_lead(models, run, pictures):
     assert lengths[-1] == pytest.approx(abs(found.contributions.sum()), rel=1e-4)
 
 
-def test_each_bar_starts_where_the_one_before_ends():
-    html = steps([("sand", 2.0), ("less water", 1.5), ("3 others", -0.5)], 3.0)
-    starts = [float(start) for start in re.findall(r"--start:([\d.e-]+)", html)]
-    lengths = [float(length) for length in re.findall(r"--length:([\d.e-]+)", html)]
-    assert starts == [0, 2, 3, 0] and lengths == [2, 1.5, 0.5, 3]
-    assert '<li class="minus"><b>3 others</b>' in html and "<span>-0.5</span>" in html
-
-
-def altered(shown: Shown, **changes) -> Shown:
-    """With other values of its prediction."""
-    values = {**vars(shown.found), **changes}
-    return Shown(shown.classifier, shown.square, type(shown.found)(**values), shown.label)
-
-
-@pytest.fixture(scope="module")
-def shown(models, run, pictures) -> Shown:
-    classifier = models.classifier(run, "all")
-    square = classifier.prepare(pictures[4])[0]
-    return Shown(classifier, square, classifier.predict(square))
-
-
-def test_a_lack_is_told_as_a_lack_and_has_no_map(shown):
-    names = shown.found.attribute_names
-    deciding = np.array([[-1.0, 2.0, -3.0, 0.1, -0.1][: len(names)]])
-    contributions = np.array([[1.0, 0.5, 0.3, -0.2, -0.3][: len(names)]])
-    html = answer(altered(shown, deciding=deciding, contributions=contributions))
-    told = re.findall(r"<b>(.*?)</b>", re.search(r'<ul class="steps".*?</ul>', html)[0])
-    assert told == [f"less {names[0]}", names[1], f"less {names[2]}", "2 others", "lead"]
-    assert "“Less” means" in html
-    assert re.findall(r"<figcaption><b>(.*?)</b>", html) == [names[1]]
-
-
-def test_maps_are_those_of_the_attributes_that_are_seen(shown):
-    html = answer(shown)
-    found = Contributions(shown.found.deciding[0], shown.found.contributions[0])
-    seen = [a for a in found.seen_first(3) if found.scores[a] > 0]
-    names = [shown.found.attribute_names[a] for a in seen]
-    assert re.findall(r"<figcaption><b>(.*?)</b>", html) == names
-    for a, heat, (left, top) in zip(seen, heats(html), rings(html)):
-        attention = shown.found.maps[0, a]
-        grid = len(attention)
-        row, column = np.unravel_index(attention.argmax(), attention.shape)
-        assert (left, top) == pytest.approx((100 * (column + 0.5) / grid, 100 * (row + 0.5) / grid), abs=0.1)
-        assert heat.mode == "RGBA" and heat.size == (8 * grid, 8 * grid)
-        assert heat.getchannel("A").getextrema() == (64, 191)  # a quarter to three quarters
-
-
-def heats(html: str) -> list:
-    sources = re.findall(r'<img class="heat" src="data:image/png;base64,([^"]*)"', html)
-    return [Image.open(io.BytesIO(base64.b64decode(source))) for source in sources]
-
-
-def rings(html: str) -> list:
-    found = re.findall(r'class="ring" style="left:([\d.]+)%;top:([\d.]+)%"', html)
-    return [(float(left), float(top)) for left, top in found]
-
-
-def test_without_an_attribute_that_is_seen_there_is_no_map(shown):
-    html = answer(altered(shown, deciding=-np.abs(shown.found.deciding)))
-    assert "there is no map" in html and "<figcaption>" not in html
-
-
-@pytest.mark.parametrize("branch, words", [("attention", "branch that decides"), ("projection", "sees it")])
-def test_whose_maps_they_are_is_said(shown, monkeypatch, branch, words):
-    monkeypatch.setattr(shown.classifier.run, "branch", branch)
-    text = words_of(answer(shown))
-    assert f"Maps: {'attention of the ' if branch == 'attention' else 'where the model '}{words}" in text
-    assert "because of" not in text
-
-
-def test_a_score_of_no_place_is_marked(shown, monkeypatch):
-    monkeypatch.setattr(shown.classifier.run, "branch", "attention")
-    deciding, contributions = np.ones_like(shown.found.deciding), np.ones_like(shown.found.contributions)
-    peaks = shown.found.maps.max(axis=(2, 3))
-    values = {"deciding": deciding, "contributions": contributions}
-    at_peaks = answer(altered(shown, attributes=peaks, **values))
-    above = answer(altered(shown, attributes=peaks + 1, **values))
-    assert at_peaks.count("*</span></figcaption>") == 0 and above.count("*</span></figcaption>") == 3
-
-
-def test_the_window_is_drawn_where_it_is(shown):
-    size = shown.square.shape[-1]
-    html = answer(altered(shown, windows=np.array([[size // 4, 0, size // 2, size]])))
-    assert "top:25%;left:0%;height:50%;width:100%" in html
-
-
-def test_all_scores_are_there(shown):
-    html = answer(shown)
-    table = re.search("<table>.*</table>", html)[0]
-    rows = re.findall(r'<th scope="row">(.*?)</th><td>(.*?)</td><td>(.*?)</td><td>(.*?)</td>', table)
-    values = {name: tuple(map(float, numbers)) for name, *numbers in rows}
-    for a, name in enumerate(shown.found.attribute_names):
-        expected = shown.found.contributions[0, a], shown.found.deciding[0, a], shown.found.attributes[0, a]
-        assert values[name] == pytest.approx(expected, abs=6e-4)
-    added = [values[name][0] for name, *_ in rows]
-    assert added == sorted(added, reverse=True)
-
-
 def test_one_candidate_has_no_reason(models, run, pictures):
     html = name_picture(models, Asked(run, pictures[0], own="none", typed="wind farm"))
     assert "With one candidate there is nothing to compare" in html and ranked(html) == [("wind farm", 1.0)]
 
 
-def test_calibration_is_said_where_the_order_is_another(shown):
-    candidates = shown.classifier.candidates
-    assert candidates.calibration
-    probabilities = np.array([[0.1 if kind == "unseen" else 0.3 for kind in candidates.kinds]])
-    held_back = altered(shown, probabilities=probabilities, scores=-probabilities)
-    assert "The order is not that of the probabilities: 10.0 % are taken" in answer(held_back)
-    assert "The order" not in answer(altered(shown, probabilities=probabilities, scores=probabilities))
-
-
-@pytest.mark.parametrize(
-    "label, words",
-    [
-        ("", None),
-        ("Class9", "The picture is of the class class9, which is no candidate."),
-        ("right", "Right. The picture is of the class"),
-        ("wrong", "Wrong. The picture is of the class"),
-    ],
-)
-def test_whether_it_is_right_is_said_if_that_is_known(models, run, pictures, label, words):
+def test_whether_it_is_right_is_said_if_that_is_known(models, run, pictures):
     classifier = models.classifier(run, "all")
     best = classifier.predict(pictures[4]).classes[0]
-    others = [name for name in classifier.candidates.names if name != best]
-    label = {"right": best, "wrong": others[0]}.get(label, label)
-    text = words_of(name_picture(models, Asked(run, pictures[4], label, own="all")))
-    assert words in text if words else "The picture is of" not in text
+    other = next(name for name in classifier.candidates.names if name != best)
+
+    def text(label):
+        return words_of(name_picture(models, Asked(run, pictures[4], label, own="all")))
+
+    assert "The picture is of" not in text("")
+    assert f"Right. The picture is of the class {best.lower()}." in text(best)
+    assert f"Wrong. The picture is of the class {other.lower()}." in text(other)
+    assert "The picture is of the class class9, which is no candidate." in text("Class9")
 
 
 def test_an_added_class_is_not_called_wrong(models, run, pictures):
@@ -232,16 +120,6 @@ def test_names_are_no_html(models, run, pictures):
     name = "<b onclick>& ${1}</b>"
     html = name_picture(models, Asked(run, pictures[0], own="none", typed=f"{name}\nother: <i>"))
     assert "<b onclick" not in html and "&lt;b onclick" in html and "<i>" not in html.replace("<i><s", "")
-
-
-def test_percent():
-    assert [percent(value) for value in (1, 0.5, 0.0006, 0.0004, 0)] == [
-        "100.0 %",
-        "50.0 %",
-        "0.1 %",
-        "< 0.1 %",
-        "0.0 %",
-    ]
 
 
 # ---- the panel -------------------------------------------------------------------------------------
