@@ -30,14 +30,12 @@ from typing import Optional, Tuple
 
 import numpy as np
 import torch
-from torch.utils.data import BatchSampler
 
 from data.benchmark import images_help
-from data.cache import open_cache
 from data.checks import check_images_are_there
-from data.pipeline import DeviceLoader, Images, dsva_preprocessing, image_loader
-from data.samplers import EpisodeSampler, ShuffledSampler
+from data.pipeline import DeviceLoader
 from dsva.engine import Schedule, evaluate, make_optimizer, train_one_epoch
+from dsva.kept_tokens import KeptTokens
 from dsva.losses import Criterion
 from dsva.metrics import class_tables, score_all
 from dsva.protocol import (
@@ -56,6 +54,7 @@ from runs.build import build_data, build_network, word_directions
 from runs.checkpoint import checkpoint_metadata
 from runs.fingerprints import changed_descriptions, fingerprints
 from runs.folder import Run, open_several, write_summary
+from runs.loaders import keep_tokens, make_sampler, open_images, start_batches, test_loader, training_loader
 from runs.records import looks_at_windows, selected_branch
 from runs.repeat import agrees, print_differences, results_to_repeat
 from runs.settings import (
@@ -71,10 +70,8 @@ from runs.small_data import Notes, fit_to_data
 from support.cli import REPOSITORY
 from support.errors import exits_cleanly
 from support.machine import circumstances, device_name, pick_device
-from support.processes import ShardedSampler, init_processes, progress, rank, rank_zero, shard, world_size
+from support.processes import init_processes, rank, rank_zero
 from support.streams import go_on_unread
-
-START_IMAGES = 512  # training images, at most, that the heads look at to start from words
 
 
 @exits_cleanly
@@ -167,7 +164,7 @@ def choose(opt, data, run, device, directions) -> dict:
     for fold in range(opt.validation_folds):
         played = validation_benchmark(data, part, opt.gzsl, opt.validation_classes, run.seed, fold)
         fitted, lowered = fit_to_data(opt, played, part, played=len(played.unseen))
-        make_sampler(fitted, played, run.seed)  # or an error, before anything is written
+        make_sampler(fitted, played, part, run.seed)  # or an error, before anything is written
         folds.append((fitted, played))
         notes.update((key, line) for key, line in lowered.items() if key not in notes)
     rank_zero(run.start)
@@ -219,6 +216,7 @@ class Testing:
     constant: of calibrated stacking. None, in the validation trainings of `choose` alone: that of the
               highest H on these images, epoch by epoch
     curve:    is H written down for all constants? Where `choose` takes the mean over folds
+    kept:     the test images' tokens, while the tower stands still, if they are kept
     """
 
     loader: DeviceLoader
@@ -226,6 +224,7 @@ class Testing:
     sel_res: str
     constant: Optional[float]
     curve: bool = False
+    kept: Optional[KeptTokens] = None
 
 
 def fit(opt, data, run, device, directions, constant):
@@ -238,7 +237,8 @@ def fit(opt, data, run, device, directions, constant):
     model = build_network(network_settings(opt), data, device, run.checkpoint)
     images = open_images(opt, data, model, device)
     if directions is not None and not run.checkpoint:
-        start_from_words(model, directions, start_batches(opt, data, images, device), opt.decorrelate)
+        start = start_batches(opt, data, part_of(opt), images, device)
+        start_from_words(model, directions, start, opt.decorrelate)
     groups = list(data.groups.values()) if opt.use_group else None
     criterion = Criterion(loss_weights(opt), groups, opt.xe_on, model.grid).to(device)
     schedule = Schedule(
@@ -248,18 +248,25 @@ def fit(opt, data, run, device, directions, constant):
         full_lr=opt.classifier_lr,
         beta1=opt.beta1,
         windows_after=windows_after(opt),
+        test_every=opt.test_every,
     )
-    sampler = make_sampler(opt, data, run.seed)
-    batches = ShardedSampler(sampler) if world_size() > 1 else sampler
-    loader = image_loader(images, batches, opt.workers, device)
-    curve = constant is None and opt.gzsl and opt.validation_folds > 1
-    testing = Testing(test_loader(opt, data, images, device), opt.gzsl, opt.sel_res, constant, curve)
+    sampler = make_sampler(opt, data, part_of(opt), run.seed)
+    loader = training_loader(opt, images, sampler, device)
+    testing = Testing(
+        test_loader(opt, data, images, device),
+        opt.gzsl,
+        opt.sel_res,
+        constant,
+        curve=constant is None and opt.gzsl and opt.validation_folds > 1,
+    )
+    if schedule.tests_in_warmup(run.epoch + 1) > 1:
+        testing.kept = keep_tokens(opt, data, model, device)
     rank_zero(run.start)
     train(run, data, model, criterion, schedule, sampler, loader, testing)
 
 
 def train(run, data, model, criterion, schedule, sampler, loader, testing):
-    """Every epoch: update on all batches, test, write down."""
+    """Every epoch: update on all batches, test if it is its turn, write down."""
     for epoch in range(run.epoch + 1, schedule.epochs):
         sampler.set_epoch(epoch)
         torch.manual_seed(run.seed + 1 + epoch)  # an epoch depends on no earlier draw: one can go on after it
@@ -279,7 +286,11 @@ def train(run, data, model, criterion, schedule, sampler, loader, testing):
             f"epoch {epoch}",
         )
         trained = time.perf_counter()
-        scores, tables, chosen = test(model, data, testing, windows)
+        if full:
+            testing.kept = None  # the tower learns
+        scores, tables, chosen = {}, {}, {"calibrated_stacking": testing.constant or 0.0}
+        if schedule.is_tested(epoch):
+            scores, tables, chosen = test(model, data, testing, windows)
         line = {
             "epoch": epoch,
             "stage": "full" if full else "warm-up",
@@ -309,7 +320,7 @@ def test(model, data, testing, windows):
     classes = data.candidates(testing.gzsl)
     look_again = looks_at_windows(testing.sel_res, windows)
     probabilities, labels = evaluate(
-        model, testing.loader, data.class_attributes, classes, look_again, title="test"
+        model, testing.loader, data.class_attributes, classes, look_again, "test", testing.kept
     )
     counting = probabilities[selected_branch(testing.sel_res, probabilities)]
     constant = testing.constant
@@ -358,38 +369,6 @@ def facts(opt, device) -> dict:
 def part_of(opt) -> str:
     """The split that is trained on."""
     return training_part(opt.gzsl, opt.protocol == "clean")
-
-
-def open_images(opt, data, model, device) -> Images:
-    """The images as the network wants them, kept where --cache says."""
-    how = dsva_preprocessing(model.tower.config.image_size, opt.normalize, opt.bands)
-    folder = None
-    if opt.cache_dir:
-        folder = Path(opt.cache_dir)
-    elif opt.cache == "disk":
-        folder = Path(opt.root) / opt.dataset / "cache"
-    decoded = open_cache(opt.cache, data.image_paths, how, folder, opt.workers, device)
-    return Images(data.image_paths, how, data.labels, decoded)
-
-
-def make_sampler(opt, data, seed):
-    images = data.splits[part_of(opt)]
-    if opt.train_mode == "random":
-        return ShuffledSampler(images, opt.batch_size, seed)
-    return EpisodeSampler(data.labels, images, opt.n_batch, opt.ways, opt.shots, seed, data.class_names)
-
-
-def test_loader(opt, data, images, device) -> DeviceLoader:
-    batches = BatchSampler(data.test_images(opt.gzsl).tolist(), opt.batch_size, drop_last=False)
-    return image_loader(images, shard(batches), opt.workers, device)
-
-
-def start_batches(opt, data, images, device):
-    """Batches of at most START_IMAGES training images, of all classes alike."""
-    training = data.splits[part_of(opt)]
-    every = -(-len(training) // START_IMAGES)  # rounded up
-    batches = BatchSampler(training[::every].tolist(), opt.batch_size, drop_last=False)
-    return progress(image_loader(images, batches, opt.workers, device), "start")
 
 
 if __name__ == "__main__":

@@ -20,6 +20,7 @@ import annotate
 import finetune_clip
 import main
 import predict
+from clip.silence import silent_transformers
 from conftest import SMALL, write_dataset
 from data.benchmark import Benchmark, BenchmarkFiles, load_benchmark, readable
 from data.pipeline import dsva_preprocessing
@@ -139,7 +140,8 @@ def write_whole_clip(folder):
     }
     vision = {**SMALL, "image_size": 32, "patch_size": 8}
     config = CLIPConfig(vision_config=vision, projection_dim=16, text_config=text)
-    CLIPModel(config).save_pretrained(folder)
+    with silent_transformers():
+        CLIPModel(config).save_pretrained(folder)
     return folder
 
 

@@ -22,7 +22,7 @@ class AsPublished(DSVA):
         """As in DSVA, but in a test always with windows."""
         return super().forward(images, class_attributes, windows or not self.training)
 
-    def look_again(self, images: Tensor, class_attributes: Tensor, out: Output):
+    def look_again(self, images: Tensor, tokens: Tensor, class_attributes: Tensor, out: Output):
         """As in DSVA, but image by image."""
         size = self.tower.config.image_size
         boxes = []
@@ -30,8 +30,7 @@ class AsPublished(DSVA):
             boxes.append(window_boxes(maps, scores, self.group_masks, size, self.pro_thr))
         out.boxes = torch.cat(boxes)  # [B, 4]
         out.windows = self.crop(images, out.boxes)
-        tokens = self.encode(out.windows)
-        out.attributes_window = self.project(tokens.amax(dim=1))
+        out.attributes_window = self.project(self.encode(out.windows).amax(dim=1))
         out.window = self.classify("projection", out.attributes_window, class_attributes)
         out.final = out.projection + self.pro_weight * out.window
 

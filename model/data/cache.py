@@ -17,7 +17,7 @@ from data.pipeline import Preprocessing
 from data.store import Stamp, Store
 from support.errors import InputError
 from support.files import hold
-from support.machine import free_memory
+from support.machine import free_bytes
 
 Part = Tuple[np.ndarray, Sequence]  # pixels of some pictures, and the height and width of each
 
@@ -93,9 +93,9 @@ def in_memory(parts: Iterable[Part], count: int, how: Preprocessing, device: tor
     parts: some pictures after others; each part is freed when it is copied
     count: of all pictures
     """
-    check_room(count, how, "memory", free_memory())
+    check_room(count, how, "memory", free_bytes(torch.device("cpu")))
     if device.type == "cuda":
-        check_room(count, how, str(device), torch.cuda.mem_get_info(device)[0])
+        check_room(count, how, str(device), free_bytes(device))
     waiting = deque(parts)
     shapes = np.array([shape for _, part in waiting for shape in part], np.int64).reshape(-1, 2)
     sizes = 3 * shapes.prod(axis=1)

@@ -4,6 +4,7 @@ network       CLIP's tokens -> attention maps and two branches -> class scores; 
 windows       attention maps -> window boxes -> crops
 losses        every term of the loss
 engine        the schedule, one epoch of training, one evaluation
+kept_tokens   the tokens of test images, while the tower stands still
 metrics       accuracy, calibrated stacking, seen-unseen curve, localization
 protocol      how epoch and calibration constant may be chosen
 words         ours: heads that start from CLIP's sentences

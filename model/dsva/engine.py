@@ -1,19 +1,26 @@
 """The schedule of a training, one epoch of it, and one evaluation."""
 
 from dataclasses import dataclass
-from typing import Dict, Iterable, List, Tuple
+from typing import Dict, Iterator, List, Optional, Protocol, Tuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from dsva.kept_tokens import KeptTokens
 from dsva.losses import SUMMED_TERMS, Criterion
-from dsva.network import DSVA
+from dsva.network import DSVA, Output
 from support.errors import InputError
 from support.gradients import all_reduce_gradients, weigh_terms
 from support.processes import all_reduce, gather_batches, progress
 
-Batches = Iterable[Tuple[Tensor, Tensor]]  # images [B, 3, S, S], normalised, and classes [B], on the device
+
+class Batches(Protocol):
+    """Images [B, 3, S, S], normalised, and classes [B], on the device; a list of these, or a loader."""
+
+    def __len__(self) -> int: ...
+
+    def __iter__(self) -> Iterator[Tuple[Tensor, Tensor]]: ...
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,7 @@ class Schedule:
     full_lr:      learning rate afterwards, x 0.9 every 10 epochs (`--classifier_lr`)
     beta1:        of Adam; beta2 is 0.999
     windows_after: windows are used in later epochs than this (`--pro_start_epoch`)
+    test_every:   a test after so many epochs, and after the last (`--test_every`)
     """
 
     epochs: int
@@ -34,6 +42,7 @@ class Schedule:
     full_lr: float
     beta1: float
     windows_after: float
+    test_every: int = 1
 
     def is_full(self, epoch: int) -> bool:
         """Past warm-up: everything learns."""
@@ -41,6 +50,14 @@ class Schedule:
 
     def uses_windows(self, epoch: int) -> bool:
         return epoch > self.windows_after
+
+    def is_tested(self, epoch: int) -> bool:
+        return (epoch + 1) % self.test_every == 0 or epoch == self.epochs - 1
+
+    def tests_in_warmup(self, first: int) -> int:
+        """How often it is tested from the epoch `first` on while the tower stands still."""
+        epochs = range(first, self.epochs)
+        return sum(self.is_tested(epoch) and not self.is_full(epoch) for epoch in epochs)
 
     def learning_rate(self, epoch: int) -> float:
         return self.full_lr * 0.9 ** (epoch // 10) if self.is_full(epoch) else self.warmup_lr
@@ -129,17 +146,24 @@ def check_finite(table: Tensor, terms: List[str], title: str):
 
 @torch.inference_mode()
 def evaluate(
-    model: DSVA, batches: Batches, class_attributes: Tensor, classes: np.ndarray, windows: bool, title: str
+    model: DSVA,
+    batches: Batches,
+    class_attributes: Tensor,
+    classes: np.ndarray,
+    windows: bool,
+    title: str,
+    kept: Optional[KeptTokens] = None,
 ) -> Tuple[Dict[str, np.ndarray], np.ndarray]:
     """Class probabilities of every branch for every image, {branch: [n, len(classes)]}, and labels [n].
 
     Candidates are `classes`, columns of class_attributes [A, C]. Branches are those of `Output.class_scores`.
+    kept: of earlier evaluations of these batches, between which the tower did not learn
     """
     candidates = class_attributes[:, classes]
     results = []
     model.eval()
-    for images, labels in progress(batches, title):
-        out = model(images, candidates, windows)
+    outputs = look_at(model, batches, candidates, windows, kept)
+    for out, labels in progress(outputs, title, total=len(batches)):
         result = {branch: scores.softmax(dim=1) for branch, scores in out.class_scores().items()}
         result["labels"] = labels
         results.append(result)
@@ -148,3 +172,18 @@ def evaluate(
     found = {name: torch.cat([result[name] for result in results]).cpu().numpy() for name in results[0]}
     labels = found.pop("labels")
     return found, labels
+
+
+def look_at(
+    model: DSVA, batches: Batches, candidates: Tensor, windows: bool, kept: Optional[KeptTokens]
+) -> Iterator[Tuple[Output, Tensor]]:
+    """The network's output for every batch, and its labels [B].  candidates: M [A, C]"""
+    if kept is None:
+        for images, labels in batches:
+            yield model(images, candidates, windows), labels
+        return
+    for images, tokens, labels in kept.encoded(model, batches, with_images=windows):
+        out = model.read(tokens, candidates)
+        if images is not None and windows:
+            model.look_again(images, tokens, candidates, out)
+        yield out, labels

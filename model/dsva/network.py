@@ -91,12 +91,19 @@ class DSVA(nn.Module):
 
     def forward(self, images: Tensor, class_attributes: Tensor, windows: bool = False) -> Output:
         """images: [B, 3, S, S], normalised;  class_attributes: M [A, C];  windows: look a second time."""
-        tokens = self.encode(images)  # [B, N, D]
+        tokens = self.encode(images)
+        out = self.read(tokens, class_attributes)
+        if windows:
+            self.look_again(images, tokens, class_attributes, out)
+        return out
+
+    def read(self, tokens: Tensor, class_attributes: Tensor) -> Output:
+        """What both branches say of tokens [B, N, D], without a second look.  class_attributes: M [A, C]"""
         similarity = self.attend(tokens)  # [B, A, N]
         attended = similarity.max(dim=2).values  # [B, A], the class token may win: as published
         projected = self.project(self.pool(tokens))  # [B, A]
         projection = self.classify("projection", projected, class_attributes)
-        out = Output(
+        return Output(
             projection=projection,
             attention=self.classify("attention", attended, class_attributes),
             attributes_projection=projected,
@@ -104,18 +111,33 @@ class DSVA(nn.Module):
             maps=similarity[:, :, 1:].unflatten(2, (self.grid, self.grid)),  # [B, A, N-1] -> [B, A, G, G]
             final=projection,
         )
-        if windows:
-            self.look_again(images, class_attributes, out)
-        return out
 
-    def look_again(self, images: Tensor, class_attributes: Tensor, out: Output):
-        """Encode the window that the attention maps agree on, and add its class scores to the final ones."""
+    def look_again(self, images: Tensor, tokens: Tensor, class_attributes: Tensor, out: Output):
+        """Encode the window that the attention maps agree on, and add its class scores to the final ones.
+
+        tokens: [B, N, D] of the images
+        """
         out.boxes = self.find_windows(out)
         out.windows = crop_windows(images, out.boxes)
-        tokens = self.encode(out.windows)
-        out.attributes_window = self.project(tokens.amax(dim=1))  # max, whatever `pool` does: as published
+        seen_again = self.encode_windows(out.windows, out.boxes, tokens)
+        out.attributes_window = self.project(
+            seen_again.amax(dim=1)
+        )  # max, whatever `pool` does: as published
         out.window = self.classify("projection", out.attributes_window, class_attributes)
         out.final = out.projection + self.pro_weight * out.window
+
+    def encode_windows(self, windows: Tensor, boxes: Tensor, tokens: Tensor) -> Tensor:
+        """Tokens [B, N, D] of windows [B, 3, S, S]. In a test, a whole image is not encoded again.
+
+        boxes: [B, 4] of the windows;  tokens: [B, N, D] of the images
+        """
+        is_part = (boxes[:, 2:] < self.tower.config.image_size).any(dim=1)  # [B]
+        if self.training or is_part.all():
+            return self.encode(windows)
+        found = tokens.clone()
+        if is_part.any():
+            found[is_part] = self.encode(windows[is_part])
+        return found
 
     def find_windows(self, out: Output) -> Tensor:
         """Boxes [B, 4] in pixels, where the strongest attributes of the groups agree."""

@@ -54,7 +54,7 @@ def head(name: str, run: RunRecord) -> str:
         cards.append(card("Chance", f"{run.chance:.1f}", "among the unseen classes"))
     state = "finished"
     if not run.finished:
-        done = run.epochs["last"]["epoch"] + 1
+        done = (run.log or [run.epochs["last"]])[-1]["epoch"] + 1
         state = f"unfinished, {done} of {options['nepoch']} epochs"
     return page_head(kind, name, lead, cards, state, pending=not run.finished)
 

@@ -62,21 +62,21 @@ def scores(run: RunRecord) -> str:
 def curves(run: RunRecord) -> str:
     """Scores and losses over the epochs."""
     log = run.log
-    numbers = [line["epoch"] for line in log]
     marks = epoch_marks(run)
-    warm_up = last_of_warm_up(log)
 
-    def chart(title: str, words: str, series: List[Series], height: int = 190) -> str:
+    def chart(title: str, words: str, lines: List[dict], series: List[Series], height: int = 190) -> str:
+        numbers = [line["epoch"] for line in lines]
+        warm_up = last_of_warm_up(lines)
         return figure(title, words, line_chart(title, numbers, series, marks, warm_up, height))
 
-    charts = [chart(title, "%", series) for title, series in score_series(run).items()]
+    charts = [chart(title, "%", run.tested, series) for title, series in score_series(run).items()]
     total = Series("", "chosen", [line["loss"] for line in log])
-    charts.append(chart("Loss", "the sum of the terms below, weighted as in training", [total]))
+    charts.append(chart("Loss", "the sum of the terms below, weighted as in training", log, [total]))
     terms = []
     for term in log[-1]["losses"]:
         values = [line["losses"][term] for line in log]
         if any(values):
-            terms.append(chart(term, term_meaning(term), [Series("", "other", values)], TERM_HEIGHT))
+            terms.append(chart(term, term_meaning(term), log, [Series("", "other", values)], TERM_HEIGHT))
     return (
         note(
             "The epochs of the scores above are marked. "
@@ -103,20 +103,21 @@ def last_of_warm_up(log: List[dict]) -> Optional[int]:
 
 def score_series(run: RunRecord) -> Dict[str, List[Series]]:
     """Title -> lines: the scores of the branch that counts, then each score of every branch."""
-    keys = run.log[-1]["scores"][run.branch]
-    counting = list(dict.fromkeys(line["branch"] for line in run.log))  # two, if windows join in later
+    log = run.tested
+    keys = log[-1]["scores"][run.branch]
+    counting = list(dict.fromkeys(line["branch"] for line in log))  # two, if windows join in later
     charts = {}
     own = []
     for key in ("U", "S", "H"):
         if key in keys:
-            values = [line["scores"][line["branch"]][key] for line in run.log]
+            values = [line["scores"][line["branch"]][key] for line in log]
             own.append(Series(key, SCORE_KINDS[key], values))
     if own:
         charts[f"Scores of the {', then '.join(counting)} branch"] = own
     for key in ("accuracy", "H", "AUSUC"):
         if key in keys:
             title = f"{key[0].upper()}{key[1:]} of every branch"
-            charts[title] = branch_series(run.log, key, counting)
+            charts[title] = branch_series(log, key, counting)
     return charts
 
 

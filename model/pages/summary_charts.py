@@ -83,8 +83,8 @@ def curve_section(members: Sequence[Member]) -> str:
     limits = (min(values), max(values)) if values else (0.0, 100.0)
     charts = []
     for (member, record), lines in zip(shown, series):
-        numbers = [line["epoch"] for line in record.log]
-        marks, warm_up = epoch_marks(record), last_of_warm_up(record.log)
+        numbers = [line["epoch"] for line in record.tested]
+        marks, warm_up = epoch_marks(record), last_of_warm_up(record.tested)
         chart = line_chart(f"scores of {member.name}", numbers, lines, marks, warm_up, SMALL, limits)
         charts.append(figure(member.part, member.group, chart))
     words = (
@@ -98,11 +98,11 @@ def curve_section(members: Sequence[Member]) -> str:
 
 def run_series(record: RunRecord) -> List[Series]:
     """U, S and H, or the accuracy, of the branch that counts in each epoch."""
-    keys = record.log[-1]["scores"][record.branch]
+    keys = record.tested[-1]["scores"][record.branch]
     series = []
     for key in ("U", "S", "H", "accuracy"):
         if key in keys:
-            values = [line["scores"][line["branch"]][key] for line in record.log]
+            values = [line["scores"][line["branch"]][key] for line in record.tested]
             series.append(Series("" if key == "accuracy" else key, SCORE_KINDS.get(key, "chosen"), values))
     return series
 

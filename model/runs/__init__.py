@@ -5,6 +5,7 @@ clip_options        those of finetune_clip.py
 command_line        reads them: as given, recorded in a file, or set by a recipe
 settings            from options to the plain values that the other rooms take
 build               from settings to data and network
+loaders             from options to batches of images
 folder              the run folder: a line an epoch, checkpoints, tables, results; going on when interrupted
 checkpoint          our own checkpoints, checked when they are read
 saved_classes       the classes in a checkpoint, which need no dataset

@@ -3,7 +3,7 @@
 import numpy as np
 
 from dsva.protocol import ENOUGH_CLASSES
-from runs.records import EPOCHS
+from runs.records import EPOCHS, is_tested
 from support.machine import circumstances
 
 # How a score is shown; those that are not here are in the files only.
@@ -58,15 +58,15 @@ def print_changed(files):
 
 
 def print_epoch(line, run):
-    """A line: losses, scores of every branch, the best epoch so far."""
+    """A line: losses and, if it was tested, scores of every branch and the best epoch so far."""
     stage = line["stage"] + (" + windows" if line["windows"] else "")
     best = run.best()
     seconds = sum(line["seconds"].values())
-    print(
-        f"epoch {line['epoch']:2d}  {stage:17}  loss {line['loss']:7.4f}  {show(line['scores'])}  |  "
-        f"best {run.branch(best)} {show_one(run.scores(best))} (epoch {best['epoch']})  {seconds:.0f} s",
-        flush=True,
-    )
+    words = f"epoch {line['epoch']:2d}  {stage:17}  loss {line['loss']:7.4f}  "
+    if is_tested(line):
+        words += f"{show(line['scores'])}  |  "
+        words += f"best {run.branch(best)} {show_one(run.scores(best))} (epoch {best['epoch']})  "
+    print(f"{words}{seconds:.0f} s", flush=True)
 
 
 def print_scores(scores, branch):

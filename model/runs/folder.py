@@ -15,7 +15,7 @@ from data.classes import Classes
 from dsva.network import DSVA
 from runs.checkpoint import checkpoint_metadata, save_checkpoint
 from runs.options import EARLIER
-from runs.records import EPOCHS, is_epoch, read_log, selected_branch
+from runs.records import EPOCHS, is_epoch, is_tested, read_log, selected_branch
 from support.cli import REPOSITORY
 from support.errors import InputError
 from support.files import atomic, hold, read_json, remove_leftovers, write_columns, write_json, write_text
@@ -32,7 +32,7 @@ class Run:
     """runs/<name>/ of one training run.
 
     options.json         options, command, git commit, versions, machine
-    log.jsonl            a line an epoch: every loss term, every score
+    log.jsonl            a line an epoch: every loss term, every score; {} of one that was not tested
     last.safetensors     weights and classes, with epoch and options as metadata
     per_class_last.csv   accuracy of every class, a column a branch
     confusion_last.csv   images of each class (rows) by the class they were given (columns)
@@ -126,7 +126,7 @@ class Run:
         file = self.folder / "log.jsonl"
         log = read_log(file, may_be_empty=True) if file.is_file() else []
         for place, line in enumerate(log, 1):
-            if not is_epoch(line) or not self.has_score(line):
+            if not is_epoch(line) or (is_tested(line) and not self.has_score(line)):
                 raise InputError(f"{file}, line {place}, is not what main.py writes of an epoch; {HELP}")
         return log
 
@@ -149,20 +149,25 @@ class Run:
         scores = line["scores"].get(self.branch(line), {})
         return "H" in scores or "accuracy" in scores
 
-    def best(self) -> dict:
+    def tested(self) -> List[dict]:
+        """The lines of the epochs that were tested."""
+        return [line for line in self.history if is_tested(line)]
+
+    def best(self) -> Optional[dict]:
         """The line of the best epoch so far, the first if tied, on the images that this run is tested on.
 
         In a run these are test images, as published. In its validation/ they are those of the played classes.
+        None if there was no test yet.
         """
-        return max(self.history, key=self.score)
+        return max(self.tested(), key=self.score, default=None)
 
     def scored_epochs(self) -> List[dict]:
-        """Of each epoch {"epoch", "score"} and, in GZSL, the "curve" of H over the calibration constant.
+        """Of each tested epoch {"epoch", "score"} and, in GZSL, the "curve" of H over the constant.
 
         Raises InputError if a curve is not what main.py writes.
         """
         epochs = []
-        for line in self.history:
+        for line in self.tested():
             epoch = {"epoch": line["epoch"], "score": self.score(line)}
             if "H" in self.scores(line):
                 epoch["curve"] = line.get("curve")
@@ -217,8 +222,9 @@ class Run:
     def names_of_last(self) -> List[str]:
         """What else the last epoch is: the best one so far, the one that the clean protocol chose."""
         epoch = self.history[-1]["epoch"]
+        best = self.best()
         names = []
-        if self.best()["epoch"] == epoch:
+        if best and best["epoch"] == epoch:
             names.append("best")
         if self.chosen and self.chosen["epoch"] == epoch:
             names.append("clean")
@@ -242,6 +248,11 @@ class Run:
             raise InputError(
                 f"nothing to train: {self.checkpoint} is at epoch {self.epoch} already, "
                 f"--nepoch {self.options['nepoch']} ends before: ask for more"
+            )
+        if not is_tested(self.history[-1]):
+            raise InputError(
+                f"epoch {self.epoch}, the last of {self.folder}, was not tested: "
+                "ask for more --nepoch, of which the last is"
             )
         results: Dict[str, Any] = {
             "branch": self.branch(self.history[-1]),

@@ -39,7 +39,7 @@ LOSS_WEIGHTS = {
     ),
 }
 # What options were before they existed: a record of an earlier version does not have them.
-EARLIER = {"validation_folds": 1}
+EARLIER = {"validation_folds": 1, "test_every": 1}
 
 ATTENTION_TERMS = ("l_xe", "l_attri", "l_regular", "cpt")
 
@@ -117,7 +117,8 @@ def add_source_options(parser: argparse.ArgumentParser):
         choices=["none", "disk", "memory", "device"],
         default="none",
         help="decode each image once, and keep it: in a file, which later runs and other processes read "
-        "too, in memory, or on the device. It changes no number",
+        "too, in memory, or on the device. With the last two the tower's tokens of test images are kept "
+        "there in warm-up, too, if they fit. It changes no number",
     )
     data.add_argument(
         "--cache_dir",
@@ -296,6 +297,12 @@ def add_score_options(parser: argparse.ArgumentParser):
     """What is tested, and how a number is chosen."""
     score = parser.add_argument_group("scores")
     score.add_argument("--gzsl", action="store_true", help="generalised: seen and unseen classes compete")
+    score.add_argument(
+        "--test_every",
+        type=COUNT,
+        default=1,
+        help="test after every so many epochs, and after the last; best is then the best of those tested",
+    )
     score.add_argument(
         "--calibrated_stacking",
         type=number(float, -1000, 1000),

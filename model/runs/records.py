@@ -66,9 +66,14 @@ def is_epoch(line: Any) -> bool:
     if not isinstance(line, dict) or type(line.get("epoch")) is not int or line["epoch"] < 0:
         return False
     scores = line.get("scores")
-    if not isinstance(scores, dict) or not scores or not all(map(are_numbers, scores.values())):
+    if not isinstance(scores, dict) or not all(map(are_numbers, scores.values())):
         return False
     return are_numbers(line.get("losses")) and are_numbers(line.get("seconds"))
+
+
+def is_tested(line: Mapping[str, Any]) -> bool:
+    """Was the epoch tested?  line: of the log"""
+    return bool(line["scores"])
 
 
 def are_numbers(values: Any) -> bool:
@@ -217,7 +222,9 @@ class RunRecord:
     facts:      options.json: options, command, versions, ...
     branch:     the one that counts in the last epoch; `line["branch"]` of each epoch
     log:        a line an epoch, see `epoch_line`; empty if log.jsonl is lost
-    epochs:     "best", "clean", "last" -> its line; "clean" once a run of that protocol is finished
+    tested:     the lines of those that were tested
+    epochs:     "best", "clean", "last" -> its line, of the tested ones; "clean" once a run of that protocol
+                is finished
     accuracies: the same keys -> columns of per_class.csv, {} without the file
     confusions: the same keys -> (classes, counts [C, C]) of confusion.csv, () without the file
     chance:     accuracy by chance among the unseen classes, in percent; NaN until the run is finished
@@ -231,6 +238,10 @@ class RunRecord:
     confusions: Dict[str, tuple]
     chance: float
     finished: bool
+
+    @property
+    def tested(self) -> List[dict]:
+        return tested_lines(self.log)
 
     def branch_in(self, branches: Iterable[str]) -> str:
         """Which of these branches counts, such as among the columns of a table."""
@@ -250,6 +261,8 @@ def read_run(folder: Path) -> RunRecord:
         if not log:
             there = [results[name] for name in EPOCHS if name in results]
             lines = fill_gaps([epoch_line(line, sel_res) for line in there])
+        if not tested_lines(lines):
+            raise InputError(f"{folder}: no epoch was tested yet, there is nothing to report")
         epochs = counting_epochs(lines, results)
         chance = float(results.get("chance", math.nan))
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
@@ -265,29 +278,41 @@ def read_run(folder: Path) -> RunRecord:
         accuracies={name: read_accuracies(folder / f"per_class_{name}.csv", sel_res) for name in epochs},
         confusions={name: read_confusion(folder / f"confusion_{name}.csv") for name in epochs},
         chance=chance,
-        finished=bool(results) and epochs["last"]["epoch"] + 1 >= nepoch,
+        finished=bool(results) and lines[-1]["epoch"] + 1 >= nepoch,
     )
 
 
 def counting_epochs(lines: List[dict], results: dict) -> Dict[str, dict]:
     """ "best", "clean" and "last" with their lines, as far as there are such."""
-    epochs = {"best": max(lines, key=lambda line: line["score"])}  # the first if tied, as in runs.folder
+    tested = tested_lines(lines)
+    epochs = {"best": max(tested, key=lambda line: line["score"])}  # the first if tied, as in runs.folder
     if "clean" in results:
-        by_number = {line["epoch"]: line for line in lines}
+        by_number = {line["epoch"]: line for line in tested}
         epochs["clean"] = by_number[results["clean"]["epoch"]]
-    epochs["last"] = lines[-1]
+    epochs["last"] = tested[-1]
     return epochs
 
 
+def tested_lines(lines: Iterable[dict]) -> List[dict]:
+    """lines: of `epoch_line`, before or after `fill_gaps`"""
+    return [line for line in lines if not math.isnan(line["score"])]
+
+
 def epoch_line(line: dict, sel_res: str) -> dict:
-    """What is shown of a line of log.jsonl; "branch" is the one that counts, and "score" its number."""
+    """What is shown of a line of log.jsonl; "branch" is the one that counts, and "score" its number.
+
+    Of an epoch that was not tested they are "" and NaN.
+    """
     scores = {}
     for name, values in line["scores"].items():
         scores[name] = {key: float(values[key]) for key in SCORES if key in values}
-    branch = selected_branch(sel_res, scores)
-    counting = scores[branch]
-    if any(values.keys() != counting.keys() for values in scores.values()):
-        raise ValueError("its branches have different scores")
+    branch, score = "", math.nan
+    if scores:
+        branch = selected_branch(sel_res, scores)
+        counting = scores[branch]
+        if any(values.keys() != counting.keys() for values in scores.values()):
+            raise ValueError("its branches have different scores")
+        score = counting["H" if "H" in counting else "accuracy"]
     return {
         "epoch": int(line["epoch"]),
         "stage": str(line["stage"]),
@@ -296,18 +321,20 @@ def epoch_line(line: dict, sel_res: str) -> dict:
         "losses": {name: float(value) for name, value in line["losses"].items()},
         "scores": scores,
         "branch": branch,
-        "score": counting["H" if "H" in counting else "accuracy"],
+        "score": score,
     }
 
 
 def fill_gaps(log: List[dict]) -> List[dict]:
     """Every line with the branches of all, and the scores and losses of the last one; NaN where it has none.
 
-    Windows may join in later.
+    Windows may join in later. An epoch that was not tested has the branch of the last one.
     """
-    if not log:
-        return []
-    keys = log[-1]["scores"][log[-1]["branch"]]
+    tested = tested_lines(log)
+    if not tested:
+        return log
+    last = tested[-1]
+    keys = last["scores"][last["branch"]]
     branches = list(dict.fromkeys(branch for line in log for branch in line["scores"]))
     filled = []
     for line in log:
@@ -316,5 +343,6 @@ def fill_gaps(log: List[dict]) -> List[dict]:
             values = line["scores"].get(branch, {})
             scores[branch] = {key: values.get(key, math.nan) for key in keys}
         losses = {term: line["losses"].get(term, math.nan) for term in log[-1]["losses"]}
-        filled.append({**line, "losses": losses, "scores": scores})
+        branch = line["branch"] or last["branch"]
+        filled.append({**line, "losses": losses, "scores": scores, "branch": branch})
     return filled

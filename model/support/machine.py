@@ -109,6 +109,13 @@ def versions() -> Dict[str, str]:
     return found
 
 
+def free_bytes(device: torch.device) -> Optional[int]:
+    """Of a GPU, or of the machine's memory, what could still be taken; None if the system does not tell."""
+    if device.type == "cuda":
+        return torch.cuda.mem_get_info(device)[0]
+    return free_memory()
+
+
 def free_memory() -> Optional[int]:
     """Bytes that Linux could still give; None on other systems."""
     found = re.search(r"MemAvailable:\s*(\d+) kB", read_system_file("/proc/meminfo"))

@@ -385,7 +385,7 @@ def test_a_full_disk_is_refused_before(data, tmp_path, monkeypatch):
 
 
 def test_too_little_memory_is_refused_before(data, monkeypatch):
-    monkeypatch.setattr(cache, "free_memory", lambda: 1000)
+    monkeypatch.setattr(cache, "free_bytes", lambda place: 1000)
     with pytest.raises(InputError, match="60 decoded images take .* are free in memory: make room"):
         open_all(data, "memory")
 

@@ -64,6 +64,32 @@ def test_windows_add_their_scores_to_the_final_ones(model):
     torch.testing.assert_close(again.final, plain.final + 0.5 * again.window)
 
 
+def whole_and_parts(model, shares, monkeypatch):
+    """Lets the boxes of some images be the whole image, and counts what the tower looks at."""
+    looked = []
+    encode = model.encode
+    monkeypatch.setattr(model, "encode", lambda images: looked.append(len(images)) or encode(images))
+    boxes = torch.tensor([[0, 0, 32, 32] if is_whole else [4, 8, 20, 12] for is_whole in shares])
+    monkeypatch.setattr(model, "find_windows", lambda out: boxes)
+    return looked
+
+
+@pytest.mark.parametrize(
+    "shares, looks", [([1, 0, 1, 0], [4, 2]), ([1, 1, 1, 1], [4]), ([0, 0, 0, 0], [4, 4])]
+)
+def test_a_window_that_is_the_whole_image_is_not_looked_at_again_in_a_test(model, monkeypatch, shares, looks):
+    model, images, M = model.double(), torch.randn(4, 3, 32, 32).double(), torch.randn(6, 4).double()
+    looked = whole_and_parts(model, shares, monkeypatch)
+    learning = model.train()(images, M, windows=True)
+    assert looked == [4, 4]
+    looked.clear()
+    with torch.inference_mode():
+        tested = model.eval()(images, M, windows=True)
+    assert looked == looks
+    for name in ("window", "final", "attributes_window", "windows"):
+        torch.testing.assert_close(getattr(tested, name), getattr(learning, name), rtol=1e-9, atol=1e-9)
+
+
 def test_warm_up_learns_the_heads_without_a_graph_through_the_tower(model):
     learning = model.learn(everything=False)
     assert {id(p) for p in learning} == {

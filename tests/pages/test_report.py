@@ -7,6 +7,7 @@ import csv
 import json
 import re
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,7 @@ import main as program
 import report
 from conftest import cell_array, write_clip, write_dataset
 from inference.saved import load_saved
-from runs.records import EPOCHS
+from runs.records import EPOCHS, read_run
 
 QUICK = (
     "--nepoch 3 --n_batch 2 --ways 3 --shots 2 --pretrain_epoch 0 --pretrain_lr 1e-2 --classifier_lr 1e-3 "
@@ -295,6 +296,33 @@ def test_a_run_that_is_not_finished(copy, torn):
     page = write_report(copy)
     assert "unfinished, 2 of 3 epochs" in page.text and len(page.tables["Losses by epoch"]) == 3
     assert "Chance" not in page.text
+
+
+def test_epochs_that_were_not_tested_have_losses_and_no_scores(root, clip, tmp_path):
+    words = f"--nepoch 5 --gzsl --test_every 2 --output {tmp_path} --root {root} --clip {clip}"
+    program.main([*QUICK, *words.split()])
+    record = read_run(tmp_path)
+    assert [line["epoch"] for line in record.log] == [0, 1, 2, 3, 4]
+    assert [line["epoch"] for line in record.tested] == [1, 3, 4]
+    assert record.finished
+    page = write_report(tmp_path)
+    rows = page.tables["Scores by epoch, %"][1:]
+    assert [int(row[0]) for row in rows if row[2] == rows[0][2]] == [0, 2]
+    lengths = Counter(len(line["points"].split()) for line in page.of("polyline"))
+    assert lengths.keys() == {3, 5}  # of scores and of losses
+    (tmp_path / "results.json").unlink()
+    lines = (tmp_path / "log.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "log.jsonl").write_text("".join(lines[:3]))
+    page = write_report(tmp_path)
+    assert "unfinished, 3 of 5 epochs" in page.text and "last epoch (1)" in page.text
+
+
+def test_a_run_of_which_no_epoch_was_tested_yet(copy, capsys):
+    lines = (copy / "log.jsonl").read_text().splitlines()
+    (copy / "log.jsonl").write_text(json.dumps({**json.loads(lines[0]), "scores": {}}) + "\n")
+    (copy / "results.json").unlink()
+    (copy / "report.html").unlink(missing_ok=True)
+    assert "no epoch was tested yet" in fails(capsys, copy)
 
 
 def test_epochs_that_are_one_have_one_mark(copy):
