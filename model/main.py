@@ -54,7 +54,15 @@ from runs.build import build_data, build_network, word_directions
 from runs.checkpoint import checkpoint_metadata
 from runs.fingerprints import changed_descriptions, fingerprints
 from runs.folder import Run, open_several, write_summary
-from runs.loaders import keep_tokens, make_sampler, open_images, start_batches, test_loader, training_loader
+from runs.loaders import (
+    keep_tokens,
+    looks_of_training,
+    make_sampler,
+    open_images,
+    start_batches,
+    test_loader,
+    training_loader,
+)
 from runs.records import looks_at_windows, selected_branch
 from runs.repeat import agrees, print_differences, results_to_repeat
 from runs.settings import (
@@ -261,6 +269,8 @@ def fit(opt, data, run, device, directions, constant):
     )
     if schedule.tests_in_warmup(run.epoch + 1) > 1:
         testing.kept = keep_tokens(opt, data, model, device)
+    if constant is not None:  # in a run, not in those that choose for it
+        run.looks = rank_zero(looks_of_training, opt, data, part_of(opt), images, device)
     rank_zero(run.start)
     train(run, data, model, criterion, schedule, sampler, loader, testing)
 

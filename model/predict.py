@@ -143,10 +143,11 @@ import os
 from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Callable, Iterator, List, Tuple
+from typing import Callable, List, Tuple
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from clip.attributes import flat, load_vocabulary
 from clip.embed import Clip
@@ -154,9 +155,10 @@ from clip.embeddings import Kept
 from data.images import printable, walk
 from inference.accuracy import check_labels, score_labels
 from inference.candidates import choose_candidates, default_classes, print_candidates
-from inference.classifier import BaseClassifier, Classifier
+from inference.classifier import BaseClassifier, Classifier, describe_batches
 from inference.clip_classifier import ClipClassifier
 from inference.colours import read_colours
+from inference.familiarity import Familiarity
 from inference.loading import VOCABULARY
 from inference.map_files import check_maps, save_map
 from inference.new_classes import parse
@@ -324,7 +326,9 @@ def name_images(
     batches = decoded_batches(
         files, classifier.preprocessing, opt.batch_size, opt.workers, classifier.device.type == "cuda"
     )
-    lines_of_batches = gather_stream(describe_batches(classifier, batches, opt.top, opt.attributes))
+    familiarity = Familiarity(classifier.trained_on)
+    descriptions = describe_batches(classifier, batches, familiarity, opt.top, opt.attributes)
+    lines_of_batches = gather_stream(descriptions)
     try:
         with progress(None, "images", total=images, initial=done) as bar:
             for lines in lines_of_batches:
@@ -337,19 +341,9 @@ def name_images(
             summary = tabulate(opt, predictions, classifier)
     summary = rank_zero(lambda: summary)
     print_prediction_summary(summary)
+    familiarity.tell()
     print(f"wrote   {predictions.lines}\n        {predictions.table}")
     return summary.unreadable
-
-
-def describe_batches(classifier: BaseClassifier, batches, top: int, attributes: int) -> Iterator[List[dict]]:
-    """The lines of each batch of images."""
-    for files, images, errors in batches:
-        descriptions = iter(classifier.describe(images, top, attributes))
-        lines = []
-        for file in files:
-            result = {"error": errors[file]} if file in errors else next(descriptions)
-            lines.append({"image": file, **result})
-        yield lines
 
 
 def tabulate(opt: argparse.Namespace, predictions: Predictions, classifier: BaseClassifier) -> Summary:
@@ -367,6 +361,13 @@ def tabulate(opt: argparse.Namespace, predictions: Predictions, classifier: Base
 def map_scenes(opt: argparse.Namespace, folder: Path, classifier: BaseClassifier, colours: np.ndarray) -> int:
     """Write and print a map of classes for every image. Returns how many could not be read."""
     unreadable = 0
+    familiarity = Familiarity(classifier.trained_on)
+
+    def classify(images: Tensor) -> np.ndarray:
+        probabilities = classifier.probabilities(images)
+        familiarity.add(images, classifier.names_by(probabilities))
+        return probabilities
+
     for file in walk(opt.paths):
         try:
             scene = open_scene(file, opt.bands)
@@ -375,7 +376,7 @@ def map_scenes(opt: argparse.Namespace, folder: Path, classifier: BaseClassifier
             probabilities = classify_tiles(
                 scene,
                 grid,
-                classifier.probabilities,
+                classify,
                 classifier.preprocessing,
                 opt.batch_size,
                 opt.workers,
@@ -387,6 +388,7 @@ def map_scenes(opt: argparse.Namespace, folder: Path, classifier: BaseClassifier
         else:
             target = folder / Path(file).stem
             rank_zero(save_map, target, scene, grid, probabilities, classifier.candidates, colours)
+    familiarity.tell()
     return unreadable
 
 

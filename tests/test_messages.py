@@ -32,12 +32,25 @@ NOT_OURS = {
     "pages.map_page": {"share", "hue"},
     "bench.suite": {"tb", "junitxml"},  # of pytest
     "bench.runs_of_main": {"standalone", "nproc_per_node"},  # of torchrun
+    "pages.app_views": {"low", "scale", "start", "length"},
     "support.workers": {"shm-size", "workers"},  # of Docker; programs without workers cannot lose them
 }
 NEVER = {  # (program, module) of messages that names lead to, but no run
     ("prepare", "prepare"): "prints options for other programs",
     ("held_out", "data.bands"): "the dataset was read before, with the run's --bands",
     ("report", "data.bands"): "the same",
+    ("app", "clip.embedding_file"): "keeps no embeddings",
+    ("app", "clip.file_kinds"): "what it says are options of convert_clip.py",
+    (
+        "app",
+        "inference.candidates",
+    ): "asks for all, the unseen or none of a run's classes, and checks that some are left",
+    (
+        "app",
+        "inference.clip_classifier",
+    ): "takes the option that a message begins with away: pages.app_page.sentence",
+    ("app", "inference.new_classes"): "the same",
+    ("app", "support.files"): "locks no folder",
     ("report", "clip.embedding_file"): "embeds nothing",
     ("report", "inference.candidates"): "has the classes of the run alone, and adds none",
     ("report", "inference.new_classes"): "the same",

@@ -114,8 +114,8 @@ def finish(process: subprocess.Popen, said: Path):
         stop(process)
     if code:
         lines = said.read_text(encoding="utf-8", errors="replace").splitlines()
-        errors = [line for line in lines if "rror" in line]
-        raise InputError(f"main.py ended with code {code}: {(errors or lines or [''])[-1].strip()}")
+        ours = [line for line in lines if line.startswith("error: ")]  # torchrun reports at length, too
+        raise InputError(f"main.py ended with code {code}: {(ours or lines or ['it said nothing'])[-1]}")
 
 
 # ---- the checks ------------------------------------------------------------------------------------

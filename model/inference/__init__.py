@@ -6,8 +6,9 @@ Start with `saved.py`: a checkpoint of main.py, loaded. `classifier.py` names im
 classes that `candidates.py` chooses; `new_classes.py` and `new_columns.py` add classes that the run has never
 seen. `clip_classifier.py` names images with a CLIP alone. `contributions.py` knows why, and
 `deletion.py` tries the attention maps. `predictions.py` writes what was found, and `accuracy.py` counts what
-is right. Large scenes: `scenes.py` reads them, `tiles.py` divides and
-blends, `colours.py` chooses colours, `maps.py` draws, and `map_files.py` writes.
+is right. `familiarity.py` tells of pictures of another kind. `offered.py` keeps what a page chooses from.
+Large scenes: `scenes.py` reads them, `tiles.py` divides and blends, `colours.py` chooses colours, `maps.py`
+draws, and `map_files.py` writes.
 
 From a notebook, for which `loading.py` loads, `pictures.py` reads and `arrays.py` answers:
 

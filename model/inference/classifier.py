@@ -4,16 +4,18 @@ from abc import ABC, abstractmethod
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Dict, Iterator, List, Optional, Sequence, Tuple, Union
+from typing import Dict, Iterable, Iterator, List, Mapping, Optional, Sequence, Tuple, Union
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from data.appearance import Appearance
 from data.pipeline import Preprocessing
 from inference.arrays import Looked, Prediction, joined
 from inference.candidates import Candidates, Choice, NamedCandidates, choose_candidates, fingerprint
 from inference.contributions import Contributions, distinctions
+from inference.familiarity import Familiarity
 from inference.new_classes import NewClass, check_names, checked_classes, checked_prompts, known_classes
 from inference.new_columns import ClassValues, table_of_values
 from inference.pictures import Pictures, prepared
@@ -21,6 +23,9 @@ from inference.predictions import in_batches
 from inference.saved import SavedRun
 from support.errors import InputError
 from support.notes import quietly
+
+# Files of a batch, the readable ones as uint8 [b, 3, S, S], what is wrong with the others.
+DecodedBatches = Iterable[Tuple[List[str], Tensor, Mapping[str, str]]]
 
 
 class BaseClassifier(ABC):
@@ -33,6 +38,7 @@ class BaseClassifier(ABC):
     told:            what a line tells of an attribute, beside its name
     totals:          what a line tells of all attributes together
     notes:           what a program would have printed while it was made, if that was from Python
+    trained_on:      how its training images look, if it was trained and knows
     """
 
     candidates: NamedCandidates
@@ -42,6 +48,7 @@ class BaseClassifier(ABC):
     told: Tuple[str, ...]
     totals: Tuple[str, ...] = ()
     notes: Tuple[str, ...] = ()
+    trained_on: Optional[Appearance] = None
 
     # ---- for notebooks -----------------------------------------------------------------------------
 
@@ -57,8 +64,13 @@ class BaseClassifier(ABC):
         if type(batch_size) is not int or batch_size < 1:
             raise InputError(f"batch_size: expected a whole number from 1 on, found {batch_size!r}")
         with quietly() as notes:
-            batches = in_batches(prepared(pictures, self.preprocessing), batch_size)
-            parts = [self.look(torch.stack(batch), maps) for batch in batches]
+            familiarity = Familiarity(self.trained_on)
+            parts = []
+            for batch in in_batches(prepared(pictures, self.preprocessing), batch_size):
+                images = torch.stack(batch)
+                parts.append(self.look(images, maps))
+                familiarity.add(images, self.names_by(parts[-1].probabilities))
+            familiarity.tell()
         together = joined(parts) if parts else self.look_at_nothing(maps)
         return Prediction(
             class_names=list(self.candidates.names),
@@ -115,6 +127,11 @@ class BaseClassifier(ABC):
         """[B, 3, S, S] uint8 -> [B, K]"""
         return self.look(images).probabilities
 
+    def names_by(self, probabilities: np.ndarray) -> List[str]:
+        """[B, K] -> [B], the best class of each image."""
+        best = self.candidates.calibrated(probabilities).argmax(axis=1)
+        return [self.candidates.names[k] for k in best]
+
     def describe(self, images: Tensor, top: int = 3, attributes: int = 3) -> List[dict]:
         """Of each image, its best classes, and attributes: see `tell_attributes` of each kind of classifier.
 
@@ -161,6 +178,7 @@ class Classifier(BaseClassifier):
         self.attribute_names = run.data.attribute_names
         self.preprocessing = run.preprocessing
         self.device = run.device
+        self.trained_on = run.looks
         self.distinctions = distinctions(run, candidates)  # [K, A]
 
     def with_classes(
@@ -262,6 +280,24 @@ class Classifier(BaseClassifier):
 
     def fingerprint(self) -> str:
         return fingerprint(self.run.dataset.checkpoint, self.candidates)
+
+
+def describe_batches(
+    classifier: BaseClassifier, batches: DecodedBatches, familiarity: Familiarity, top: int, attributes: int
+) -> Iterator[List[dict]]:
+    """The lines of predictions.jsonl, batch by batch.
+
+    batches: of `predictions.decoded_batches`;  familiarity: is told of each;  top, attributes: see `describe`
+    """
+    for files, images, errors in batches:
+        described = classifier.describe(images, top, attributes)
+        familiarity.add(images, [description["classes"][0]["class"] for description in described])
+        descriptions = iter(described)
+        lines = []
+        for file in files:
+            result = {"error": errors[file]} if file in errors else next(descriptions)
+            lines.append({"image": file, **result})
+        yield lines
 
 
 @contextmanager

@@ -12,13 +12,14 @@ import torch
 from torch import Tensor
 
 from clip.embeddings import Kept
+from data.appearance import Appearance
 from data.benchmark import Benchmark
 from data.classes import Classes
 from data.pipeline import Normalize, Preprocessing, dsva_preprocessing
 from dsva.discriminant import Discriminant
 from dsva.network import DSVA, Output
 from runs.build import build_data, load_network
-from runs.checkpoint import checkpoint_classes, checkpoint_metadata
+from runs.checkpoint import checkpoint_classes, checkpoint_looks, checkpoint_metadata
 from runs.fingerprints import DESCRIPTIONS, changed_descriptions
 from runs.settings import SavedSettings, saved_settings
 from support.errors import InputError
@@ -37,6 +38,7 @@ class SavedRun:
     branch: str  # whose scores count
     windows: bool  # does that branch look at windows?
     calibration: float  # what is taken from the probabilities of seen classes in GZSL
+    looks: Optional[Appearance] = None  # of the training images, if the checkpoint tells
     kept: Optional[Kept] = None  # CLIP's embeddings of pictures, which new classes may be described by
 
     def __post_init__(self):
@@ -164,4 +166,5 @@ def load_saved(
         branch=settings.branch,
         windows=settings.windows,
         calibration=settings.calibration,
+        looks=checkpoint_looks(checkpoint),
     )

@@ -9,7 +9,11 @@ summary_charts  scores, curves and classes over the runs
 gallery         the page of a folder of predictions
 map_page        the page of a folder of maps
 panels          one image as the network sees it; model/visualize.py draws these, too
-html            tables, cards, pictures, and around them report.html with its CSS and script
+attention_maps  how a map is laid over its image
+app_page        what happens on the page of model/app.py, without the page; and
+app_views       an answer on it, with the looks of app.css; app_maps its pictures, app_frame what is around
+html            tables, cards, pictures, and around them report.html with its CSS and script;
+                colours.css has the colours of every page
 charts          lines and bars as inline SVG, strips dots, heat_map a matrix; svg the elements of all
 table_formats   a table as Markdown, LaTeX, CSV or text, for model/tables.py
 

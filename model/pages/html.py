@@ -15,6 +15,7 @@ from urllib.parse import quote
 from PIL import Image
 
 LONG = 40  # letters from which on a table's cell may be broken into lines
+STYLES = ("colours", "report", "charts")
 
 
 # ---- the page --------------------------------------------------------------------------------------
@@ -33,7 +34,7 @@ def render(title: str, head: str, sections: Mapping[str, str], foot: str) -> str
         bodies.append(f'<section id="{anchor}"><h2>{heading}</h2>\n{body}</section>')
     html = Template(read_part("report.html")).substitute(
         title=escape(title),
-        css=read_part("report.css") + read_part("charts.css"),
+        css="".join(read_part(f"{name}.css") for name in STYLES),
         js=read_part("report.js"),
         head=head,
         foot=escape(foot),

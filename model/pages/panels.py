@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import List, Optional, Tuple
 
 import numpy as np
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -25,6 +24,7 @@ from inference.classifier import Classifier
 from inference.contributions import explain, has_place, in_words, of_lead
 from inference.pictures import Picture
 from inference.saved import SavedRun
+from pages.attention_maps import COLOURS, opacity_of, peak_of, scaled_heat
 from support.errors import InputError
 from support.figures import use_letters_of
 from support.notes import quietly
@@ -218,22 +218,18 @@ def add_map(axis, attention: Tensor, size: int):
 
     The weaker the attention, the more transparent it is. Returns what a scale is drawn for.
     """
-    grid = len(attention)
-    heat = F.interpolate(attention[None, None], scale_factor=8, mode="bicubic")[0, 0]  # [8 G, 8 G]
-    heat = ((heat - heat.min()) / (heat.max() - heat.min()).clamp_min(1e-12)).cpu().numpy()
+    heat = scaled_heat(attention)
     overlay = axis.imshow(
         heat,
         extent=(0, size, size, 0),
-        cmap="inferno",
-        alpha=0.25 + 0.5 * heat,
+        cmap=COLOURS,
+        alpha=opacity_of(heat),
         interpolation="bilinear",
         vmin=0,
         vmax=1,
     )
-    row, column = np.unravel_index(int(attention.argmax()), (grid, grid))
     axis.plot(
-        (column + 0.5) * size / grid,
-        (row + 0.5) * size / grid,
+        *peak_of(attention, size),
         "o",
         markersize=9,
         markerfacecolor="none",

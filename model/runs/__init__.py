@@ -9,6 +9,7 @@ loaders             from options to batches of images
 folder              the run folder: a line an epoch, checkpoints, tables, results; going on when interrupted
 checkpoint          our own checkpoints, checked when they are read
 saved_classes       the classes in a checkpoint, which need no dataset
+saved_looks         how its training images look
 chosen              a run folder stands for the checkpoint that its protocol chose
 fingerprints        SHA-256 of the files that a run read
 records             what a finished or running run has written, read again

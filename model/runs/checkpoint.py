@@ -17,13 +17,15 @@ from transformers import CLIPVisionConfig
 from clip.checkpoint import build_tower, check_finite_weights
 from clip.file_kinds import PLACEHOLDERS
 from clip.kinds import kind_of
+from data.appearance import Appearance
 from data.classes import Classes
 from dsva.network import DSVA
-from runs import saved_classes
+from runs import saved_classes, saved_looks
 from support.errors import InputError, first_line
 from support.files import atomic
 from support.untrusted import parse_json
 
+PREFIXES = (saved_classes.PREFIX, saved_looks.PREFIX)  # of what is no weight
 TOWER = "tower."  # what the names of the tower's weights in a checkpoint begin with
 CONFIG_KEYS = {  # of the tower's config: its sizes, and what else it must keep to go on as it was
     "hidden_size",
@@ -49,8 +51,12 @@ def save_checkpoint(
     options: Mapping,
     files: Optional[Mapping] = None,
     classes: Optional[Classes] = None,
+    looks: Optional[Appearance] = None,
 ):
-    """Weights and classes; as metadata the epoch, the options, the tower's config, fingerprints of files."""
+    """Weights and classes; as metadata the epoch, the options, the tower's config, fingerprints of files.
+
+    looks: of the training images
+    """
     tensors = {name: value.detach().cpu().contiguous() for name, value in model.state_dict().items()}
     config = sorted(model.tower.config.to_dict().items())
     content: Dict[str, Any] = {
@@ -62,6 +68,8 @@ def save_checkpoint(
     if classes is not None:
         content["classes"], of_classes = saved_classes.pack(classes)
         tensors.update(of_classes)
+    if looks is not None:
+        tensors.update(saved_looks.pack(looks))
     metadata = {key: json.dumps(value, default=str) for key, value in content.items()}
     with atomic(path) as temporary:
         save_file(tensors, temporary, metadata=metadata)
@@ -102,15 +110,22 @@ def checkpoint_classes(path: Path) -> Optional[Classes]:
     words = checkpoint_metadata(path)["classes"]
     if not words:
         return None
-    return saved_classes.unpack(words, read_tensors(path, of_classes=True), path)
+    return saved_classes.unpack(words, read_tensors(path, saved_classes.PREFIX), path)
 
 
-def read_tensors(path: Path, of_classes: bool) -> Dict[str, Tensor]:
-    """Those that describe the classes, or all others, which are weights."""
-    prefix = saved_classes.PREFIX
+def checkpoint_looks(path: Path) -> Optional[Appearance]:
+    """How its training images look; None if it does not tell: earlier versions did not."""
+    return saved_looks.unpack(read_tensors(path, saved_looks.PREFIX), path)
+
+
+def read_tensors(path: Path, prefix: str) -> Dict[str, Tensor]:
+    """Those whose names begin so; "" for the weights, whose names begin with none of PREFIXES."""
+    found = {}
     with safe_open(path, framework="pt") as file:
-        names = [name for name in file.keys() if name.startswith(prefix) == of_classes]  # noqa: SIM118, no dict
-        return {name: file.get_tensor(name) for name in names}
+        for name in file.keys():  # noqa: SIM118, it is no dict
+            if name.startswith(prefix or PREFIXES) == bool(prefix):
+                found[name] = file.get_tensor(name)
+    return found
 
 
 def checkpoint_tower(path: Path) -> nn.Module:
@@ -142,7 +157,7 @@ def checkpoint_tower(path: Path) -> nn.Module:
 
 def load_weights(model: DSVA, path: Path):
     """Exactly the expected weights. InputError names the first that does not fit, or is broken."""
-    weights = read_tensors(path, of_classes=False)
+    weights = read_tensors(path, "")
     check_shapes(shapes(model), {name: tuple(value.shape) for name, value in weights.items()}, path)
     check_finite_weights(weights.items(), path)
     model.load_state_dict(weights)

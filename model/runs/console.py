@@ -1,11 +1,15 @@
 """What a run says: its circumstances, a line an epoch, its results."""
 
+from typing import Any, List, Mapping, Sequence
+
 import numpy as np
 
 from dsva.protocol import ENOUGH_CLASSES
+from runs.options import get_parser
 from runs.records import EPOCHS, is_tested
 from support.machine import circumstances
 
+WIDTH = 100  # letters of a line
 # How a score is shown; those that are not here are in the files only.
 LABELS = {"accuracy": "", "U": "U ", "S": "S ", "H": "H "}
 
@@ -17,9 +21,30 @@ def print_options(run, device):
     print(f"run     {run.folder}")
     print(f"commit  {facts['git']}")
     print(f"with    {versions}; {device}")
-    print("options " + "  ".join(f"{name}={value}" for name, value in sorted(run.options.items())))
+    print(wrapped("options ", changed_options(run.options)))
+    print("        all others have their defaults; options.json has all of them")
     if run.checkpoint:
         print(f"going on from {run.checkpoint}, epoch {run.epoch}")
+
+
+def changed_options(options: Mapping[str, Any]) -> List[str]:
+    """Those that are not as main.py has them by default, NAME=VALUE."""
+    parser = get_parser()
+    changed = []
+    for name, value in sorted(options.items()):
+        if value != parser.get_default(name):
+            changed.append(f"{name}={value}")
+    return changed
+
+
+def wrapped(head: str, words: Sequence[str]) -> str:
+    """Words in lines of WIDTH letters, below each other behind the head."""
+    lines = [head]
+    for word in words:
+        if len(lines[-1]) + len(word) > WIDTH and lines[-1].strip():
+            lines.append(" " * len(head))
+        lines[-1] += f"{word}  "
+    return "\n".join(line.rstrip() for line in lines)
 
 
 def print_data(data, part, gzsl, xe_pro):

@@ -11,6 +11,7 @@ from typing import IO, Any, Dict, List, Mapping, Optional, Sequence, Set
 
 import numpy as np
 
+from data.appearance import Appearance
 from data.classes import Classes
 from dsva.network import DSVA
 from runs.checkpoint import checkpoint_metadata, save_checkpoint
@@ -56,6 +57,7 @@ class Run:
         self.facts = dict(facts or {})
         self.classes = classes
         self.options = {key: value for key, value in options.items() if key not in WHERE}
+        self.looks: Optional[Appearance] = None  # of the training images, which its checkpoints keep
         self.chosen: Optional[dict] = None  # by the clean protocol, "epoch" above all; see `choose`
         self.folder = self.open(options["output"], name)
         # held before anything is read that another run may change
@@ -215,7 +217,8 @@ class Run:
             "calibrated_stacking": line["calibrated_stacking"],
         }  # as it was scored with
         last = self.folder / "last.safetensors"
-        save_checkpoint(last, model, line["epoch"], options, self.facts.get("files"), self.classes)
+        files = self.facts.get("files")
+        save_checkpoint(last, model, line["epoch"], options, files, self.classes, self.looks)
         for name in self.names_of_last():
             self.keep(name)
 

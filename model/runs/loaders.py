@@ -5,11 +5,13 @@
 """
 
 from pathlib import Path
-from typing import Optional
+from typing import List, Optional
 
+import numpy as np
 import torch
 from torch.utils.data import BatchSampler
 
+from data.appearance import Appearance, appearance, appearance_of_classes
 from data.cache import open_cache
 from data.pipeline import DeviceLoader, Images, dsva_preprocessing, image_loader
 from data.samplers import EpisodeSampler, ShuffledSampler
@@ -17,6 +19,7 @@ from dsva.kept_tokens import KeptTokens, bytes_of_tokens
 from support.machine import free_bytes
 from support.processes import ShardedSampler, progress, shard, world_size
 
+LOOKED_AT = 30  # training images of a class, at most, that tell how such images look
 START_IMAGES = 512  # training images, at most, that the heads look at to start from words
 
 
@@ -58,6 +61,19 @@ def start_batches(opt, data, part, images, device):
     every = -(-len(training) // START_IMAGES)  # rounded up
     batches = BatchSampler(training[::every].tolist(), opt.batch_size, drop_last=False)
     return progress(image_loader(images, batches, opt.workers, device), "start")
+
+
+def looks_of_training(opt, data, part, images, device) -> Optional[Appearance]:
+    """How the training images look, at most LOOKED_AT of each class.  part: see `make_sampler`"""
+    training = data.splits[part]
+    chosen: List[int] = []
+    for c in data.seen:
+        of_class = training[data.labels[training] == c]
+        chosen += of_class[:: -(-len(of_class) // LOOKED_AT)].tolist()
+    batches = BatchSampler(chosen, opt.batch_size, drop_last=False)
+    squares = image_loader(images, batches, opt.workers, device).loader
+    numbers = [appearance(batch).numpy() for batch, _ in progress(squares, "looks")]
+    return appearance_of_classes(np.concatenate(numbers), data.labels[chosen])
 
 
 def keep_tokens(opt, data, model, device) -> Optional[KeptTokens]:

@@ -9,6 +9,7 @@ processes   several processes that torchrun started, as torch.distributed has th
 loader      DataLoader, whose workers' failures end in one line
 workers     what to do when they fail
 figures     matplotlib, and fonts that have the letters of any name
+local_page  a page of gradio that is on this machine alone
 utf8        names of files in UTF-8, whatever the locale is
 streams     stdout and stderr, which may lack letters or have no reader
 gradients   sums over processes that are exact, where those of DistributedDataParallel are not

@@ -70,7 +70,7 @@ def test_a_tile_is_seen_whole(place, tmp_path, monkeypatch):
 def halves(self, images):
     """Left tiles are surely the second class, right ones the first with 75 %."""
     is_bright = images.float().mean(dim=(1, 2, 3)).numpy() > 127
-    return np.where(is_bright[:, None], [0.75, 0.25], [0.0, 1.0])
+    return np.where(is_bright[:, None], [0.75, 0.25, 0, 0, 0], [0.0, 1.0, 0, 0, 0])
 
 
 def test_a_picture_has_a_class_raster_a_confidence_and_an_overlay(place, tmp_path, monkeypatch):

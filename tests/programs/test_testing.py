@@ -176,3 +176,18 @@ def test_a_run_that_ends_earlier_than_planned_says_that_its_last_epoch_was_not_t
     capsys.readouterr()
     error = fails(capsys, f"{QUICK} --nepoch 1 --test_every 3", output=tmp_path / "run", **places)
     assert "epoch 0" in error and "was not tested: ask for more --nepoch" in error
+
+
+# ---- what the console says -------------------------------------------------------------------------
+
+
+def test_options_are_told_where_they_are_not_the_defaults(places, tmp_path, capsys):
+    run(f"{QUICK} --use_group --ways 4", output=tmp_path / "run", **places)
+    printed = capsys.readouterr().out
+    told = printed.split("\noptions ")[1].split("\n        all others have their defaults")[0]
+    words = dict(word.split("=", 1) for word in told.split())
+    assert {"use_group": "True", "ways": "4", "nepoch": "3"}.items() <= words.items()
+    assert "beta1" not in words and "xe" not in words
+    assert all(len(line) <= 100 for line in told.splitlines() if len(line.split()) > 1)
+    recorded = json.loads((tmp_path / "run" / "options.json").read_text())["options"]
+    assert recorded["beta1"] == 0.5

@@ -40,6 +40,7 @@ FOREIGN = {
     r"script/aid/|for RECIPE": "needs AID; test_aid_scripts.py runs them on generated images",
     r"script/(test|fuzz|kill_test|test_floor)\.sh": "these are the tests",
     r"^hf |^pip ": "downloads",
+    r"script/app\.sh|model/app\.py": "is a page until Ctrl-C; tests/programs/test_app_browser.py visits it",
     r"torchrun|\.\.\.": "to be completed by the reader; tests/support/test_processes.py runs torchrun",
     r"--from_xlsa17": "needs xlsa17; tests/programs/test_prepare_xlsa17.py runs it on generated files",
     r"SEED=2 DIVISION=1": "the quickstart once more",

@@ -1,0 +1,289 @@
+"""What the page of app.py shows, without a browser and without gradio."""
+
+import base64
+import io
+import re
+from html import unescape
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from inference import Classifier, NewClass, load_clip, load_run, parse
+from inference.offered import Models, Offer
+from pages import app_page
+from pages.app_frame import app_head
+from pages.app_page import Asked, class_by_pictures, find_examples, name_picture, panel_link, read_classes
+from pages.panels import draw_attention
+from support.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def run(place) -> Offer:
+    return Offer("a run", place / "run", is_run=True)
+
+
+@pytest.fixture(scope="module")
+def clip_alone(place) -> Offer:
+    return Offer("a CLIP", place / "clip", is_run=False)
+
+
+@pytest.fixture(scope="module")
+def pictures(place) -> list:
+    return sorted((place / "RSSDIVCS").glob("*/*.png"))
+
+
+@pytest.fixture(scope="module")
+def models() -> Models:
+    return Models("cpu")
+
+
+def words_of(html: str) -> str:
+    return " ".join(unescape(re.sub("<[^>]*>", " ", html)).split())
+
+
+def ranked(html: str) -> list:
+    """(name, probability) of a ranking, as it is shown."""
+    entries = re.findall(r'<li class="\w+" data-value="([^"]*)"><b>(.*?)</b>', html)
+    return [(unescape(name), float(value)) for value, name in entries]
+
+
+def refused(html: str) -> str:
+    assert 'role="alert"' in html and "Traceback" not in html
+    return words_of(html)
+
+
+# ---- an answer -------------------------------------------------------------------------------------
+
+
+def test_the_ranking_is_that_of_the_run(models, run, place, pictures):
+    found = load_run(place / "run", "cpu").predict(pictures[4])
+    order = np.argsort(-found.scores[0], kind="stable")
+    html = name_picture(models, Asked(run, pictures[4], own="all"))
+    shown = ranked(html)
+    assert [name for name, _ in shown] == [found.class_names[k].lower() for k in order]
+    np.testing.assert_allclose([value for _, value in shown], found.probabilities[0, order], rtol=1e-5)
+    assert f"<h2>{found.classes[0].lower()}</h2>" in html
+
+
+def test_reasons_add_up_to_the_lead(models, run, pictures):
+    found = models.classifier(run, "all").predict(pictures[4])
+    html = name_picture(models, Asked(run, pictures[4], own="all"))
+    steps_of = re.search(r'<ul class="steps".*?</ul>', html)[0]
+    numbers = [float(number) for number in re.findall(r"<span>([-+\d.]+)</span>", steps_of)]
+    assert sum(numbers[:-1]) == pytest.approx(numbers[-1], abs=0.005 * len(numbers))
+    assert numbers[-1] == pytest.approx(found.contributions.sum(), abs=0.051)
+    lengths = [float(length) for length in re.findall(r"--length:([\d.e-]+)", steps_of)]
+    assert lengths[-1] == pytest.approx(abs(found.contributions.sum()), rel=1e-4)
+
+
+def test_one_candidate_has_no_reason(models, run, pictures):
+    html = name_picture(models, Asked(run, pictures[0], own="none", typed="wind farm"))
+    assert "With one candidate there is nothing to compare" in html and ranked(html) == [("wind farm", 1.0)]
+
+
+def test_whether_it_is_right_is_said_if_that_is_known(models, run, pictures):
+    classifier = models.classifier(run, "all")
+    best = classifier.predict(pictures[4]).classes[0]
+    other = next(name for name in classifier.candidates.names if name != best)
+
+    def text(label):
+        return words_of(name_picture(models, Asked(run, pictures[4], label, own="all")))
+
+    assert "The picture is of" not in text("")
+    assert f"Right. The picture is of the class {best.lower()}." in text(best)
+    assert f"Wrong. The picture is of the class {other.lower()}." in text(other)
+    assert "The picture is of the class class9, which is no candidate." in text("Class9")
+
+
+def test_an_added_class_is_not_called_wrong(models, run, pictures):
+    html = name_picture(models, Asked(run, pictures[0], "Class1", own="none", typed="a\nb"))
+    assert "Wrong" not in html
+
+
+def test_a_clip_alone_gives_no_reasons(models, clip_alone, place, pictures):
+    html = name_picture(models, Asked(clip_alone, pictures[0], typed="airport\nport: ships, piers"))
+    found = load_clip(place / "clip", ["airport", "port: ships, piers"], device="cpu").predict(pictures[0])
+    shown = dict(ranked(html.split("What CLIP sees")[0]))
+    expected = dict(zip(found.class_names, found.probabilities[0]))
+    assert shown == pytest.approx(expected, rel=1e-5)
+    attributes = ranked(html.split("What CLIP sees")[1])
+    assert attributes[0][1] == pytest.approx(found.attributes[0].max(), rel=1e-5)
+    text = words_of(html)
+    assert "whatever the class" in text and "Reasons" not in text and "Maps:" not in text
+    assert '<figure class="square">' in html and 'class="window"' not in html
+
+
+def test_names_are_no_html(models, run, pictures):
+    name = "<b onclick>& ${1}</b>"
+    html = name_picture(models, Asked(run, pictures[0], own="none", typed=f"{name}\nother: <i>"))
+    assert "<b onclick" not in html and "&lt;b onclick" in html and "<i>" not in html.replace("<i><s", "")
+
+
+# ---- the panel -------------------------------------------------------------------------------------
+
+
+def test_the_download_is_the_panel(models, run, place, pictures):
+    link = panel_link(models, Asked(run, pictures[4], "Class1", own="all"))
+    name, source = re.search(r'download="([^"]*)"', link)[1], re.search(r"base64,([^\"]*)", link)[1]
+    panel = Image.open(io.BytesIO(base64.b64decode(source)))
+    expected = draw_attention(load_run(place / "run", "cpu"), pictures[4], "Class1")
+    assert name == f"{pictures[4].stem}_attention.png" and panel.tobytes() == expected.tobytes()
+
+
+def test_there_is_no_panel_without_maps_or_picture(models, run, clip_alone, tmp_path, pictures):
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"nothing")
+    for asked in (Asked(clip_alone, pictures[0], typed="a\nb"), Asked(run, None), Asked(run, broken)):
+        assert panel_link(models, asked) == ""
+
+
+# ---- what is wrong is a sentence -------------------------------------------------------------------
+
+
+def test_before_there_is_a_picture_nothing_is_wrong(models, run):
+    assert "Drop a picture" in name_picture(models, Asked(run, None))
+
+
+def test_a_corrupt_picture(models, run, tmp_path):
+    file = tmp_path / "my picture.png"
+    file.write_bytes(b"nothing")
+    text = refused(name_picture(models, Asked(run, file)))
+    assert text.startswith("Cannot read the image my picture.png: ") and text.endswith(".")
+    assert str(tmp_path) not in text
+
+
+def test_too_large_a_picture(models, run, tmp_path):
+    file = tmp_path / "large.png"
+    Image.new("1", (20000, 20000)).save(file)
+    assert "predict.py --tile" in refused(name_picture(models, Asked(run, file)))
+
+
+@pytest.mark.parametrize(
+    "typed, words",
+    [
+        ("Class1", "Class1 is a class of the run, so give the new class another name."),
+        ("port\nPort", "Port is named twice, so give the new class another name."),
+        ("port:", "The class 'port:' cannot be read: write its name, or"),
+        (":", "The class ':' cannot be read"),
+        ("port=/etc/*.png", "pictures of a class are dropped below"),
+    ],
+)
+def test_classes_that_cannot_be(models, run, pictures, typed, words):
+    text = refused(name_picture(models, Asked(run, pictures[0], own="all", typed=typed)))
+    assert words in text and "--" not in text
+
+
+def test_no_class_is_left(models, run, clip_alone, pictures):
+    assert "No class is left" in refused(name_picture(models, Asked(run, pictures[0], own="none")))
+    assert "type some, one a line" in refused(name_picture(models, Asked(clip_alone, pictures[0])))
+
+
+def test_a_run_that_has_vanished(models, tmp_path, pictures):
+    gone = Offer("my run", tmp_path / "gone", is_run=True)
+    assert "My run is not there any more" in refused(name_picture(models, Asked(gone, pictures[0])))
+    about, own, first = app_page.describe_offer(models, gone)
+    assert "My run is not there any more" in refused(about) and (own, first) == ([], "")
+    assert find_examples(models, [gone], gone) == [] and app_page.warm_up(models, gone) is None
+
+
+def test_a_mistake_of_the_program_is_a_sentence_too_and_a_traceback_on_its_console(
+    models, run, pictures, capsys, monkeypatch
+):
+    monkeypatch.setattr(app_page, "answer", lambda shown: 1 / 0)
+    text = refused(name_picture(models, Asked(run, pictures[0], own="all")))
+    assert "its console says what" in text and "ZeroDivisionError" in capsys.readouterr().err
+
+
+# ---- what is typed and dropped ---------------------------------------------------------------------
+
+
+def test_classes_are_read_as_predict_reads_them():
+    lines = " wind farm \n\nquay: long walls, ships\nport area: a=b\n"
+    expected = [parse(text) for text in ("wind farm", "quay: long walls, ships", "port area: a=b")]
+    assert read_classes(lines) == expected and read_classes("") == []
+
+
+def test_no_file_of_the_machine_is_read_by_its_name(tmp_path):
+    Image.new("RGB", (8, 8)).save(tmp_path / "secret.png")
+    with pytest.raises(InputError, match="dropped below"):
+        read_classes(f"port={tmp_path}")
+
+
+def test_a_class_by_pictures(models, run, place, pictures):
+    five = [str(file) for file in pictures[:5]]
+    new, said = class_by_pictures(" port ", five, [])
+    assert new == NewClass("port", "port", tuple(five)) and "Added port, by 5 pictures" in said
+    html = name_picture(models, Asked(run, pictures[0], own="unseen", pictured=(new,)))
+    expected = load_run(place / "run", "cpu").among("unseen").with_classes(new).predict(pictures[0])
+    assert dict(ranked(html))["port"] == pytest.approx(expected.probabilities[0, -1], rel=1e-5)
+    assert "a class by 5 pictures" in html or expected.classes[0] != "port"
+
+
+@pytest.mark.parametrize(
+    "name, count, words",
+    [
+        ("", 5, "Give the class a name, without a colon."),
+        ("port: ships", 5, "Give the class a name, without a colon."),
+        ("port=x", 5, "cannot be read"),
+        ("port", 0, "Drop some pictures of port: five are a good number."),
+        ("port", 101, "101 pictures are too many: 100 are the most."),
+        ("Quay", 5, "Quay is there already: give the new class another name."),
+    ],
+)
+def test_a_class_by_pictures_that_cannot_be(pictures, name, count, words):
+    files = [str(pictures[0])] * count
+    new, said = class_by_pictures(name, files, [parse("quay")])
+    assert new is None and words in refused(said)
+
+
+def test_a_picture_of_a_class_that_cannot_be_read(pictures, tmp_path):
+    broken = tmp_path / "broken.png"
+    broken.write_bytes(b"nothing")
+    new, said = class_by_pictures("port", [str(pictures[0]), str(broken)], [])
+    assert new is None and "Cannot read the image broken.png" in refused(said)
+
+
+# ---- what is offered -------------------------------------------------------------------------------
+
+
+def test_a_run_is_described_and_its_own_classes_can_be_chosen(models, run, clip_alone):
+    about, own, first = app_page.describe_offer(models, run)
+    assert "3 classes seen in training, 2 never seen, 5 attributes" in words_of(about)
+    assert [value for _, value in own] == ["all", "unseen", "none"] and first == "all"
+    about, own, _ = app_page.describe_offer(models, clip_alone)
+    assert "classes that you type" in about and own == []
+
+
+def test_examples_are_test_images_the_unseen_classes_first(models, run, clip_alone, place):
+    found = find_examples(models, [clip_alone, run], run)
+    assert [example.label for example in found] == [f"Class{c}" for c in range(5)]
+    assert all(example.file.parent.name == example.label for example in found)
+    data = models.run(run).run.dataset.load()
+    tested = {data.image_paths[n] for n in [*data.splits["test_seen_loc"], *data.splits["test_unseen_loc"]]}
+    assert {example.file for example in found} <= tested
+    assert find_examples(models, [clip_alone, run], clip_alone) == found
+    assert find_examples(models, [clip_alone], clip_alone) == []
+    sizes = {image.size for image in app_page.thumbnails(found)}
+    assert sizes == {(48, 40)}
+
+
+def test_an_example_that_is_gone_has_an_empty_thumbnail(tmp_path):
+    (image,) = app_page.thumbnails([app_page.Example(tmp_path / "gone.png", "port")])
+    assert image.getpixel((0, 0)) == (128, 128, 128)
+
+
+def test_the_colours_are_those_of_the_report():
+    head = app_head()
+    colours = (Path(app_page.__file__).with_name("colours.css")).read_text(encoding="utf-8")
+    assert colours in head and "http" not in head and "url(" not in head and "@import" not in head
+
+
+def test_a_classifier_is_not_changed_by_what_is_shown(models, run, pictures):
+    classifier = models.classifier(run, "all")
+    assert isinstance(classifier, Classifier)
+    before = torch.get_rng_state()
+    name_picture(models, Asked(run, pictures[0], own="all", typed="wind farm"))
+    assert torch.equal(before, torch.get_rng_state()) and "wind farm" not in classifier.candidates.names

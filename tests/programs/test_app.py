@@ -1,0 +1,209 @@
+"""app.py without a browser: what it needs and refuses, what its inputs mean. Most of it without gradio."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from importlib.util import find_spec
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+import app
+from inference.offered import Models, Offer
+from support import local_page
+from support.cli import REPOSITORY
+from support.errors import InputError
+
+needs_gradio = pytest.mark.skipif(not find_spec("gradio"), reason="needs gradio: pip install gradio")
+
+
+def fails(capsys, *words) -> str:
+    """The one line that a wrong use prints."""
+    with pytest.raises(SystemExit) as stop:
+        app.main([str(word) for word in words])
+    error = capsys.readouterr().err.strip()
+    assert stop.value.code == 2 and error.startswith("error: ") and "\n" not in error
+    return error
+
+
+@pytest.fixture
+def fake_gradio():
+    """What the wiring asks of gradio: a change, or none."""
+    return SimpleNamespace(update=lambda **changes: changes, skip=lambda: "as it was")
+
+
+# ---- what it refuses -------------------------------------------------------------------------------
+
+
+def test_without_gradio_it_ends_with_a_line(capsys, monkeypatch):
+    monkeypatch.setattr(local_page, "find_spec", lambda name: None)
+    monkeypatch.setattr(local_page, "OLDEST_PYTHON", (3, 0))
+    assert fails(capsys).endswith("needs gradio, which is not installed: pip install gradio")
+
+
+def test_a_port_that_is_taken(capsys, monkeypatch, fake_gradio):
+    monkeypatch.setattr(app, "import_gradio", lambda: fake_gradio)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        assert "cannot be used" in fails(capsys, "--port", other.getsockname()[1])
+
+
+@pytest.mark.parametrize("port", ["0", "65536", "x"])
+def test_what_is_no_port(capsys, port):
+    assert "argument --port" in fails(capsys, "--port", port)
+
+
+@pytest.fixture
+def house(monkeypatch, tmp_path) -> Path:
+    """A repository without a CLIP."""
+    monkeypatch.setattr(app, "REPOSITORY", tmp_path)
+    return tmp_path
+
+
+def options(*words):
+    return app.get_parser().parse_args([str(word) for word in words])
+
+
+def test_neither_a_run_nor_a_clip(house, capsys):
+    with pytest.raises(InputError, match="name one with --resume or --clip"):
+        app.find_offers(options("--runs", house), Models("cpu"))
+    assert (
+        capsys.readouterr().out == f"note: no finished run below {house}: ./script/quickstart.sh makes one\n"
+    )
+
+
+def test_no_run_but_a_clip(house, place, capsys):
+    found = app.find_offers(options("--runs", house, "--clip", place / "clip"), Models("cpu"))
+    assert [app.words_of(offer) for offer in found] == [f"{place.name}/clip (CLIP alone)"]
+    assert "no finished run below" in capsys.readouterr().out
+
+
+def test_runs_are_found_or_named(house, place):
+    models = Models("cpu")
+    found = app.find_offers(options("--runs", place), models)
+    assert [app.words_of(offer) for offer in found] == ["run (run)"]
+    words = ["--resume", place / "run" / "last.safetensors", place / "run", "--clip", place / "clip"]
+    named = [offer.name for offer in app.find_offers(options(*words), models)]
+    assert named == ["run/last.safetensors", f"{place.name}/run", f"{place.name}/clip"]
+
+
+def test_a_clip_that_is_found_anyway_is_offered_once(place, monkeypatch, tmp_path):
+    monkeypatch.setattr(app, "REPOSITORY", tmp_path)
+    (tmp_path / "flax-community").symlink_to(place)
+    words = options("--runs", tmp_path / "x", "--clip", tmp_path / "flax-community" / "clip")
+    assert [offer.name for offer in app.find_offers(words, Models("cpu"))] == ["clip"]
+
+
+@pytest.mark.parametrize("option", ["--resume", "--clip"])
+def test_what_is_named_and_not_there(house, tmp_path, option):
+    with pytest.raises(InputError, match="is not there"):
+        app.find_offers(options("--runs", house, option, tmp_path / "nothing"), Models("cpu"))
+
+
+def test_what_is_named_and_no_run(house, tmp_path):
+    (tmp_path / "x.safetensors").write_bytes(b"nothing")
+    with pytest.raises(InputError, match=r"x\.safetensors"):
+        app.find_offers(options("--resume", tmp_path / "x.safetensors"), Models("cpu"))
+
+
+# ---- what its inputs mean --------------------------------------------------------------------------
+
+
+@pytest.fixture
+def page(place, fake_gradio) -> app.Page:
+    offers = [Offer("run", place / "run", is_run=True), Offer("clip", place / "clip", is_run=False)]
+    return app.Page(fake_gradio, Models("cpu"), offers)
+
+
+@pytest.fixture
+def picture(place) -> str:
+    return str(place / "RSSDIVCS/Class1/image_3.png")
+
+
+def test_a_run_takes_its_own_classes_and_a_clip_takes_those_of_its_own_input(page, picture):
+    values = ["unseen", "wind farm", "airport", [], []]
+    run = page.asked((picture, "Class1"), 0, *values)
+    assert (run.offer.name, run.own, run.typed, run.label) == ("run", "unseen", "wind farm", "Class1")
+    clip = page.asked(None, 1, *values)
+    assert (clip.offer.name, clip.own, clip.typed, clip.picture) == ("clip", None, "airport", None)
+
+
+def test_a_dropped_picture_is_named_and_the_input_is_free_for_the_next(page, picture):
+    chosen, file, examples, html, panel = page.drop(picture, 0, "all", "", "", [], [])
+    assert chosen == (picture, "") and file is None and panel == ""
+    assert 'class="dsva answer"' in html and examples == {"selected_index": None}
+    assert "data:image/png" in page.draw(chosen, 0, "all", "", "", [], [])
+
+
+def test_an_example_is_named_and_its_class_is_known(page):
+    chosen, file, _, html, _ = page.pick(0, 0, "all", "", "", [], [])
+    assert chosen[1] == "Class0" and file is None and "The picture is of the class class0" in html
+
+
+def test_a_choice_changes_what_can_be_said(page):
+    about, own, added, names, examples = page.choose(0)
+    assert "A trained run" in about and own["value"] == "all" and own["visible"] and added["visible"]
+    assert not names["visible"] and len(examples["value"]) == 5 and examples["visible"]
+    about, own, added, names, examples = page.choose(1)
+    assert "A CLIP alone" in about and not own["visible"] and not added["visible"] and names["visible"]
+    assert len(examples["value"]) == 5  # of the run
+
+
+def test_a_class_by_pictures_is_added_ticked_and_can_be_left_out(page, picture):
+    name, files, pictured, ticked, said = page.add_class("port", [picture], [], [])
+    assert (name, files) == ("", None) and "Added port" in said
+    assert ticked == {"choices": [("port: 1 pictures", "port")], "value": ["port"], "visible": True}
+    with_port = page.show((picture, ""), 0, "none", "", "", pictured, ["port"])
+    without = page.show((picture, ""), 0, "none", "", "", pictured, [])
+    assert "<h2>port</h2>" in with_port[0] and "No class is left" in without[0]
+
+
+def test_what_is_wrong_about_a_class_by_pictures_leaves_the_inputs_as_they_are(page):
+    *inputs, said = page.add_class("port", [], [], [])
+    assert inputs == ["as it was"] * 4 and "Drop some pictures of port" in said
+
+
+# ---- the program itself ----------------------------------------------------------------------------
+
+
+def test_the_script_hands_options_on():
+    done = subprocess.run(
+        [REPOSITORY / "script" / "app.sh", "--port", "x"],
+        env={**os.environ, "PYTHON": sys.executable, "PORT": "7999"},
+        capture_output=True,
+        encoding="utf-8",
+    )
+    assert done.returncode == 2 and "argument --port: expected a whole number" in done.stderr
+
+
+@needs_gradio
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_it_quietly_and_its_folder_goes(place, tmp_path, number):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    (tmp_path / "temporary").mkdir()
+    words = ["--resume", place / "run", "--port", port, "--device", "cpu"]
+    process = subprocess.Popen(
+        [sys.executable, REPOSITORY / "model" / "app.py", *map(str, words)],
+        env={**os.environ, "TMPDIR": str(tmp_path / "temporary")},
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    try:
+        first = process.stdout.readline()
+        assert first == f"page    http://127.0.0.1:{port}    (Ctrl-C ends it)\n"
+        folders = [path.name for path in (tmp_path / "temporary").glob("dsva-*")]
+        assert len(folders) == 1
+        time.sleep(0.2)
+        process.send_signal(number)
+        out, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert (process.returncode, out, errors) == (0, "\nended\n", "")
+    assert list((tmp_path / "temporary").glob("dsva-*")) == []
+    assert [path.name for path in tmp_path.iterdir()] == ["temporary"]

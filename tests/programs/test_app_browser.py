@@ -1,0 +1,379 @@
+"""The page of app.py in a real browser, with a run of one epoch: what visitors do, and what they see.
+
+Whatever the browser and the server connect to must be this machine, and the browser may not complain.
+"""
+
+import base64
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from importlib.util import find_spec
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from inference import NewClass, load_clip, load_run
+from pages.panels import draw_attention
+from support.cli import REPOSITORY
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+PACKAGES = [name for name in ("gradio", "playwright") if not find_spec(name)]
+pytestmark = [
+    pytest.mark.skipif(
+        bool(PACKAGES), reason=f"needs {' and '.join(PACKAGES)}: pip install {' '.join(PACKAGES)}"
+    ),
+    pytest.mark.skipif(not CHROMIUM, reason="needs a browser: apt-get install chromium"),
+]
+
+GUARD = """
+import socket, os
+
+def watched(former):
+    def call(*words, **more):
+        place = words[1] if words and isinstance(words[0], socket.socket) else words[0]
+        host = place[0] if isinstance(place, tuple) else place
+        if host not in ("127.0.0.1", "localhost", "::1", None, b"127.0.0.1", b"localhost") and not str(
+            host
+        ).startswith("/"):
+            with open(os.environ["CALLS"], "a") as file:
+                file.write(f"{former.__name__} {host}\\n")
+        return former(*words, **more)
+    return call
+
+socket.socket.connect = watched(socket.socket.connect)
+socket.socket.connect_ex = watched(socket.socket.connect_ex)
+socket.getaddrinfo = watched(socket.getaddrinfo)
+"""  # runs before the server, and writes down whom it calls
+
+CONTRAST = """() => {
+  const canvas = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
+  const parts = colour => {
+    canvas.clearRect(0, 0, 1, 1);
+    canvas.fillStyle = colour;
+    canvas.fillRect(0, 0, 1, 1);
+    return [...canvas.getImageData(0, 0, 1, 1).data].map(part => part / 255);
+  };
+  const light = ([r, g, b]) => {
+    const [R, G, B] = [r, g, b].map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
+    return 0.2126 * R + 0.7152 * G + 0.0722 * B;
+  };
+  const behind = element => {
+    for (; element; element = element.parentElement) {
+      const found = parts(getComputedStyle(element).backgroundColor);
+      if (found[3] > 0.99) return found;
+    }
+    return [1, 1, 1];
+  };
+  const found = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const words = walker.currentNode.textContent.trim();
+    const element = walker.currentNode.parentElement;
+    const look = getComputedStyle(element);
+    if (!words || !element.checkVisibility({opacityProperty: true, visibilityProperty: true})) continue;
+    if (["SCRIPT", "STYLE"].includes(element.tagName)) continue;
+    const [one, other] = [light(parts(look.color)), light(behind(element))];
+    const ratio = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
+    const size = parseFloat(look.fontSize);
+    const isLarge = size >= 24 || (size >= 18.6 && look.fontWeight >= 700);
+    if (ratio < (isLarge ? 3 : 4.5)) found.push(`${words.slice(0, 30)}: ${ratio.toFixed(2)}`);
+  }
+  return found;
+}"""
+NAMELESS = """() => [...document.querySelectorAll("input, textarea, button, select")].filter(part =>
+  part.checkVisibility() && !(part.ariaLabel || part.labels?.length || part.innerText.trim() || part.title)
+).map(part => part.outerHTML.slice(0, 120))"""
+DROP = """([name, content]) => {
+  const bytes = Uint8Array.from(atob(content), letter => letter.charCodeAt(0));
+  const data = new DataTransfer();
+  data.items.add(new File([bytes], name));
+  const place = document.querySelector("#picture button");
+  for (const kind of ["dragenter", "dragover", "drop"])
+    place.dispatchEvent(new DragEvent(kind, {dataTransfer: data, bubbles: true, cancelable: true}));
+}"""
+
+
+# ---- a server, a browser, visitors -----------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def server(place, tmp_path_factory):
+    """Its address. A second run, which one test takes away, lies in `second`."""
+    folder = tmp_path_factory.mktemp("app")
+    (folder / "guard").mkdir()
+    (folder / "guard" / "sitecustomize.py").write_text(GUARD)
+    (folder / "empty").mkdir()
+    shutil.copytree(place / "run", folder / "second" / "run")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    runs = [place / "run", folder / "second" / "run"]
+    words = ["--resume", *runs, "--clip", place / "clip", "--port", port, "--device", "cpu"]
+    process = subprocess.Popen(
+        [sys.executable, REPOSITORY / "model" / "app.py", *map(str, words)],
+        env={**os.environ, "PYTHONPATH": str(folder / "guard"), "CALLS": str(folder / "calls")},
+        cwd=folder / "empty",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+    try:
+        assert process.stdout.readline().startswith("page    http://127.0.0.1:"), process.communicate()[1]
+        yield SimpleNamespace(address=f"http://127.0.0.1:{port}/", second=folder / "second" / "run")
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+    finally:
+        process.kill()
+    assert (process.returncode, errors) == (0, "")
+    assert not (folder / "calls").exists(), (folder / "calls").read_text()
+    assert list((folder / "empty").iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def browser():
+    """With a memory that all pages share, so that gradio's scripts are read once."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        program = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield program.new_context()
+        program.close()
+
+
+@pytest.fixture
+def visit(server, browser):
+    """Opens the page for one more visitor."""
+    pages, requests, complaints = [], [], []
+
+    def open_page(width=1280, dark=False):
+        page = browser.new_page()
+        pages.append(page)
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme="dark" if dark else "light")
+        page.on("request", lambda request: requests.append(request.url))
+        page.on("pageerror", lambda error: complaints.append(str(error)))
+        page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
+        page.goto(server.address)
+        page.locator("#examples button img").nth(4).wait_for()
+        page.locator("#own input").nth(2).wait_for()
+        return page
+
+    yield open_page
+    for page in pages:
+        page.close()
+    local = (server.address, "data:", "blob:")
+    assert [url for url in requests if not url.startswith(local)] == []
+    assert complaints == []
+
+
+@pytest.fixture(scope="module")
+def run(place):
+    return load_run(place / "run", "cpu")
+
+
+@pytest.fixture(scope="module")
+def pictures(place) -> list:
+    return sorted((place / "RSSDIVCS").glob("*/*.png"))
+
+
+def answered(page, act) -> None:
+    """Do something, and wait until there is another answer than before."""
+    page.bring_to_front()  # the browser takes its time with pages behind
+    page.evaluate(
+        "for (const old of document.querySelector('#answer').querySelectorAll('.dsva')) old.id = 'old'"
+    )
+    act()
+    page.locator("#answer .dsva:not(#old)").wait_for()
+
+
+def choose_file(page, file, where="#picture"):
+    page.locator(f"{where} input[type=file]").set_input_files(file)
+
+
+def ranked(page) -> dict:
+    """Name -> probability, in their order."""
+    entries = page.locator(".ranking").first.locator("xpath=..").locator("li")
+    found = entries.evaluate_all("all => all.map(one => [one.children[0].textContent, +one.dataset.value])")
+    return dict(found)
+
+
+def expected(classifier, picture) -> dict:
+    found = classifier.predict(picture)
+    order = np.argsort(-found.scores[0], kind="stable")
+    return {found.class_names[k].lower(): float(found.probabilities[0, k]) for k in order}
+
+
+def agree(found: dict, right: dict):
+    assert list(found) == list(right) and found == pytest.approx(right, rel=1e-4)
+
+
+def fits(page) -> bool:
+    return page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+# ---- what visitors do ------------------------------------------------------------------------------
+
+
+def test_a_picture_is_dropped_its_ranking_is_that_of_the_run_and_the_panel_can_be_kept(
+    visit, run, pictures, tmp_path
+):
+    page = visit()
+    assert page.title() == "DSVA: name a picture" and "Drop a picture" in page.inner_text("#answer")
+    content = base64.b64encode(pictures[7].read_bytes()).decode()
+    answered(page, lambda: page.evaluate(DROP, [pictures[7].name, content]))
+    agree(ranked(page), expected(run, pictures[7]))
+    page.get_by_text("Where the model sees it").wait_for()
+    assert page.locator(".maps figure").count() <= 3 and page.locator(".steps .lead").count() == 1
+    answered(page, lambda: choose_file(page, pictures[12]))  # the input is free for the next one
+    agree(ranked(page), expected(run, pictures[12]))
+    with page.expect_download() as started:
+        page.get_by_role("link", name="Download the maps as PNG").click()
+    started.value.save_as(tmp_path / "panel.png")
+    assert started.value.suggested_filename == f"{pictures[12].stem}_attention.png"
+    assert Image.open(tmp_path / "panel.png").tobytes() == draw_attention(run, pictures[12]).tobytes()
+
+
+def test_classes_are_added_by_name_and_by_description(visit, run, pictures):
+    page = visit()
+    answered(page, lambda: choose_file(page, pictures[3]))
+    page.locator("#added textarea").fill("wind farm\nquay: long walls, ships")
+    answered(page, lambda: page.locator("#go").click())
+    agree(ranked(page), expected(run.with_classes("wind farm", "quay: long walls, ships"), pictures[3]))
+    answered(page, lambda: page.locator("#own").get_by_text("none, only").click())
+    only = run.with_classes("wind farm", "quay: long walls, ships").among("none")
+    agree(ranked(page), expected(only, pictures[3]))
+    name = "<b>x</b> <script>alert(1)</script> ${1} {{value}} @children"  # is shown, and does nothing
+    page.locator("#added textarea").fill(name)
+    answered(page, lambda: page.locator("#go").click())
+    assert ranked(page) == {name: 1}
+
+
+def add_by_pictures(page, name, files):
+    page.bring_to_front()
+    page.get_by_role("button", name="Add a class by pictures").click()
+    page.get_by_label("Its name").fill(name)
+    choose_file(page, files, "#pictures")
+    page.locator("#pictures tr").nth(len(files) - 1).wait_for()
+    answered(page, lambda: page.get_by_role("button", name="Add this class").click())
+
+
+def test_a_class_is_added_by_five_pictures_and_left_out_again(visit, run, pictures):
+    page = visit()
+    answered(page, lambda: choose_file(page, pictures[3]))
+    add_by_pictures(page, "port", pictures[:5])
+    new = NewClass("port", "port", tuple(map(str, pictures[:5])))
+    agree(ranked(page), expected(run.with_classes(new), pictures[3]))
+    answered(page, lambda: page.get_by_label("port: 5 pictures").uncheck())
+    agree(ranked(page), expected(run, pictures[3]))
+
+
+def test_a_clip_alone(visit, place, pictures):
+    page = visit()
+    page.get_by_label("Model").click()
+    page.get_by_role("option", name="/clip (CLIP alone)").click()
+    page.get_by_label("Classes, one a line", exact=True).fill("airport\nport: ships, piers")
+    answered(page, lambda: choose_file(page, pictures[3]))
+    clip = load_clip(place / "clip", ["airport", "port: ships, piers"], device="cpu")
+    agree(ranked(page), expected(clip, pictures[3]))
+    text = page.inner_text("#answer")
+    assert "whatever the class" in text and "Reasons" not in text and page.locator(".download").count() == 0
+
+
+def test_two_visitors_at_once_do_not_mix(visit, run, pictures):
+    first, second = visit(), visit()
+    answered(first, lambda: choose_file(first, pictures[3]))
+    answered(second, lambda: choose_file(second, pictures[8]))
+    add_by_pictures(first, "only hers", pictures[:2])
+    first.locator("#added textarea").fill("wind farm")
+    second.locator("#added textarea").fill("quay: long walls")
+    for page in (first, second):
+        page.evaluate("for (const old of document.querySelectorAll('#answer .dsva')) old.id = 'old'")
+    for page in (first, second):
+        page.locator("#go").click(no_wait_after=True)
+    for page in (first, second):
+        page.bring_to_front()
+        page.locator("#answer .dsva:not(#old)").wait_for()
+    hers = NewClass("only hers", "only hers", tuple(map(str, pictures[:2])))
+    agree(ranked(first), expected(run.with_classes("wind farm", hers), pictures[3]))
+    agree(ranked(second), expected(run.with_classes("quay: long walls"), pictures[8]))
+    assert second.get_by_label("only hers").count() == 0
+
+
+# ---- what is wrong ---------------------------------------------------------------------------------
+
+
+def refused(page) -> str:
+    return page.get_by_role("alert").first.inner_text()
+
+
+def test_a_corrupt_picture_is_a_sentence_and_the_next_one_is_named(visit, run, pictures, tmp_path):
+    page = visit()
+    (tmp_path / "broken.png").write_bytes(b"nothing")
+    answered(page, lambda: choose_file(page, tmp_path / "broken.png"))
+    assert "Cannot read the image broken.png: " in refused(page) and "Traceback" not in page.content()
+    answered(page, lambda: choose_file(page, pictures[3]))
+    agree(ranked(page), expected(run, pictures[3]))
+    page.locator("#added textarea").fill("Class1")
+    answered(page, lambda: page.locator("#go").click())
+    assert "Class1 is a class of the run, so give the new class another name." in refused(page)
+
+
+def test_a_run_that_has_vanished(visit, server, pictures):
+    page = visit()
+    answered(page, lambda: choose_file(page, pictures[3]))
+    shutil.rmtree(server.second)
+    page.get_by_label("Model").click()
+    answered(page, lambda: page.get_by_role("option", name="second/run").click())
+    assert "second/run is not there any more".capitalize()[1:] in page.inner_text("#answer")
+
+
+def test_no_file_of_the_machine_and_no_other_page_is_given(browser, server, place):
+    for file in (place / "words.json", REPOSITORY / "README.md", "/etc/passwd"):
+        assert browser.request.get(f"{server.address}gradio_api/file={file}").status in (403, 404)
+    assert browser.request.get(f"{server.address}docs").status == 404
+    endpoints = browser.request.get(f"{server.address}gradio_api/info").text()
+    assert json.loads(endpoints) == {"named_endpoints": {}, "unnamed_endpoints": {}}
+
+
+# ---- how it looks ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width, dark", [(1280, False), (390, True)])
+def test_it_fits_can_be_read_and_every_input_has_a_name(visit, pictures, width, dark):
+    page = visit(width, dark)
+    assert fits(page) and page.evaluate(CONTRAST) == [] and page.evaluate(NAMELESS) == []
+    answered(page, lambda: page.locator("#examples button").nth(1).click())
+    page.locator(".download a").wait_for()
+    for summary in page.locator(".answer summary").all():
+        summary.click()
+    page.get_by_role("button", name="Add a class by pictures").click()
+    page.get_by_label("Its name").wait_for()
+    assert fits(page) and page.evaluate(CONTRAST) == [] and page.evaluate(NAMELESS) == []
+    colours = page.evaluate(
+        "[getComputedStyle(document.body).backgroundColor, getComputedStyle(h1).color]".replace(
+            "h1", "document.querySelector('h1')"
+        )
+    )
+    light = [sum(map(int, re.findall(r"\d+", colour)[:3])) for colour in colours]
+    assert (light[0] < light[1]) == dark
+
+
+def test_on_a_phone_the_answer_to_an_example_comes_into_view(visit, run):
+    page = visit(390)
+    answered(page, lambda: page.locator("#examples button").nth(1).click())
+    assert "The picture is of the class class1" in page.inner_text("#answer")
+    data = run.run.dataset.load()
+    first = next(n for n in data.splits["test_unseen_loc"] if data.labels[n] == 1)
+    agree(ranked(page), expected(run, data.image_paths[first]))
+    page.wait_for_function(
+        "document.querySelector('#answers').getBoundingClientRect().top < innerHeight - 100"
+    )
+    page.locator("#added textarea").fill("wind farm")
+    answered(page, lambda: page.locator("#go").click())
+    page.wait_for_function("document.querySelector('#answers').getBoundingClientRect().top >= -1")

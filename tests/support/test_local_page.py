@@ -1,0 +1,80 @@
+"""What a page of gradio needs, with something else that is called gradio."""
+
+import os
+import socket
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from support import local_page
+from support.errors import InputError
+from support.local_page import check_port, import_gradio, temporary_folder
+
+
+@pytest.fixture
+def gradio(monkeypatch):
+    """Is imported as gradio; the environment is as before afterwards."""
+    fake = SimpleNamespace(__version__="6.1.0")
+    monkeypatch.setattr(os, "environ", os.environ.copy())
+    monkeypatch.setitem(sys.modules, "gradio", fake)
+    monkeypatch.setattr(local_page, "find_spec", lambda name: "a spec")
+    monkeypatch.setattr(local_page, "OLDEST_PYTHON", (3, 0))
+    return fake
+
+
+def test_without_gradio_a_line_says_how_to_install_it(gradio, monkeypatch):
+    monkeypatch.setattr(local_page, "find_spec", lambda name: None)
+    with pytest.raises(InputError, match="needs gradio, which is not installed: pip install gradio$"):
+        import_gradio()
+
+
+def test_an_old_python_is_told_that_gradio_needs_a_newer_one(monkeypatch):
+    monkeypatch.setattr(local_page, "sys", SimpleNamespace(version_info=(3, 9, 18)))
+    with pytest.raises(InputError, match="gradio needs Python 3.10 or newer: this is Python 3.9$"):
+        import_gradio()
+
+
+def test_an_old_gradio(gradio):
+    gradio.__version__ = "4.44.1"
+    with pytest.raises(InputError, match="needs gradio 6 or newer, and found 4.44.1: pip install -U gradio"):
+        import_gradio()
+
+
+def test_a_gradio_that_cannot_be_imported(gradio, monkeypatch):
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    with pytest.raises(InputError, match="gradio cannot be imported .import of gradio halted"):
+        import_gradio()
+
+
+def test_gradio_tells_nobody_anything_and_takes_no_setting_of_another_page(gradio):
+    os.environ.update(GRADIO_SHARE="True", GRADIO_ALLOWED_PATHS="/", no_proxy="example.org")
+    assert import_gradio() is gradio
+    assert {name for name in os.environ if name.startswith("GRADIO_")} == {"GRADIO_ANALYTICS_ENABLED"}
+    assert os.environ["GRADIO_ANALYTICS_ENABLED"] == "False"
+    assert os.environ["no_proxy"] == "example.org,127.0.0.1" and os.environ["NO_PROXY"].endswith("127.0.0.1")
+
+
+def test_a_port_that_is_taken():
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(InputError, match=rf"port {port} of 127.0.0.1 .*name another, --port {port + 1}"):
+            check_port(port)
+    check_port(port)  # which is free again
+
+
+def test_what_is_dropped_is_deleted(gradio):
+    with temporary_folder():
+        folder = Path(os.environ["GRADIO_TEMP_DIR"])
+        assert list(folder.iterdir()) == []
+    assert not folder.exists()
+
+
+def test_another_program_may_be_quicker(gradio):
+    def launch(**_):
+        raise OSError("Cannot find empty port in range: 7860-7860")
+
+    blocks = SimpleNamespace(queue=lambda **_: None, launch=launch)
+    with pytest.raises(InputError, match="port 7860 of 127.0.0.1 cannot be used: name another --port"):
+        local_page.serve(blocks, {}, 7860)
