@@ -150,7 +150,7 @@ def main(arguments=None):
     facts = {**circumstances(), "device": device_name(device)}
     record = Record(output, facts, {**vars(opt), "parts": None, "output": None})
     if large and not all(map(record.is_done, large)):
-        check_full_room(opt.images, opt.image_size, output, device)
+        check_full_room(opt, output, device)
     print(f"{facts['device']}; {facts['machine']}")
     print(", ".join(f"{name} {version}" for name, version in facts["versions"].items()), flush=True)
     with record.generated() as folder:

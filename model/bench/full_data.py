@@ -20,14 +20,14 @@ from data.decoding import BatchDecoder, DecodedBatch
 from data.pipeline import Preprocessing, dsva_preprocessing
 from data.store import Store
 from support.errors import InputError
-from support.machine import free_memory
+from support.machine import free_bytes
 from support.processes import progress
 
 PUBLISHED_CLASSES = 70
 UNSEEN = {"43": 30, "52": 20}  # of the published divisions; "61", which `generate` writes, has 10
-WRITTEN = (
-    28 * DIFFERENT
-)  # pictures of a class: of 70 classes 1.5 GB, more than a processor's own memory holds
+# pictures of a class that are written: of 70 classes 1.5 GB, more than a processor's own memory holds
+WRITTEN = 28 * DIFFERENT
+CHECKPOINTS = 5  # of a tower, that there are at once: two CLIPs; last, best and a new one of a run
 
 
 def write_full_data(sizes: Namespace, folder: Path, options: List[str]) -> Namespace:
@@ -82,22 +82,33 @@ def repeated(batch: DecodedBatch, files: Sequence[Path]) -> DecodedBatch:
     )
 
 
-def check_full_room(images: int, image_size: int, folder: Path, device: torch.device):
-    """Raise InputError if the decoded pictures fit neither on the disk nor into memory, or not on the device.
+def check_full_room(sizes: Namespace, folder: Path, device: torch.device):
+    """Raise InputError if the data do not fit on the disk, or the decoded pictures into memory or the device.
 
-    images: how many;  image_size: S, side of the network's square
+    sizes: as of `write_full_data`
     """
-    side = dsva_preprocessing(image_size, "imagenet").shorter_side
-    needed = images * 3 * side**2
-    places = {str(folder): shutil.disk_usage(existing(folder)).free, "memory": free_memory()}
-    if device.type == "cuda":
-        places[str(device)] = torch.cuda.mem_get_info(device)[0]
-    for where, free in places.items():
-        if free is not None and needed > free:
+    picture = 3 * dsva_preprocessing(sizes.image_size, "imagenet").shorter_side ** 2
+    written = sizes.classes * min(sizes.images // sizes.classes, WRITTEN) * picture
+    needed = written + CHECKPOINTS * bytes_of_tower(sizes)
+    free = shutil.disk_usage(existing(folder)).free
+    if needed > free:
+        raise InputError(
+            f"the generated data take about {needed / 1e9:.3g} GB, and {free / 1e9:.3g} GB are free in "
+            f"{folder}: make room, or name another --output"
+        )
+    needed = sizes.images * picture
+    for place in {torch.device("cpu"), device}:
+        room = free_bytes(place)
+        if room is not None and needed > room:
             raise InputError(
-                f"{images} decoded images take {needed / 1e9:.3g} GB, and {free / 1e9:.3g} GB are free in "
-                f"{where}: make room, name another --output, or take fewer --images"
+                f"{sizes.images} decoded images take {needed / 1e9:.3g} GB, and {room / 1e9:.3g} GB are free "
+                f"in {'memory' if place.type == 'cpu' else place}: take fewer --images"
             )
+
+
+def bytes_of_tower(sizes: Namespace) -> int:
+    """Of its weights, about: those of its layers, in float32."""
+    return 4 * 12 * sizes.layers * sizes.width**2
 
 
 def existing(folder: Path) -> Path:

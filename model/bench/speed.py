@@ -50,7 +50,8 @@ class Size:
 def measure_setting(opt: Namespace, setting: Setting, rows: Sequence[str], size: Size) -> Dict[str, Any]:
     """All rows of a setting, and its peaks.
 
-    The published order, which is never compiled, is timed beside what is not compiled either.
+    The published order, which is never compiled, is timed beside what is not compiled either. So is the bare
+    tower: a compiled one would be compiled for it once more, since other weights learn.
     """
     forget()
     is_plain = not (setting.compiled or setting.graphs)
@@ -67,20 +68,22 @@ def measure_setting(opt: Namespace, setting: Setting, rows: Sequence[str], size:
     }
     count = is_plain or work.device.type == "cuda"
     for name in progress(rows, setting.name):
-        problems = measure_row(work, name, size.rounds, facts["rows"], count)
+        problems = measure_row(work, name, size.rounds, facts["rows"], is_plain, count)
         facts["problems"] += [asdict(problem) for problem in problems]
     facts["memory"] = memory(work.device)
     return facts
 
 
-def measure_row(work: Work, name: str, rounds: int, rows: List[dict], count: bool) -> List[Check]:
+def measure_row(
+    work: Work, name: str, rounds: int, rows: List[dict], with_tower: bool, count: bool
+) -> List[Check]:
     """Add a row of the table. Returns what went wrong: nothing, or one check that failed.
 
-    count: count its kernels, too
+    with_tower: time the bare tower beside it;  count: count its kernels
     """
 
     def program():
-        row = asdict(work.measure(name, rounds))
+        row = asdict(work.measure(name, rounds, alone=not with_tower))
         if count:
             kernels = count_kernels(one_batch(work, name), work.device)
             row["kernels"] = kernels.launched

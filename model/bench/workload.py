@@ -75,8 +75,11 @@ class Work:
 
     # ---- rows ---------------------------------------------------------------------------------------
 
-    def measure(self, name: str, rounds: int) -> Row:
-        """Time one of ROWS. AssertionError if the published order has another loss."""
+    def measure(self, name: str, rounds: int, alone: bool = False) -> Row:
+        """Time one of ROWS. AssertionError if the published order has another loss.
+
+        alone: without the bare tower
+        """
         if self.published is not None:
             self.published.load_state_dict(self.model.state_dict())
         if name == "loading":
@@ -92,7 +95,8 @@ class Work:
             batches = self.testing
             programs = {who: self.evaluation(network, windows) for who, network in self.networks().items()}
         looks = 1 + windows
-        programs["tower"] = self.bare_tower(batches, looks, backward=full)
+        if not alone:
+            programs["tower"] = self.bare_tower(batches, looks, backward=full)
         return self.row(name, rounds, batches, looks * (3 if full else 1), programs)
 
     def networks(self) -> Dict[str, DSVA]:

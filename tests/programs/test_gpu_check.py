@@ -235,7 +235,7 @@ def test_an_error_is_the_failure_of_one_check():
 
 
 def test_an_error_in_a_part_leaves_the_others(tmp_path, monkeypatch, capsys, episode_alone):
-    def fail(*all):
+    def fail(*all, **more):
         raise RuntimeError("CUDA error")
 
     monkeypatch.setattr(gpu_check, "compare_episode", fail)
@@ -249,7 +249,7 @@ def test_an_error_in_a_part_leaves_the_others(tmp_path, monkeypatch, capsys, epi
 
 
 def test_an_error_in_a_row_of_speed_is_told(tmp_path, monkeypatch, capsys):
-    def measure(self, name, rounds):
+    def measure(self, name, rounds, alone):
         raise AssertionError(f"{name}: the loss is 1, and in the published order 2")
 
     monkeypatch.setattr(speed.Work, "measure", measure)
@@ -330,19 +330,28 @@ def test_numbers_of_other_options_are_not_kept(tmp_path, monkeypatch, episode_al
     assert list(read(tmp_path / "gpu")["parts"]) == ["speed"]
 
 
-@pytest.mark.parametrize("place", ["disk", "memory"])
-def test_too_little_room_is_one_line_before_anything_is_made(tmp_path, monkeypatch, capsys, place):
+@pytest.mark.parametrize(
+    "patched, free, message",
+    [
+        (
+            "shutil.disk_usage",
+            Namespace(free=10**6),
+            "the generated data take about 0.00165 GB, and 0.001 GB are",
+        ),
+        (
+            "free_bytes",
+            10**6,
+            "280 decoded images take 0.00115 GB, and 0.001 GB are free in memory: take fewer",
+        ),
+    ],
+)
+def test_too_little_room_is_one_line_before_anything_is_made(
+    tmp_path, monkeypatch, capsys, patched, free, message
+):
     output = tmp_path / "gpu"
-    if place == "disk":
-        monkeypatch.setattr("bench.full_data.shutil.disk_usage", lambda folder: Namespace(free=10**6))
-    else:
-        monkeypatch.setattr("bench.full_data.free_memory", lambda: 10**6)
+    monkeypatch.setattr(f"bench.full_data.{patched}", lambda place: free)
     error = ends(capsys, 2, "--parts", "experiments", output=output)
-    where = str(output) if place == "disk" else "memory"
-    assert error == (
-        f"error: 280 decoded images take 0.00115 GB, and 0.001 GB are free in {where}: "
-        "make room, name another --output, or take fewer --images\n"
-    )
+    assert error.startswith(f"error: {message}") and error.count("\n") == 1
     assert not (output / "gpu.json").exists() and not (output / "generated").exists()
 
 
