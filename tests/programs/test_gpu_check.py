@@ -336,7 +336,7 @@ def test_numbers_of_other_options_are_not_kept(tmp_path, monkeypatch, episode_al
         (
             "shutil.disk_usage",
             Namespace(free=10**6),
-            "the generated data take about 0.00165 GB, and 0.001 GB are",
+            "the generated data take about 0.00164 GB, and 0.001 GB are",
         ),
         (
             "free_bytes",
