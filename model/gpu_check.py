@@ -153,6 +153,7 @@ def main(arguments=None):
         check_full_room(opt, output, device)
     print(f"{facts['device']}; {facts['machine']}")
     print(", ".join(f"{name} {version}" for name, version in facts["versions"].items()), flush=True)
+    record.begin(opt.parts)
     with record.generated() as folder:
         data = Data(opt, folder)
         programs = {

@@ -3,7 +3,7 @@
 import shutil
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Dict, Iterator, Mapping
+from typing import Any, Dict, Iterator, Mapping, Sequence
 
 from support.errors import InputError
 from support.files import hold, read_json, write_json
@@ -32,7 +32,7 @@ class Record:
         foreign = []
         if folder.is_dir():
             names = [file.name for file in folder.iterdir() if not file.name.startswith(".")]
-            foreign = sorted(set(names) - set(OURS))
+            foreign = sorted(set(names) - set(OURS if self.file.is_file() else []))
         if foreign or folder.is_file():
             found = foreign[0] if foreign else "a file"
             raise InputError(
@@ -59,6 +59,13 @@ class Record:
     def is_done(self, part: str) -> bool:
         """Was it done before the check was interrupted?"""
         return self.is_continued and part in self.parts
+
+    def begin(self, parts: Sequence[str]):
+        """What these parts have found is forgotten, unless the check goes on."""
+        for part in parts:
+            if not self.is_done(part):
+                self.parts.pop(part, None)
+        self.write(finished=False)
 
     def add(self, part: str, found: Dict[str, Any]):
         self.parts[part] = found

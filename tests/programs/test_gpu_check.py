@@ -320,6 +320,9 @@ def test_an_interrupted_check_goes_on_with_the_part_that_it_was_at(
     monkeypatch.setattr(gpu_check, "correctness", lambda *all: {"checks": []})  # a finished one begins anew
     run("--parts", "correctness", output=output)
     assert read(output)["parts"]["correctness"]["checks"] == [] and "speed" in read(output)["parts"]
+    monkeypatch.setattr(gpu_check, "correctness", interrupt)
+    ends(capsys, 130, "--parts", "correctness", output=output)
+    assert list(read(output)["parts"]) == ["speed"] and not read(output)["finished"]
 
 
 def test_numbers_of_other_options_are_not_kept(tmp_path, monkeypatch, episode_alone):
@@ -371,7 +374,9 @@ def test_wrong_use_is_one_line(tmp_path, capsys, words, message):
 
 
 def test_a_folder_with_something_else_is_refused(tmp_path, capsys):
-    (tmp_path / "03_zsl_60_10").mkdir()
-    error = ends(capsys, 2, output=tmp_path)
-    assert "holds something else than a check of a GPU, 03_zsl_60_10: name another --output" in error
-    assert (tmp_path / "03_zsl_60_10").is_dir()
+    for name in ("03_zsl_60_10", "generated"):  # the latter would be ours beside gpu.json
+        folder = tmp_path / f"with_{name}" / name
+        folder.mkdir(parents=True)
+        error = ends(capsys, 2, output=folder.parent)
+        assert f"holds something else than a check of a GPU, {name}: name another --output" in error
+        assert folder.is_dir()
