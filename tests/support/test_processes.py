@@ -93,6 +93,17 @@ def test_two_processes_have_the_losses_and_scores_of_one(places, tmp_path, words
     assert json.loads((tmp_path / "two" / "results.json").read_text())["device"].startswith("2 x ")
 
 
+def test_two_processes_keep_tokens_each_of_its_own_batches(places, tmp_path):
+    words = f"{WORDS} --nepoch 3 --pretrain_epoch 2 --cache memory"
+    run(words, output=tmp_path / "one", **places)
+    process = torchrun(words, output=tmp_path / "two", **places)
+    _, error = process.communicate()
+    assert process.returncode == 0, error
+    for one, two in zip(log(tmp_path / "one"), log(tmp_path / "two")):
+        assert two["losses"] == pytest.approx(one["losses"], rel=1e-5, abs=1e-7)
+        assert two["scores"] == one["scores"]
+
+
 def test_the_evaluation_is_exactly_that_of_one_process(places, tmp_path, capsys):
     run(f"{WORDS} --gzsl --nepoch 1", output=tmp_path / "run", **places)
     capsys.readouterr()
