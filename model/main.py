@@ -77,7 +77,7 @@ from runs.settings import (
 from runs.small_data import Notes, fit_to_data
 from support.cli import REPOSITORY
 from support.errors import exits_cleanly
-from support.machine import circumstances, device_name, pick_device
+from support.machine import circumstances, device_name, pick_device, use_deterministic_algorithms
 from support.processes import init_processes, rank, rank_zero
 from support.streams import go_on_unread
 
@@ -142,7 +142,7 @@ def run_several(opt, several, name, device) -> dict:
 
 def run_once(opt, name, device) -> dict:
     """One training on one division with one seed, or what is left of it. Returns its results."""
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    use_deterministic_algorithms()
     data = load_data(opt, device)
     run = rank_zero(Run, vars(opt), name, facts(opt, device), data)
     console.print_options(run, device)

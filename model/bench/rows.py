@@ -1,5 +1,12 @@
-"""What can be timed. Nothing here imports torch, for which `benchmark.py --help` would wait."""
+"""What can be timed, and how large it is. Nothing here imports torch, for which --help would wait."""
 
+SIZES = {  # of ViT-B/32, the tower of CLIP-RSICD
+    "width": 768,
+    "layers": 12,
+    "heads": 12,
+    "image_size": 224,
+    "patch_size": 32,
+}
 STEPS = {  # full: everything learns;  windows: a second look
     "warm-up": (False, False),
     "warm-up+windows": (False, True),
