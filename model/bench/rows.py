@@ -13,5 +13,6 @@ STEPS = {  # full: everything learns;  windows: a second look
     "full": (True, False),
     "full+windows": (True, True),
 }
-EVALUATIONS = {"evaluation": False, "evaluation+windows": True}
+KEPT = "evaluation+kept"  # of which an earlier one has kept the tokens, as main.py does in warm-up
+EVALUATIONS = {"evaluation": False, "evaluation+windows": True, KEPT: False}  # with windows?
 ROWS = (*STEPS, *EVALUATIONS, "loading")

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from bench.as_published import as_published
-from bench.rows import EVALUATIONS, STEPS
+from bench.rows import EVALUATIONS, KEPT, STEPS
 from data.pipeline import DeviceLoader
 from dsva.engine import Batches, evaluate, make_optimizer, train_one_epoch
 from dsva.kept_tokens import KeptTokens
@@ -95,9 +95,13 @@ class Work:
             batches = self.testing
             programs = {who: self.evaluation(network, windows) for who, network in self.networks().items()}
         looks = 1 + windows
+        passes = looks * (3 if full else 1)
+        if name == KEPT:
+            passes = 0
+            programs["ours"] = self.evaluation(self.model, windows, kept=KeptTokens(self.device))
         if not alone:
             programs["tower"] = self.bare_tower(batches, looks, backward=full)
-        return self.row(name, rounds, batches, looks * (3 if full else 1), programs)
+        return self.row(name, rounds, batches, passes, programs)
 
     def networks(self) -> Dict[str, DSVA]:
         if self.published is None:

@@ -74,6 +74,22 @@ def test_ours_passes_through_the_tower_as_often_as_the_bare_tower(work, monkeypa
     }  # which always looks twice in a test
 
 
+def test_an_evaluation_of_kept_tokens_needs_no_tower_after_the_first(work, monkeypatch):
+    calls = []
+
+    def counted(programs, rounds, device):
+        hook = work.model.tower.register_forward_hook(lambda *args: calls.append(len(args[2][0])))
+        programs["ours"]()
+        first = len(calls)
+        programs["ours"]()
+        hook.remove()
+        assert len(calls) == first == len(work.testing)
+        return {"ours": None}, {"ours": 1.0, "tower": 2.0}
+
+    monkeypatch.setattr(workload, "time_alternately", counted)
+    assert work.measure("evaluation+kept", rounds=1).passes == 0
+
+
 def test_other_losses_than_in_the_published_order_are_an_error(work, monkeypatch):
     monkeypatch.setattr(AsPublished, "crop", lambda self, images, boxes: images)
     with pytest.raises(AssertionError, match=r"full\+windows: the loss is"):

@@ -14,6 +14,7 @@ from bench.checks import Check, check
 from bench.episode import Tolerance, Way
 from bench.experiments import IN_FULL, Measured, count_steps, count_tests, project, run_in_full
 from bench.published_scripts import EXPERIMENTS, script_options
+from bench.rows import EVALUATIONS, STEPS
 from data.cache import open_shared
 from runs.command_line import get_options
 
@@ -256,7 +257,7 @@ def test_an_error_in_a_row_of_speed_is_told(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(gpu_check, "measure_loading", lambda *all: [])
     ends(capsys, 1, "--parts", "speed", output=tmp_path / "gpu")
     checks = read(tmp_path / "gpu")["parts"]["speed"]["checks"]
-    assert len(checks) == 18 and "full: the loss is 1" in checks[2]["found"]
+    assert len(checks) == 3 * len([*STEPS, *EVALUATIONS]) and "full: the loss is 1" in checks[2]["found"]
 
 
 class Stub:
