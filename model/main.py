@@ -283,6 +283,8 @@ def train(run, data, model, criterion, schedule, sampler, loader, testing):
         started = time.perf_counter()
         full, windows = schedule.is_full(epoch), schedule.uses_windows(epoch)
         lr = schedule.learning_rate(epoch)
+        if full:
+            testing.kept = None  # the tower learns, and wants the room
         optimizer = make_optimizer(model, full, lr, (schedule.beta1, 0.999))
         losses = train_one_epoch(
             model,
@@ -296,8 +298,6 @@ def train(run, data, model, criterion, schedule, sampler, loader, testing):
             f"epoch {epoch}",
         )
         trained = time.perf_counter()
-        if full:
-            testing.kept = None  # the tower learns
         scores, tables, chosen = {}, {}, {"calibrated_stacking": testing.constant or 0.0}
         if schedule.is_tested(epoch):
             scores, tables, chosen = test(model, data, testing, windows)

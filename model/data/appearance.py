@@ -25,8 +25,11 @@ FEWEST_CLASSES = 8  # that can tell what is usual
 
 
 def appearance(images: Tensor) -> Tensor:
-    """images: uint8 [B, 3, S, S], on any device.  Returns float64 [B, F], on the CPU."""
-    colours = images.float() / 255
+    """images: uint8 [B, 3, S, S], on any device.  Returns float64 [B, F], on the CPU.
+
+    It is computed there, too: on a GPU torch would warn that a median is not deterministic.
+    """
+    colours = images.cpu().float() / 255
     grey = colours.mean(dim=1, keepdim=True)
     red, green, blue = colours.split(1, dim=1)
     parts = [*colour(colours), *brightness(grey)]
@@ -34,7 +37,12 @@ def appearance(images: Tensor) -> Tensor:
     parts += edges(red - green, detailed=False)
     parts += edges(blue - (red + green) / 2, detailed=False)
     parts += contrast(grey) + contrast(F.avg_pool2d(grey, 2))
-    return torch.cat(parts, dim=1).double().cpu()
+    return torch.cat(parts, dim=1).double()
+
+
+def count_numbers(side: int) -> int:
+    """F, of pictures with so many pixels a side."""
+    return appearance(torch.zeros(1, 3, side, side, dtype=torch.uint8)).shape[1]
 
 
 def colour(colours: Tensor) -> List[Tensor]:
@@ -108,7 +116,7 @@ def contrast(grey: Tensor) -> List[Tensor]:
 
 def quantiles(values: Tensor, levels: Sequence[float]) -> Tensor:
     """[B, 1, H, W] -> [B, len(levels)]"""
-    return torch.quantile(values.flatten(1), torch.tensor(levels, device=values.device), dim=1).T
+    return torch.quantile(values.flatten(1), torch.tensor(levels), dim=1).T
 
 
 # ---- of many pictures ------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The tests within a training: every epoch or every few, and from tokens that are kept in warm-up."""
 
 import json
+import weakref
 from collections import Counter
 
 import pytest
@@ -86,6 +87,26 @@ def test_tokens_that_do_not_fit_are_not_kept(places, tmp_path, looks, monkeypatc
     run(f"{WARM_UP} --cache memory", output=tmp_path / "too_many", **places)
     assert looks["images"] == 3 * images // 2
     assert numbers(tmp_path / "too_many") == numbers(tmp_path / "kept")
+
+
+def test_kept_tokens_are_gone_before_the_tower_learns(places, tmp_path, monkeypatch):
+    kept = []
+    keep, train = program.keep_tokens, program.train_one_epoch
+    there = {}
+
+    def keeping(*arguments):
+        tokens = keep(*arguments)
+        kept.append(weakref.ref(tokens))
+        return tokens
+
+    def training(*arguments):
+        there[arguments[-1]] = kept[0]() is not None
+        return train(*arguments)
+
+    monkeypatch.setattr(program, "keep_tokens", keeping)
+    monkeypatch.setattr(program, "train_one_epoch", training)
+    run(f"{WARM_UP} --cache memory", output=tmp_path / "run", **places)
+    assert there == {"epoch 0": True, "epoch 1": True, "epoch 2": False}
 
 
 def test_the_clean_protocol_is_the_same_with_kept_tokens(places, tmp_path):
