@@ -25,11 +25,8 @@ FEWEST_CLASSES = 8  # that can tell what is usual
 
 
 def appearance(images: Tensor) -> Tensor:
-    """images: uint8 [B, 3, S, S], on any device.  Returns float64 [B, F], on the CPU.
-
-    It is computed there, too: on a GPU torch would warn that a median is not deterministic.
-    """
-    colours = images.cpu().float() / 255
+    """images: uint8 [B, 3, S, S], on any device.  Returns float64 [B, F], on the CPU."""
+    colours = images.float() / 255
     grey = colours.mean(dim=1, keepdim=True)
     red, green, blue = colours.split(1, dim=1)
     parts = [*colour(colours), *brightness(grey)]
@@ -37,7 +34,7 @@ def appearance(images: Tensor) -> Tensor:
     parts += edges(red - green, detailed=False)
     parts += edges(blue - (red + green) / 2, detailed=False)
     parts += contrast(grey) + contrast(F.avg_pool2d(grey, 2))
-    return torch.cat(parts, dim=1).double()
+    return torch.cat(parts, dim=1).double().cpu()
 
 
 def count_numbers(side: int) -> int:
@@ -102,7 +99,15 @@ def noise(channel: Tensor) -> Tensor:
     beside = channel[..., 1:-1, :-2] + channel[..., 1:-1, 2:]
     above = channel[..., :-2, 1:-1] + channel[..., 2:, 1:-1]
     differences = (4 * middle - beside - above).abs()
-    return differences.flatten(1).median(dim=1, keepdim=True).values + TINY
+    return median(differences.flatten(1)) + TINY
+
+
+def median(values: Tensor) -> Tensor:
+    """[B, n] -> [B, 1]; of an even number the lower one of the two in the middle."""
+    if not values.is_cuda:
+        return values.median(dim=1, keepdim=True).values
+    middle = (values.shape[1] - 1) // 2
+    return values.sort(dim=1).values[:, middle, None]  # of torch.median it warns: not deterministic on a GPU
 
 
 def contrast(grey: Tensor) -> List[Tensor]:
@@ -116,7 +121,7 @@ def contrast(grey: Tensor) -> List[Tensor]:
 
 def quantiles(values: Tensor, levels: Sequence[float]) -> Tensor:
     """[B, 1, H, W] -> [B, len(levels)]"""
-    return torch.quantile(values.flatten(1), torch.tensor(levels), dim=1).T
+    return torch.quantile(values.flatten(1), torch.tensor(levels, device=values.device), dim=1).T
 
 
 # ---- of many pictures ------------------------------------------------------------------------------

@@ -69,16 +69,20 @@ class Familiarity:
             return UNKNOWN
         return found if np.isfinite(found).all() else UNKNOWN
 
-    def tell(self):
-        """Say so if they look otherwise. Every process must call it."""
-        if self.trained_on is None:
-            return
+    def tell_together(self):
+        """The first process says of what all saw. Every process must call it."""
         of_processes = all_gather(self.groups)
         if rank() > 0:
             return
         for groups in of_processes[1:]:
             for name, group in groups.items():
                 self.add_group(name, group)
+        self.tell()
+
+    def tell(self):
+        """Say so if they look otherwise."""
+        if self.trained_on is None:
+            return
         factor, deviations = self.distance()
         if deviations > FAR:
             note(in_words(factor))

@@ -72,7 +72,7 @@ def looks_of_training(opt, data, part, images, device) -> Optional[Appearance]:
         chosen += of_class[:: -(-len(of_class) // LOOKED_AT)].tolist()
     batches = BatchSampler(chosen, opt.batch_size, drop_last=False)
     squares = image_loader(images, batches, opt.workers, device).loader
-    numbers = [appearance(batch).numpy() for batch, _ in progress(squares, "looks")]
+    numbers = [appearance(batch.to(device)).numpy() for batch, _ in progress(squares, "looks")]
     return appearance_of_classes(np.concatenate(numbers), data.labels[chosen])
 
 
