@@ -325,7 +325,7 @@ def test_a_run_of_which_no_epoch_was_tested_yet(copy, capsys):
     (copy / "log.jsonl").write_text(json.dumps({**json.loads(lines[0]), "scores": {}}) + "\n")
     (copy / "results.json").unlink()
     (copy / "report.html").unlink(missing_ok=True)
-    assert "no epoch was tested yet" in fails(capsys, copy)
+    assert fails(capsys, copy) == f"error: {copy}: no epoch was tested yet, there is nothing to report"
 
 
 def test_epochs_that_are_one_have_one_mark(copy):
