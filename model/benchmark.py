@@ -96,7 +96,7 @@ def main(arguments=None):
         rows = []
         for name in progress(sizes.rows, "rows"):
             rows.append(work.measure(name, sizes.rounds))
-            print(row_line(rows[-1], facts["pass_flops"], facts["matmul_flops"]), flush=True)
+            print(row_line(rows[-1], facts["pass_flops"], facts["matmul_flops"]).rstrip(), flush=True)
         facts["memory"] = memory(work.device)
         if sizes.start_up:
             large = generate(sizes, Path(folder) / "large", sizes.start_up // sizes.classes, options)

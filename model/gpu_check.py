@@ -32,7 +32,7 @@ SMALL = {  # --small sets these
     "batches": 1,
     "rounds": 1,
     "steps": 2,
-    "matrix": 64,
+    "matrix": 512,
     "without_compiler": True,
 }
 SMALL_TRAINING = "--ways 4 --shots 2 --batch_size 32".split()

@@ -34,7 +34,7 @@ import torch
 from data.benchmark import images_help
 from data.checks import check_images_are_there
 from data.pipeline import DeviceLoader
-from dsva.engine import Schedule, evaluate, make_optimizer, train_one_epoch
+from dsva.engine import evaluate, make_optimizer, train_one_epoch
 from dsva.kept_tokens import KeptTokens
 from dsva.losses import Criterion
 from dsva.metrics import class_tables, score_all
@@ -71,6 +71,7 @@ from runs.settings import (
     divisions_and_seeds,
     loss_weights,
     network_settings,
+    schedule_of,
     windows_after,
     with_options,
 )
@@ -249,15 +250,7 @@ def fit(opt, data, run, device, directions, constant):
         start_from_words(model, directions, start, opt.decorrelate)
     groups = list(data.groups.values()) if opt.use_group else None
     criterion = Criterion(loss_weights(opt), groups, opt.xe_on, model.grid).to(device)
-    schedule = Schedule(
-        epochs=opt.nepoch,
-        warmup_until=opt.pretrain_epoch,
-        warmup_lr=opt.pretrain_lr,
-        full_lr=opt.classifier_lr,
-        beta1=opt.beta1,
-        windows_after=windows_after(opt),
-        test_every=opt.test_every,
-    )
+    schedule = schedule_of(opt)
     sampler = make_sampler(opt, data, part_of(opt), run.seed)
     loader = training_loader(opt, images, sampler, device)
     testing = Testing(

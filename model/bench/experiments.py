@@ -12,7 +12,6 @@ from bench.published_scripts import script_options
 from bench.runs_of_main import finish, start_main, stop
 from bench.workload import Work, wait
 from data.cache import open_shared
-from dsva.engine import Schedule
 from dsva.protocol import training_part
 from runs.build import build_data
 from runs.checkpoint import save_checkpoint
@@ -20,7 +19,7 @@ from runs.command_line import get_options
 from runs.fingerprints import fingerprints
 from runs.loaders import keep_tokens, looks_of_training, test_loader
 from runs.records import looks_at_windows
-from runs.settings import benchmark_files, clip_folder, windows_after
+from runs.settings import benchmark_files, clip_folder, schedule_of
 from support.files import read_json
 from support.processes import progress
 
@@ -138,19 +137,6 @@ def time_checkpoint(work: Work, folder: Path) -> float:
 
 
 # ---- projecting ------------------------------------------------------------------------------------
-
-
-def schedule_of(opt: Namespace) -> Schedule:
-    """What happens in which epoch, as main.py does it."""
-    return Schedule(
-        epochs=opt.nepoch,
-        warmup_until=opt.pretrain_epoch,
-        warmup_lr=opt.pretrain_lr,
-        full_lr=opt.classifier_lr,
-        beta1=opt.beta1,
-        windows_after=windows_after(opt),
-        test_every=opt.test_every,
-    )
 
 
 def count_steps(opt: Namespace) -> Dict[Kind, int]:

@@ -23,6 +23,8 @@ def row_line(row: Row, pass_flops: float, matmul_flops: float) -> str:
     if row.passes:
         speed = row.passes * row.images * pass_flops / ours
         line += f"{speed / 1e12:9.3g}{speed / matmul_flops:9.0%}"
+    else:
+        line += " " * 18
     if "published" in row.seconds:
         published = row.seconds["published"]
         line += f"{1000 * published / row.batches:11.1f}{published / ours:7.2f}"

@@ -10,6 +10,7 @@ import torch
 from bench import workload
 from bench.as_published import AsPublished, as_published
 from bench.rows import ROWS
+from bench.table import COLUMNS, PUBLISHED_COLUMNS, row_line
 from bench.workload import Work, pass_flops, time_alternately
 from benchmark import generate, get_benchmark_options, main
 from clip.checkpoint import use_eager_attention
@@ -128,3 +129,15 @@ def test_flops_of_a_pass(work):
     with flop_counter.FlopCounterMode(display=False) as counter, torch.no_grad():
         work.model.encode(torch.zeros(1, 3, 32, 32, device=next(work.model.parameters()).device))
     assert counter.get_total_flops() == pytest.approx(pass_flops(work.model.tower.config), rel=1e-3)
+
+
+def test_columns_stand_below_each_other_whatever_a_row_lacks():
+    seconds = {"ours": 1.0, "tower": 2.0, "published": 3.0}
+    lines = []
+    for passes in (0, 3):
+        for lacks in ((), ("tower",)):
+            there = {who: value for who, value in seconds.items() if who not in lacks}
+            lines.append(row_line(workload.Row("a row", 1, 64, passes, there), 1e9, 1e12))
+    head = COLUMNS + PUBLISHED_COLUMNS
+    assert {len(line) for line in lines} == {len(head)}
+    assert all(line.endswith("3000.0   3.00") for line in lines)

@@ -135,7 +135,7 @@ def test_the_table_shows_the_seconds_that_were_taken(tmp_path, monkeypatch):
     printed = run("--parts", "speed", output=tmp_path / "gpu")
     lines = [line.split() for line in printed.splitlines() if line.startswith(("warm-up ", "full "))]
     assert len(lines) == 6 and all(line[1:4] == ["500.0", "500.0", "1.000"] for line in lines)
-    assert f"product of matrices {2 * 64**3 / 0.5 / 1e12:.3g} TFLOP/s" in printed
+    assert f"product of matrices {2 * gpu_check.SMALL['matrix'] ** 3 / 0.5 / 1e12:.3g} TFLOP/s" in printed
 
 
 def test_experiments_are_what_their_scripts_say():

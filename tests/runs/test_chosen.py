@@ -92,7 +92,8 @@ def test_a_clean_run_that_has_not_come_to_its_epoch_is_not_replaced_by_the_best_
 
 
 @pytest.mark.parametrize(
-    "protocol, which", [("paper", "best.* is the best of the tested"), ("clean", "clean.* the clean protocol")]
+    "protocol, which",
+    [("paper", "best.* is the best of the tested"), ("clean", "clean.* the clean protocol")],
 )
 def test_a_run_of_which_no_epoch_was_tested_yet(tmp_path, protocol, which):
     write_run(tmp_path, "last.safetensors", protocol=protocol)
