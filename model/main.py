@@ -202,6 +202,8 @@ def choose(opt, data, run, device, directions) -> dict:
 
 def best_of(trials, gzsl) -> Tuple[int, float, float]:
     """Epoch, constant and score: the best epoch of a single training, or that of the mean over folds."""
+    for trial in trials:
+        trial.check_last()
     if len(trials) == 1:
         best = trials[0].best()
         return best["epoch"], best["calibrated_stacking"], trials[0].score(best)
