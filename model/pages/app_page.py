@@ -32,6 +32,8 @@ MOST_EXAMPLES = 12  # pictures to pick from
 MOST_PICTURES = 100  # of an added class
 THUMBNAIL = 128  # pixels of the longer side
 OPTION = re.compile(r"^(--\w+( or --\w+)*|with_classes|a class): ")  # before a message
+PART = r"(?:[;:.,] | \()"  # what a part of a message begins with
+ADVICE = re.compile(rf"{PART}((?!{PART}).)*(--[a-z]|\b\w+\.py(?![\w.])).*", re.DOTALL)  # for a command line
 HOW = "write its name, or its name, a colon and what is seen from above"
 TYPED = """airport
 beach
@@ -78,7 +80,7 @@ def name_picture(models: Models, asked: Asked) -> str:
     """HTML: the answer, or why there is none."""
     if asked.picture is None:
         return welcome()
-    return said(partial(named, models, asked), [asked.picture])
+    return said(partial(named, models, asked), asked.picture, asked.offer)
 
 
 def named(models: Models, asked: Asked) -> str:
@@ -91,7 +93,7 @@ def named(models: Models, asked: Asked) -> str:
         found = classifier.predict(square)
     told = []
     for line in (*classifier.notes, *notes.values(), *found.notes):
-        told.append(line.replace(str(asked.offer.place), asked.offer.name))
+        told.append(without_advice(line.replace(str(asked.offer.place), asked.offer.name)))
     return answer(Shown(classifier, square, found, asked.label, tuple(dict.fromkeys(told))))
 
 
@@ -195,7 +197,7 @@ def describe_offer(models: Models, offer: Offer) -> Tuple[str, List[Tuple[str, s
     try:
         classifier = models.run(offer)
     except InputError as error:
-        return refusal(sentence(error)), [], ""
+        return refusal(sentence(error, (), offer)), [], ""
     return remark(about_run(classifier)), own_choices(classifier), default_classes(classifier.run)
 
 
@@ -246,24 +248,36 @@ def thumbnails(examples: Sequence[Example]) -> List[Image.Image]:
 # ---- what is wrong ---------------------------------------------------------------------------------
 
 
-def said(make: Callable[[], str], files: Sequence[Path] = ()) -> str:
+def said(make: Callable[[], str], picture: Path, offer: Offer) -> str:
     """HTML that is made, or why it cannot be: nobody gets a traceback.
 
-    files: of the visitor, which are told by their names
+    picture, offer: are told by their names
     """
     try:
         return make()
     except InputError as error:
-        return refusal(sentence(error, files))
+        return refusal(sentence(error, [picture], offer))
     except Exception:  # a mistake of the program's, which its console tells of
         traceback.print_exc(file=sys.stderr)
         return refusal("Something is wrong with the program, not with your picture: its console says what.")
 
 
-def sentence(error: InputError, files: Sequence[Path] = ()) -> str:
-    """A message as a sentence, without the names of options and of folders."""
-    words = OPTION.sub("", str(error))
+def sentence(error: InputError, files: Sequence[Path] = (), offer: Optional[Offer] = None) -> str:
+    """A message as a sentence, without the names of folders, and without what helps on a command line alone.
+
+    files: of the visitor
+    """
+    words = without_advice(OPTION.sub("", str(error)))
     for file in files:
+        if isinstance(error.__cause__, Image.DecompressionBombError) and str(file) in words:
+            words = f"{file} has too many pixels for this page: drop a smaller picture, or a part of it"
         words = words.replace(str(file), printable(file.name))
+    if offer:
+        words = words.replace(str(offer.place), offer.name)
     words = words[:1].upper() + words[1:]
     return words if words.endswith((".", "!", "?")) else f"{words}."
+
+
+def without_advice(words: str) -> str:
+    """A message without the part that names options and programs, of which a visitor has none."""
+    return ADVICE.sub("", words)

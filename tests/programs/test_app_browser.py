@@ -341,6 +341,40 @@ def test_no_file_of_the_machine_and_no_other_page_is_given(browser, server, plac
     assert json.loads(endpoints) == {"named_endpoints": {}, "unnamed_endpoints": {}}
 
 
+def test_what_a_page_elsewhere_asks_is_refused(browser, server):
+    file = {"files": {"name": "x.png", "mimeType": "image/png", "buffer": b"x"}}
+    upload = f"{server.address}gradio_api/upload"
+    assert browser.request.post(upload, multipart=file).status == 200
+    for headers in ({"Origin": "http://evil.example"}, {"Origin": "null"}, {"Host": "evil.example"}):
+        assert browser.request.post(upload, multipart=file, headers=headers).status == 403
+    assert browser.request.get(f"{server.address}config", headers={"Host": "evil.example"}).status == 403
+
+
+def test_a_file_that_is_too_large_is_refused_and_the_next_one_is_named(
+    browser, server, run, pictures, tmp_path
+):
+    with (tmp_path / "large.png").open("wb") as file:
+        file.truncate(257 * 2**20)
+    page = browser.new_page()  # gradio complains in the browser's console
+    page.goto(server.address)
+    page.locator("#own input").nth(2).wait_for()
+    choose_file(page, tmp_path / "large.png")
+    page.get_by_text("exceed the maximum allowed size of 256").first.wait_for()
+    box = page.locator("#picture").bounding_box()
+    middle = [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2]
+    assert page.evaluate("([x, y]) => !!document.elementFromPoint(x, y).closest('#picture button')", middle)
+    answered(page, lambda: choose_file(page, pictures[3]))
+    agree(ranked(page), expected(run, pictures[3]))
+    page.close()
+
+
+def test_a_browser_without_javascript_is_told(browser, server):
+    page = browser.browser.new_context(java_script_enabled=False).new_page()
+    page.goto(server.address)
+    assert "This page needs JavaScript" in page.inner_text("body")
+    page.context.close()
+
+
 # ---- how it looks ----------------------------------------------------------------------------------
 
 
@@ -348,7 +382,7 @@ def test_no_file_of_the_machine_and_no_other_page_is_given(browser, server, plac
 def test_it_fits_can_be_read_and_every_input_has_a_name(visit, pictures, width, dark):
     page = visit(width, dark)
     assert fits(page) and page.evaluate(CONTRAST) == [] and page.evaluate(NAMELESS) == []
-    answered(page, lambda: page.locator("#examples button").nth(1).click())
+    answered(page, lambda: page.get_by_role("button", name="class1").click())
     page.locator(".download a").wait_for()
     for summary in page.locator(".answer summary").all():
         summary.click()
