@@ -26,7 +26,7 @@ def into_view() -> str:
 
 
 def name_examples() -> str:
-    """JavaScript that calls the examples by their classes, for those who hear the page: gradio counts them."""
+    """JavaScript that names the examples by their classes, for those who hear the page: gradio counts."""
     return """() => {
       for (const example of document.querySelectorAll("#examples .thumbnail-item"))
         example.ariaLabel = example.innerText.trim() || example.ariaLabel;

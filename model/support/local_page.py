@@ -10,7 +10,7 @@ import time
 from contextlib import contextmanager
 from importlib.util import find_spec
 from tempfile import TemporaryDirectory
-from typing import Any, Iterator, Mapping
+from typing import Any, Iterator, List, Mapping
 
 from support.errors import InputError, first_line
 
@@ -83,8 +83,8 @@ class OwnPageOnly:
     """ASGI: answers what the page itself asks, and refuses what other pages in the same browser ask.
 
     A page elsewhere can send requests to 127.0.0.1: their Origin is another one than their Host. Or it lets
-    its own name mean 127.0.0.1 (DNS rebinding): then Host is no name of this machine. gradio hides its answers
-    from the first, but does what they ask; starlette's TrustedHostMiddleware refuses the second alone.
+    its own name mean 127.0.0.1 (DNS rebinding): then Host is no name of this machine. gradio hides its
+    answers from the first, but does what they ask; TrustedHostMiddleware of starlette stops the second alone.
     """
 
     def __init__(self, app: Any):
@@ -136,7 +136,10 @@ def serve(blocks: Any, look: dict, port: int):
     """
     blocks.queue(api_open=False)
     hidden = {"docs_url": None, "redoc_url": None, "openapi_url": None}
-    around = [(OwnPageOnly, (), {}), (SaysWithoutScript, (), {})]  # as starlette unpacks its Middleware
+    around: List[Any] = [
+        (OwnPageOnly, (), {}),
+        (SaysWithoutScript, (), {}),
+    ]  # as starlette unpacks its Middleware
     try:
         blocks.launch(
             server_name=ADDRESS,

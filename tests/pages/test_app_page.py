@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from inference import Classifier, NewClass, load_clip, load_run, parse
 from inference.offered import Models, Offer
@@ -227,17 +229,12 @@ def test_a_broken_run_is_told_by_its_name(models, place, tmp_path, pictures):
 
 
 def test_a_run_whose_clip_has_moved_still_names_its_own_classes(models, place, tmp_path, pictures):
-    from safetensors import safe_open
-    from safetensors.torch import save_file
-
     shutil.copytree(place / "run", tmp_path / "run")
     for file in (tmp_path / "run").glob("*.safetensors"):
+        weights = load_file(file)
         with safe_open(file, "pt") as stored:
-            facts = {
-                name: text.replace(str(place / "clip"), "/gone/clip")
-                for name, text in stored.metadata().items()
-            }
-            weights = {name: stored.get_tensor(name) for name in stored.keys()}
+            facts = stored.metadata()
+        facts = {name: text.replace(str(place / "clip"), "/gone/clip") for name, text in facts.items()}
         save_file(weights, file, facts)
     moved = Offer("a run", tmp_path / "run", is_run=True)
     assert "Ranking" in name_picture(models, Asked(moved, pictures[0], own="all"))
