@@ -35,6 +35,7 @@ OPTION = re.compile(r"^(--\w+( or --\w+)*|with_classes|a class): ")  # before a 
 PART = r"(?:[;:.,] | \()"  # what a part of a message begins with
 ADVICE = re.compile(rf"{PART}((?!{PART}).)*(--[a-z]|\b\w+\.py(?![\w.])).*", re.DOTALL)  # for a command line
 HOW = "write its name, or its name, a colon and what is seen from above"
+TOO_LARGE = "has too many pixels for this page: drop a smaller picture, or a part of it"
 TYPED = """airport
 beach
 bridge
@@ -270,7 +271,7 @@ def sentence(error: InputError, files: Sequence[Path] = (), offer: Optional[Offe
     words = without_advice(OPTION.sub("", str(error)))
     for file in files:
         if isinstance(error.__cause__, Image.DecompressionBombError) and str(file) in words:
-            words = f"{file} has too many pixels for this page: drop a smaller picture, or a part of it"
+            words = f"the picture {file} {TOO_LARGE}"
         words = words.replace(str(file), printable(file.name))
     if offer:
         words = words.replace(str(offer.place), offer.name)

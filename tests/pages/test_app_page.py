@@ -161,7 +161,9 @@ def test_a_corrupt_picture(models, run, tmp_path):
 def test_too_large_a_picture(models, run, tmp_path):
     file = tmp_path / "large.png"
     Image.new("1", (20000, 20000)).save(file)
-    expected = "Large.png has too many pixels for this page: drop a smaller picture, or a part of it."
+    expected = (
+        "The picture large.png has too many pixels for this page: drop a smaller picture, or a part of it."
+    )
     assert refused(name_picture(models, Asked(run, file))) == expected
     new, said = class_by_pictures("port", [str(file)], [])
     assert new is None and refused(said) == expected
