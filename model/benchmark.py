@@ -6,14 +6,16 @@
 
 Ours, the bare tower and the published order alternate on the same tensors, so that noise strikes all alike.
 """
-# ruff: noqa: E402, since --help is answered before torch is imported
+# ruff: noqa: E402, since --help is answered, and a variable set, before torch is imported
+
+import os
+
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # as main.py does
 
 from argparse import Namespace
 
-from bench.rows import ROWS
+from bench.rows import ROWS, SIZES
 from support.cli import Help, Parser, number, path
-
-SIZES = {"width": 768, "layers": 12, "heads": 12, "image_size": 224, "patch_size": 32}  # of ViT-B/32
 
 
 def get_parser() -> Parser:
@@ -69,15 +71,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import List, Tuple
 
-from bench.generated import write_dataset, write_tower
-from bench.workload import Row, Work, matmul_peak, memory, pass_flops
-from runs.command_line import get_options
+from bench.generated import generate
+from bench.table import COLUMNS, PUBLISHED_COLUMNS, row_line
+from bench.workload import Work, matmul_peak, memory, pass_flops
 from support.errors import exits_cleanly
 from support.files import write_json
 from support.machine import circumstances, device_name
 from support.processes import progress
-
-COLUMNS = f"{'':20}{'ms/batch':>10}{'tower':>10}{'ratio':>8}{'images/s':>10}{'TFLOP/s':>9}{'of peak':>9}"
 
 
 @exits_cleanly
@@ -96,7 +96,7 @@ def main(arguments=None):
         rows = []
         for name in progress(sizes.rows, "rows"):
             rows.append(work.measure(name, sizes.rounds))
-            print_row(rows[-1], facts)
+            print(row_line(rows[-1], facts["pass_flops"], facts["matmul_flops"]).rstrip(), flush=True)
         facts["memory"] = memory(work.device)
         if sizes.start_up:
             large = generate(sizes, Path(folder) / "large", sizes.start_up // sizes.classes, options)
@@ -110,15 +110,6 @@ def main(arguments=None):
 def get_benchmark_options(arguments) -> Tuple[Namespace, List[str]]:
     """Our own, and what is left for main.py."""
     return get_parser().parse_known_args(arguments)
-
-
-def generate(sizes: Namespace, folder: Path, per_class: int, options: List[str]) -> Namespace:
-    """Write a dataset and a tower into the folder. Returns the options of a training on them."""
-    write_dataset(folder, sizes.classes, sizes.classes // 7, per_class)
-    clip = folder / "clip"
-    write_tower(clip, **{name: getattr(sizes, name) for name in SIZES})
-    where = ["--root", str(folder), "--clip", str(clip)]
-    return get_options([*where, "--n_batch", "8", "--manualSeed", "0", *options])
 
 
 def start_up(opt: Namespace) -> dict:
@@ -139,25 +130,7 @@ def print_head(facts: dict, opt: Namespace, sizes: Namespace):
         f"{facts['pass_flops'] / 1e9:.2f} GFLOP an image and pass; "
         f"product of matrices {facts['matmul_flops'] / 1e12:.3g} TFLOP/s"
     )
-    print(COLUMNS + (f"{'published':>11}{'times':>7}" if sizes.as_published else ""))
-
-
-def print_row(row: Row, facts: dict):
-    ours = row.seconds["ours"]
-    line = f"{row.name:20}{1000 * ours / row.batches:10.1f}"
-    if "tower" in row.seconds:
-        tower = row.seconds["tower"]
-        line += f"{1000 * tower / row.batches:10.1f}{ours / tower:8.3f}"
-    else:
-        line += " " * 18
-    line += f"{row.images / ours:10.1f}"
-    if row.passes:
-        speed = row.passes * row.images * facts["pass_flops"] / ours
-        line += f"{speed / 1e12:9.3g}{speed / facts['matmul_flops']:9.0%}"
-    if "published" in row.seconds:
-        published = row.seconds["published"]
-        line += f"{1000 * published / row.batches:11.1f}{published / ours:7.2f}"
-    print(line, flush=True)
+    print(COLUMNS + (PUBLISHED_COLUMNS if sizes.as_published else ""))
 
 
 def print_tail(facts: dict, sizes: Namespace):

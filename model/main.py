@@ -34,7 +34,7 @@ import torch
 from data.benchmark import images_help
 from data.checks import check_images_are_there
 from data.pipeline import DeviceLoader
-from dsva.engine import Schedule, evaluate, make_optimizer, train_one_epoch
+from dsva.engine import evaluate, make_optimizer, train_one_epoch
 from dsva.kept_tokens import KeptTokens
 from dsva.losses import Criterion
 from dsva.metrics import class_tables, score_all
@@ -71,13 +71,14 @@ from runs.settings import (
     divisions_and_seeds,
     loss_weights,
     network_settings,
+    schedule_of,
     windows_after,
     with_options,
 )
 from runs.small_data import Notes, fit_to_data
 from support.cli import REPOSITORY
 from support.errors import exits_cleanly
-from support.machine import circumstances, device_name, pick_device
+from support.machine import circumstances, device_name, pick_device, use_deterministic_algorithms
 from support.processes import init_processes, rank, rank_zero
 from support.streams import go_on_unread
 
@@ -142,7 +143,7 @@ def run_several(opt, several, name, device) -> dict:
 
 def run_once(opt, name, device) -> dict:
     """One training on one division with one seed, or what is left of it. Returns its results."""
-    torch.use_deterministic_algorithms(True, warn_only=True)
+    use_deterministic_algorithms()
     data = load_data(opt, device)
     run = rank_zero(Run, vars(opt), name, facts(opt, device), data)
     console.print_options(run, device)
@@ -249,15 +250,7 @@ def fit(opt, data, run, device, directions, constant):
         start_from_words(model, directions, start, opt.decorrelate)
     groups = list(data.groups.values()) if opt.use_group else None
     criterion = Criterion(loss_weights(opt), groups, opt.xe_on, model.grid).to(device)
-    schedule = Schedule(
-        epochs=opt.nepoch,
-        warmup_until=opt.pretrain_epoch,
-        warmup_lr=opt.pretrain_lr,
-        full_lr=opt.classifier_lr,
-        beta1=opt.beta1,
-        windows_after=windows_after(opt),
-        test_every=opt.test_every,
-    )
+    schedule = schedule_of(opt)
     sampler = make_sampler(opt, data, part_of(opt), run.seed)
     loader = training_loader(opt, images, sampler, device)
     testing = Testing(

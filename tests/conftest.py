@@ -1,4 +1,5 @@
 import json
+import os
 import sys
 from collections import Counter
 from pathlib import Path
@@ -13,6 +14,7 @@ from transformers import CLIPConfig, CLIPModel
 sys.path.insert(0, str(Path(__file__).parents[1] / "model"))
 from clip.silence import silent_transformers  # noqa: E402
 from data.matlab import cell_array  # noqa: E402
+from support.machine import pick_device, use_tf32  # noqa: E402
 
 ATTRIBUTES = 6
 CASES_OF_WORKERS: Counter = Counter()  # what the processes of pytest-xdist generated, see fuzzing.OUTCOMES
@@ -125,6 +127,20 @@ def place(tmp_path_factory) -> Path:
     from helpers import write_described_run
 
     return write_described_run(tmp_path_factory.mktemp("place"))
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "gpu: compares a GPU with the CPU; skipped where there is none")
+
+
+@pytest.fixture(scope="session")
+def device() -> torch.device:
+    """Of the tests marked gpu: a GPU, or what TEST_DEVICE names, as gpu_check.py does."""
+    name = os.environ.get("TEST_DEVICE") or ("cuda" if torch.cuda.is_available() else "")
+    if not name:
+        pytest.skip("no GPU here; TEST_DEVICE=cpu runs it on the CPU")
+    use_tf32(False)
+    return pick_device(name)
 
 
 def pytest_collection_modifyitems(items):

@@ -52,6 +52,18 @@ def fails(capsys, words, **places) -> str:
     return error
 
 
+def interrupt(monkeypatch, title: str):
+    """Ctrl-C, when the epoch of this title begins to train."""
+    train = main.train_one_epoch
+
+    def interrupted(*arguments, **more):
+        if arguments[-1] == title:
+            raise KeyboardInterrupt
+        return train(*arguments, **more)
+
+    monkeypatch.setattr(main, "train_one_epoch", interrupted)
+
+
 def log(folder: Path) -> list:
     """The lines of a run's log, without the seconds."""
     lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]

@@ -18,6 +18,7 @@ from clip.checkpoint import build_tower  # noqa: E402
 from dsva.engine import make_optimizer, training_step  # noqa: E402
 from dsva.losses import Criterion  # noqa: E402
 from dsva.network import DSVA  # noqa: E402
+from support.machine import use_tf32  # noqa: E402
 
 WARMUP_LR, FULL_LR, BETAS = 1e-3, 1e-5, (0.5, 0.999)
 TERM_NAMES = {
@@ -32,16 +33,19 @@ TERM_NAMES = {
 }
 
 
-def run_case(json_path, dtype: torch.dtype = torch.float32) -> dict:
+def run_case(json_path, dtype: torch.dtype = torch.float32, device: str = "cpu") -> dict:
     """Every array of the case's .npz by its name, and "trajectory", the list of six updates.
 
-    dtype: precision of weights, inputs and updates: torch.float32, or torch.float64 for the cases case64_*
+    dtype:  precision of weights, inputs and updates: torch.float32, or torch.float64 for the cases case64_*
+    device: that computes
     """
+    use_tf32(False)
     case = json.loads(Path(json_path).read_text(encoding="utf-8"))
-    model = build_model(case).to(dtype)
-    criterion = Criterion(case["weights"], list(case["groups"].values()), grid=model.grid).to(dtype)
+    model = build_model(case).to(device, dtype)
+    criterion = Criterion(case["weights"], list(case["groups"].values()), grid=model.grid).to(device, dtype)
     images, class_attributes, labels = build_inputs(case)
-    images, class_attributes = images.to(dtype), class_attributes.to(dtype)
+    images, class_attributes = images.to(device, dtype), class_attributes.to(device, dtype)
+    labels = labels.to(device)
 
     result = {"image_probe": images[:, :, ::56, ::56], "labels": labels}
     result.update(outputs(model, images, class_attributes))
@@ -56,7 +60,7 @@ def run_case(json_path, dtype: torch.dtype = torch.float32) -> dict:
     result["trained.probs"] = trained["plain.probs"]
     result["trained.probs_attention"] = trained["plain.probs_attention"]
 
-    arrays = {name: value.detach().numpy() for name, value in result.items()}
+    arrays = {name: value.detach().cpu().numpy() for name, value in result.items()}
     return {**arrays, "trajectory": trajectory}
 
 

@@ -30,6 +30,8 @@ NOT_OURS = {
     "pages.html": {"v", "size"},  # names of CSS
     "pages.heat_map": {"v", "size"},
     "pages.map_page": {"share", "hue"},
+    "bench.suite": {"tb", "junitxml"},  # of pytest
+    "bench.runs_of_main": {"standalone", "nproc_per_node"},  # of torchrun
     "pages.app_views": {"low", "scale", "start", "length"},
     "support.workers": {"shm-size", "workers"},  # of Docker; programs without workers cannot lose them
 }
@@ -249,7 +251,8 @@ def parser_of(program: str) -> argparse.ArgumentParser:
 def options_of(program: str) -> Set[str]:
     """The names of all options, without their dashes."""
     own = {option[2:] for option in parser_of(program)._option_string_actions if option.startswith("--")}
-    return own | options_of("main") if program == "benchmark" else own  # which hands others on to it
+    hands_on = program in ("benchmark", "gpu_check")  # others to main.py
+    return own | options_of("main") if hands_on else own
 
 
 def lacking(program: str, text: str) -> Set[str]:

@@ -4,25 +4,23 @@ import time
 from argparse import Namespace
 from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
 from statistics import median
 from typing import Any, Callable, Dict, Iterable, List, Optional, Tuple
 
 import torch
 from torch import Tensor
-from torch.utils.data import BatchSampler
 
 from bench.as_published import as_published
-from bench.rows import EVALUATIONS, STEPS
-from data.cache import open_cache
-from data.pipeline import DeviceLoader, Images, dsva_preprocessing, image_loader
-from data.samplers import EpisodeSampler
-from dsva.engine import evaluate, make_optimizer, train_one_epoch
+from bench.rows import EVALUATIONS, KEPT, STEPS
+from data.pipeline import DeviceLoader
+from dsva.engine import Batches, evaluate, make_optimizer, train_one_epoch
+from dsva.kept_tokens import KeptTokens
 from dsva.losses import Criterion
 from dsva.network import DSVA
 from runs.build import build_data, build_network
-from runs.settings import benchmark_files, loss_weights, network_settings
-from support.machine import peak_memory, pick_device, use_tf32
+from runs.loaders import make_sampler, open_images, test_loader, training_loader
+from runs.settings import benchmark_files, loss_weights, network_settings, with_options
+from support.machine import peak_memory, pick_device, use_deterministic_algorithms, use_tf32
 
 # How far a loss may be from that of the published order, which is always fp32, as a share of it.
 AGREE = {"fp32": 1e-4, "tf32": 1e-2, "bf16": 2e-2}
@@ -53,7 +51,7 @@ class Work:
     """
 
     def __init__(self, opt: Namespace, batches: int, with_published: bool):
-        torch.use_deterministic_algorithms(True, warn_only=True)  # as main.py does
+        use_deterministic_algorithms()  # as main.py does
         self.opt = opt
         self.device = pick_device(opt.device)
         self.data = build_data(benchmark_files(opt), opt.only_groups, self.device)
@@ -65,46 +63,23 @@ class Work:
             self.published = as_published(build_network(plain, self.data, self.device))
         groups = list(self.data.groups.values()) if opt.use_group else None
         self.criterion = Criterion(loss_weights(opt), groups, opt.xe_on, self.model.grid).to(self.device)
-        self.images = self.open_images()
+        self.images = open_images(opt, self.data, self.model, self.device)
         self.training = list(islice(self.training_loader(), batches))
-        self.testing = list(islice(self.test_loader(), batches))
-
-    # ---- batches ------------------------------------------------------------------------------------
-
-    def open_images(self) -> Images:
-        """The images, kept where --cache says."""
-        opt = self.opt
-        how = dsva_preprocessing(self.model.tower.config.image_size, opt.normalize, opt.bands)
-        folder = Path(opt.cache_dir or Path(opt.root) / opt.dataset / "cache")
-        needs_folder = opt.cache_dir or opt.cache == "disk"
-        paths = self.data.image_paths
-        decoded = open_cache(
-            opt.cache, paths, how, folder if needs_folder else None, opt.workers, self.device
-        )
-        return Images(paths, how, self.data.labels, decoded)
+        self.testing = list(islice(test_loader(opt, self.data, self.images, self.device), batches))
 
     def training_loader(self) -> DeviceLoader:
-        opt, data = self.opt, self.data
-        episodes = EpisodeSampler(
-            data.labels,
-            data.splits["train_zsl_loc"],
-            opt.n_batch,
-            opt.ways,
-            opt.shots,
-            seed=0,
-            class_names=data.class_names,
-        )
-        return image_loader(self.images, episodes, opt.workers, self.device)
-
-    def test_loader(self) -> DeviceLoader:
-        images = self.data.test_images(self.opt.gzsl).tolist()
-        batches = BatchSampler(images, self.opt.batch_size, drop_last=False)
-        return image_loader(self.images, batches, self.opt.workers, self.device)
+        """Episodes, n_batch of them."""
+        opt = with_options(self.opt, train_mode="distributed")
+        sampler = make_sampler(opt, self.data, "train_zsl_loc", seed=0)
+        return training_loader(opt, self.images, sampler, self.device)
 
     # ---- rows ---------------------------------------------------------------------------------------
 
-    def measure(self, name: str, rounds: int) -> Row:
-        """Time one of ROWS. AssertionError if the published order has another loss."""
+    def measure(self, name: str, rounds: int, alone: bool = False) -> Row:
+        """Time one of ROWS. AssertionError if the published order has another loss.
+
+        alone: without the bare tower
+        """
         if self.published is not None:
             self.published.load_state_dict(self.model.state_dict())
         if name == "loading":
@@ -120,8 +95,13 @@ class Work:
             batches = self.testing
             programs = {who: self.evaluation(network, windows) for who, network in self.networks().items()}
         looks = 1 + windows
-        programs["tower"] = self.bare_tower(batches, looks, backward=full)
-        return self.row(name, rounds, batches, looks * (3 if full else 1), programs)
+        passes = looks * (3 if full else 1)
+        if name == KEPT:
+            passes = 0
+            programs["ours"] = self.evaluation(self.model, windows, kept=KeptTokens(self.device))
+        if not alone:
+            programs["tower"] = self.bare_tower(batches, looks, backward=full)
+        return self.row(name, rounds, batches, passes, programs)
 
     def networks(self) -> Dict[str, DSVA]:
         if self.published is None:
@@ -140,8 +120,8 @@ class Work:
 
     # ---- programs -----------------------------------------------------------------------------------
 
-    def steps(self, network: DSVA, full: bool, windows: bool) -> Program:
-        """Updates on the training batches. It returns the mean loss."""
+    def steps(self, network: DSVA, full: bool, windows: bool, batches: Optional[Batches] = None) -> Program:
+        """Updates on the training batches, or on others. It returns the mean loss."""
         lr = self.opt.classifier_lr if full else self.opt.pretrain_lr
         optimizer = make_optimizer(network, full, lr, (self.opt.beta1, 0.999))
 
@@ -152,7 +132,7 @@ class Work:
                 network,
                 self.criterion,
                 optimizer,
-                self.training,
+                self.training if batches is None else batches,
                 self.data.class_attributes,
                 self.data.seen,
                 full,
@@ -163,13 +143,20 @@ class Work:
 
         return program
 
-    def evaluation(self, network: DSVA, windows: bool) -> Program:
-        """Probabilities of all classes for the test batches."""
+    def evaluation(
+        self,
+        network: DSVA,
+        windows: bool,
+        batches: Optional[Batches] = None,
+        kept: Optional[KeptTokens] = None,
+    ) -> Program:
+        """Probabilities of all classes for the test batches, or for others.  kept: their tokens"""
         classes = self.data.candidates(gzsl=True)
 
         def program():
             self.set_precision(network)
-            evaluate(network, self.testing, self.data.class_attributes, classes, windows, title="")
+            tested = self.testing if batches is None else batches
+            evaluate(network, tested, self.data.class_attributes, classes, windows, "", kept)
 
         return program
 
@@ -232,6 +219,7 @@ def wait(device: torch.device):
 
 def matmul_peak(device: torch.device, precision: str, side: int) -> float:
     """FLOP/s of a product of two square matrices, in this precision."""
+    use_tf32(precision == "tf32")
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
     left, right = torch.randn(2, side, side, device=device).to(kind)
     _, seconds = time_alternately({"product": lambda: left @ right}, 5, device)

@@ -100,13 +100,11 @@ def in_memory(parts: Iterable[Part], count: int, how: Preprocessing, device: tor
     shapes = np.array([shape for _, part in waiting for shape in part], np.int64).reshape(-1, 2)
     sizes = 3 * shapes.prod(axis=1)
     ends = np.cumsum(sizes)
-    content = np.empty(sizes.sum(), np.uint8)
+    content = torch.empty(int(sizes.sum()), dtype=torch.uint8, device=device)
     filled = 0
     while waiting:
         pixels, _ = waiting.popleft()
-        content[filled : filled + len(pixels)] = pixels
+        content[filled : filled + len(pixels)] = torch.from_numpy(pixels)
         filled += len(pixels)
     places = np.column_stack([ends - sizes, shapes])
-    if device.type == "cuda":
-        return Decoded(torch.from_numpy(content).to(device), places)
-    return Decoded(content, places)
+    return Decoded(content if device.type == "cuda" else content.numpy(), places)

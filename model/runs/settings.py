@@ -11,6 +11,7 @@ from typing import Any, Dict, List, Mapping, Optional, Union
 
 from data.benchmark import BenchmarkFiles, find_files
 from data.matlab import divisions_of
+from dsva.engine import Schedule
 from runs.command_line import recorded
 from runs.options import ATTENTION_TERMS, LOSS_WEIGHTS, get_parser
 from runs.records import looks_at_windows, selected_branch
@@ -111,6 +112,19 @@ def clip_folder(opt: Namespace) -> Path:
     if opt.clip:
         return Path(opt.clip.replace("{}", str(opt.random_id)))
     return Path(opt.clip_root) / {1: "clip-rsicd", 2: "clip-rsicd-v2"}[opt.version]
+
+
+def schedule_of(opt: Namespace) -> Schedule:
+    """What happens in which epoch."""
+    return Schedule(
+        epochs=opt.nepoch,
+        warmup_until=opt.pretrain_epoch,
+        warmup_lr=opt.pretrain_lr,
+        full_lr=opt.classifier_lr,
+        beta1=opt.beta1,
+        windows_after=windows_after(opt),
+        test_every=opt.test_every,
+    )
 
 
 def benchmark_files(opt: Namespace) -> BenchmarkFiles:

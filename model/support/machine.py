@@ -136,6 +136,17 @@ def pick_device(name: str) -> torch.device:
     return probe.device
 
 
+def use_deterministic_algorithms():
+    """The same numbers twice, as far as torch can; it warns of what it cannot.
+
+    torch from 2.2 on would then also fill all new memory before something else is written there, to show
+    programs that read it too early. None of ours does, and half of all kernels of a step would be such fills.
+    """
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    if hasattr(torch.utils, "deterministic"):
+        torch.utils.deterministic.fill_uninitialized_memory = False
+
+
 def use_tf32(allowed: bool):
     """In products and in convolutions. torch's own default is to use it in convolutions only."""
     torch.backends.cuda.matmul.allow_tf32 = allowed

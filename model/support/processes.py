@@ -19,22 +19,29 @@ from tqdm import tqdm
 from support.errors import InputError, is_distributed
 from support.notes import is_quiet
 
+SHARE_GPU = "SHARE_GPU"  # environment variable: 1 lets more processes run than there are GPUs, to try them
+
 
 def init_processes(device: torch.device) -> torch.device:
-    """Meet the other processes, if there are any. Returns this one's device: each has a GPU of its own."""
+    """Meet the other processes, if there are any. Returns this one's device: each has a GPU of its own.
+
+    With SHARE_GPU=1 several may share one. NCCL refuses that, and gloo, by way of the CPU, does not.
+    """
     if not is_distributed():
         return device
+    shares = os.environ.get(SHARE_GPU) == "1"
     if device.type == "cuda":
         local_rank = int(os.environ["LOCAL_RANK"])
         gpus = torch.cuda.device_count()
-        if local_rank >= gpus:
+        if local_rank >= gpus and not shares:
             raise InputError(
                 f"torchrun starts {os.environ['LOCAL_WORLD_SIZE']} processes here, "
                 f"and there are {gpus} GPUs: expected at most one process for each"
             )
-        device = torch.device("cuda", local_rank)
+        device = torch.device("cuda", local_rank % gpus)
         torch.cuda.set_device(device)
-    dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
+    has_nccl = device.type == "cuda" and not shares
+    dist.init_process_group("cpu:gloo,cuda:nccl" if has_nccl else "gloo")
     atexit.register(leave_processes)
     return device
 

@@ -10,6 +10,7 @@ import torch
 from bench import workload
 from bench.as_published import AsPublished, as_published
 from bench.rows import ROWS
+from bench.table import COLUMNS, PUBLISHED_COLUMNS, row_line
 from bench.workload import Work, pass_flops, time_alternately
 from benchmark import generate, get_benchmark_options, main
 from clip.checkpoint import use_eager_attention
@@ -74,6 +75,22 @@ def test_ours_passes_through_the_tower_as_often_as_the_bare_tower(work, monkeypa
     }  # which always looks twice in a test
 
 
+def test_an_evaluation_of_kept_tokens_needs_no_tower_after_the_first(work, monkeypatch):
+    calls = []
+
+    def counted(programs, rounds, device):
+        hook = work.model.tower.register_forward_hook(lambda *args: calls.append(len(args[2][0])))
+        programs["ours"]()
+        first = len(calls)
+        programs["ours"]()
+        hook.remove()
+        assert len(calls) == first == len(work.testing)
+        return {"ours": None}, {"ours": 1.0, "tower": 2.0}
+
+    monkeypatch.setattr(workload, "time_alternately", counted)
+    assert work.measure("evaluation+kept", rounds=1).passes == 0
+
+
 def test_other_losses_than_in_the_published_order_are_an_error(work, monkeypatch):
     monkeypatch.setattr(AsPublished, "crop", lambda self, images, boxes: images)
     with pytest.raises(AssertionError, match=r"full\+windows: the loss is"):
@@ -112,3 +129,15 @@ def test_flops_of_a_pass(work):
     with flop_counter.FlopCounterMode(display=False) as counter, torch.no_grad():
         work.model.encode(torch.zeros(1, 3, 32, 32, device=next(work.model.parameters()).device))
     assert counter.get_total_flops() == pytest.approx(pass_flops(work.model.tower.config), rel=1e-3)
+
+
+def test_columns_stand_below_each_other_whatever_a_row_lacks():
+    seconds = {"ours": 1.0, "tower": 2.0, "published": 3.0}
+    lines = []
+    for passes in (0, 3):
+        for lacks in ((), ("tower",)):
+            there = {who: value for who, value in seconds.items() if who not in lacks}
+            lines.append(row_line(workload.Row("a row", 1, 64, passes, there), 1e9, 1e12))
+    head = COLUMNS + PUBLISHED_COLUMNS
+    assert {len(line) for line in lines} == {len(head)}
+    assert all(line.endswith("3000.0   3.00") for line in lines)

@@ -1,6 +1,7 @@
 """Our network, losses and updates give the numbers of the original implementation."""
 
 import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,8 @@ def case(request):
     path = CASES / f"{request.param}.json"
     dtype, close = PRECISIONS[request.param]
     original = np.load(path.with_suffix(".npz"))
-    return run_case(path, dtype), original, json.loads(path.read_text())["trajectory"], close
+    device = os.environ.get("TEST_DEVICE", "cpu")  # gpu_check.py names another
+    return run_case(path, dtype, device), original, json.loads(path.read_text())["trajectory"], close
 
 
 def test_every_array_agrees(case):

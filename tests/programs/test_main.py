@@ -13,10 +13,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-import main as program
 from conftest import write_clip, write_dataset
 from data.matlab import DATA_HELP
-from helpers import QUICK, fails, log, run
+from helpers import QUICK, fails, interrupt, log, run
 from runs.command_line import get_options
 from runs.settings import loss_weights, window_groups, windows_after
 
@@ -311,13 +310,7 @@ def test_a_run_without_seed_draws_and_records_one(places, tmp_path):
 def test_the_same_command_goes_on_as_if_never_interrupted(places, tmp_path, monkeypatch):
     run(QUICK, output=tmp_path / "whole", **places)
 
-    def interrupted(*arguments, **more):
-        if arguments[-1] == "epoch 1":
-            raise KeyboardInterrupt
-        return train(*arguments, **more)
-
-    train = program.train_one_epoch
-    monkeypatch.setattr(program, "train_one_epoch", interrupted)
+    interrupt(monkeypatch, "epoch 1")
     with pytest.raises(SystemExit) as stop:
         run(QUICK, output=tmp_path / "parts", **places)
     assert stop.value.code == 130 and len(log(tmp_path / "parts")) == 1

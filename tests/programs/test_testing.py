@@ -7,10 +7,9 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-import main as program
 from dsva.engine import Schedule
 from dsva.network import DSVA
-from helpers import QUICK, fails, log, run
+from helpers import QUICK, fails, interrupt, log, run
 from runs import loaders
 
 WARM_UP = QUICK.replace("--pretrain_epoch 0", "--pretrain_epoch 1")  # epochs 0 and 1; 2 is full
@@ -132,14 +131,7 @@ def test_it_goes_on_after_an_epoch_that_was_not_tested(places, tmp_path, monkeyp
     words = f"{QUICK} --nepoch 5 --test_every 3"
     run(words, output=tmp_path / "whole", **places)
 
-    train = program.train_one_epoch
-
-    def interrupted(*arguments, **more):
-        if arguments[-1] == "epoch 1":
-            raise KeyboardInterrupt
-        return train(*arguments, **more)
-
-    monkeypatch.setattr(program, "train_one_epoch", interrupted)
+    interrupt(monkeypatch, "epoch 1")
     with pytest.raises(SystemExit):
         run(words, output=tmp_path / "parts", **places)
     assert [line["scores"] for line in log(tmp_path / "parts")] == [{}]
@@ -163,13 +155,7 @@ def test_the_clean_protocol_chooses_among_the_tested_epochs(places, tmp_path, fo
 def test_a_run_that_ends_earlier_than_planned_says_that_its_last_epoch_was_not_tested(
     places, tmp_path, capsys, monkeypatch
 ):
-    def interrupted(*arguments, **more):
-        if arguments[-1] == "epoch 1":
-            raise KeyboardInterrupt
-        return train(*arguments, **more)
-
-    train = program.train_one_epoch
-    monkeypatch.setattr(program, "train_one_epoch", interrupted)
+    interrupt(monkeypatch, "epoch 1")
     with pytest.raises(SystemExit):
         run(f"{QUICK} --test_every 3", output=tmp_path / "run", **places)
     monkeypatch.undo()

@@ -22,6 +22,8 @@ from safetensors.torch import load_file
 
 from conftest import write_dataset
 from helpers import QUICK, log, run, write_whole_clip
+from support import processes
+from support.errors import InputError
 
 REPOSITORY = Path(__file__).parents[2]
 WORDS = f"{QUICK} --nepoch 2 --sel_res main --cpt 1e-3 --use_group --regular 1e-3 --batch_size 7"
@@ -91,6 +93,17 @@ def test_two_processes_have_the_losses_and_scores_of_one(places, tmp_path, words
     assert json.loads((tmp_path / "two" / "results.json").read_text())["device"].startswith("2 x ")
 
 
+def test_two_processes_keep_tokens_each_of_its_own_batches(places, tmp_path):
+    words = f"{WORDS} --nepoch 3 --pretrain_epoch 2 --cache memory"
+    run(words, output=tmp_path / "one", **places)
+    process = torchrun(words, output=tmp_path / "two", **places)
+    _, error = process.communicate()
+    assert process.returncode == 0, error
+    for one, two in zip(log(tmp_path / "one"), log(tmp_path / "two")):
+        assert two["losses"] == pytest.approx(one["losses"], rel=1e-5, abs=1e-7)
+        assert two["scores"] == one["scores"]
+
+
 def test_the_evaluation_is_exactly_that_of_one_process(places, tmp_path, capsys):
     run(f"{WORDS} --gzsl --nepoch 1", output=tmp_path / "run", **places)
     capsys.readouterr()
@@ -142,6 +155,35 @@ def test_stopped_they_say_so_once_and_go_on(places, tmp_path):
     assert process.returncode == 0 and [line["scores"] for line in log(tmp_path / "two")] == [
         line["scores"] for line in log(tmp_path / "one")
     ]
+
+
+@pytest.fixture
+def second_of_two(monkeypatch):
+    """Two processes where there is one GPU. A list of the backends that are asked for."""
+    words = {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "LOCAL_RANK": "1"}
+    for name, value in words.items():
+        monkeypatch.setenv(name, value)
+    backends = []
+    monkeypatch.delenv(processes.SHARE_GPU, raising=False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda device: None)
+    monkeypatch.setattr(processes.dist, "init_process_group", backends.append)
+    monkeypatch.setattr(processes.atexit, "register", lambda function: None)
+    return backends
+
+
+def test_more_processes_than_gpus_are_refused_unless_they_shall_share_one(second_of_two, monkeypatch):
+    with pytest.raises(InputError, match="torchrun starts 2 processes here, and there are 1 GPUs"):
+        processes.init_processes(torch.device("cuda"))
+    monkeypatch.setenv(processes.SHARE_GPU, "1")
+    assert processes.init_processes(torch.device("cuda")) == torch.device("cuda", 0)
+    assert second_of_two == ["gloo"]  # NCCL refuses two processes on one GPU
+
+
+def test_each_of_two_gpus_has_a_process_and_nccl(second_of_two, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert processes.init_processes(torch.device("cuda")) == torch.device("cuda", 1)
+    assert second_of_two == ["cpu:gloo,cuda:nccl"]
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,31 @@
+"""What was timed, as lines of a table."""
+
+from bench.workload import Row
+
+COLUMNS = f"{'':20}{'ms/batch':>10}{'tower':>10}{'ratio':>8}{'images/s':>10}{'TFLOP/s':>9}{'of peak':>9}"
+PUBLISHED_COLUMNS = f"{'published':>11}{'times':>7}"
+
+
+def row_line(row: Row, pass_flops: float, matmul_flops: float) -> str:
+    """A line below COLUMNS and, where the published order was timed, PUBLISHED_COLUMNS.
+
+    pass_flops:   of an image, forward through the tower
+    matmul_flops: FLOP/s of a product of matrices, the peak
+    """
+    ours = row.seconds["ours"]
+    line = f"{row.name:20}{1000 * ours / row.batches:10.1f}"
+    if "tower" in row.seconds:
+        tower = row.seconds["tower"]
+        line += f"{1000 * tower / row.batches:10.1f}{ours / tower:8.3f}"
+    else:
+        line += " " * 18
+    line += f"{row.images / ours:10.1f}"
+    if row.passes:
+        speed = row.passes * row.images * pass_flops / ours
+        line += f"{speed / 1e12:9.3g}{speed / matmul_flops:9.0%}"
+    else:
+        line += " " * 18
+    if "published" in row.seconds:
+        published = row.seconds["published"]
+        line += f"{1000 * published / row.batches:11.1f}{published / ours:7.2f}"
+    return line

@@ -1,0 +1,383 @@
+"""gpu_check.py, small and on a CPU: it tries what it says, and prints what it measured."""
+
+import io
+import json
+from argparse import Namespace
+from contextlib import redirect_stdout
+
+import pytest
+import torch
+
+import gpu_check
+from bench import episode, runs_of_main, speed
+from bench.checks import Check, check
+from bench.episode import Tolerance, Way
+from bench.experiments import IN_FULL, Measured, count_steps, count_tests, project, run_in_full
+from bench.published_scripts import EXPERIMENTS, script_options
+from bench.rows import EVALUATIONS, STEPS
+from data.cache import open_shared
+from runs.command_line import get_options
+
+SMALL = ["--small", "--device", "cpu"]
+CORRECTNESS = [
+    "parity with the authors' program",
+    "tests marked gpu",
+    *(
+        f"{what}, {way}"
+        for way in ("fp32", "tf32", "bf16")
+        for what in ("losses", "gradients", "equal windows")
+    ),
+    "two equal trainings, fp32",
+    "a training killed and continued",
+    "two processes: losses",
+    "two processes: evaluation",
+]
+KINDS = [(False, False), (False, True), (True, False), (True, True)]
+
+
+@pytest.fixture(autouse=True)
+def forget_pictures():
+    yield
+    open_shared.cache_clear()  # which holds those of a folder that is gone
+
+
+def run(*words, output) -> str:
+    """What it prints."""
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        gpu_check.main([*SMALL, *words, "--output", str(output)])
+    return printed.getvalue()
+
+
+def read(output) -> dict:
+    return json.loads((output / "gpu.json").read_text(encoding="utf-8"))
+
+
+def ends(capsys, code, *words, output) -> str:
+    """What it says on stderr when it ends with this exit code."""
+    with pytest.raises(SystemExit) as stop:
+        gpu_check.main([*SMALL, *words, "--output", str(output)])
+    assert stop.value.code == code
+    return capsys.readouterr().err
+
+
+# ---- all of it -------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, one_thread):
+    """The record of a whole check, and what it printed."""
+    output = tmp_path_factory.mktemp("check") / "gpu"
+    printed = run(output=output)
+    return output, read(output), printed
+
+
+def test_every_check_of_correctness_is_made_and_right(whole):
+    _, record, printed = whole
+    checks = record["parts"]["correctness"]["checks"]
+    assert [one["what"] for one in checks] == CORRECTNESS
+    for one in checks:
+        assert one["ok"] is True, one
+        (line,) = [line for line in printed.splitlines() if line.startswith(one["what"] + "  ")]
+        assert line.endswith(one["found"]) and one["expected"] in line and "  ok  " in line
+
+
+def test_every_setting_and_every_cache_is_timed(whole):
+    _, record, printed = whole
+    part = record["parts"]["speed"]
+    assert [table["setting"] for table in part["tables"]] == ["bf16", "tf32", "fp32"]
+    for table in part["tables"]:
+        names = [row["name"] for row in table["rows"]]
+        assert names == [*gpu_check.STEPS, *gpu_check.EVALUATIONS] and not table["problems"]
+        for row in table["rows"]:
+            assert row["seconds"].keys() == {"ours", "tower", "published"} and row["kernels"] > 20
+            assert f"{row['name']:20}{1000 * row['seconds']['ours'] / row['batches']:10.1f}" in printed
+    assert [row["cache"] for row in part["loading"]] == ["none", "disk", "memory", "device"]
+    for row in part["loading"]:
+        assert f"{row['training']:21.0f}{row['test']:17.0f}" in printed
+
+
+def test_six_experiments_are_projected_and_one_is_run(whole):
+    output, record, printed = whole
+    part = record["parts"]["experiments"]
+    assert [one["name"] for one in part["experiments"]] == list(EXPERIMENTS)
+    assert part["total_minutes"] == pytest.approx(sum(part["minutes"].values()))
+    assert f"{part['total_minutes']:9.2f}   goal" in printed and f"{part['in_full']:9.2f}   goal" in printed
+    images = {one["name"]: one["images"] for one in part["experiments"]}
+    assert images["01_zsl_40_30"] == 6 * 20 and images["03_zsl_60_10"] == 2 * 20
+    assert images["13_gzsl_60_10"] == 2 * 20 + 12 * 4  # a fifth of the seen ones is tested
+    results = json.loads((output / "in_full" / IN_FULL / "results.json").read_text(encoding="utf-8"))
+    assert results["last"]["epoch"] == 1 and results["options"]["precision"] == "bf16"
+
+
+def test_gpu_json_says_where_and_with_what(whole):
+    output, record, printed = whole
+    assert record["finished"] and record["options"]["small"] and record["options"]["image_size"] == 32
+    assert record["device"] in printed and record["versions"]["torch"] in printed
+    assert (
+        record["machine"] and record["git"] and all(part["seconds"] > 0 for part in record["parts"].values())
+    )
+    assert {file.name for file in output.iterdir()} == {"gpu.json", "in_full", ".lock"}
+
+
+# ---- what is measured is printed -------------------------------------------------------------------
+
+
+def test_the_table_shows_the_seconds_that_were_taken(tmp_path, monkeypatch):
+    def half_a_second(programs, rounds, device):
+        return {who: program() for who, program in programs.items()}, dict.fromkeys(programs, 0.5)
+
+    monkeypatch.setattr("bench.workload.time_alternately", half_a_second)
+    monkeypatch.setattr(gpu_check, "measure_loading", lambda *all: [])
+    printed = run("--parts", "speed", output=tmp_path / "gpu")
+    lines = [line.split() for line in printed.splitlines() if line.startswith(("warm-up ", "full "))]
+    assert len(lines) == 6 and all(line[1:4] == ["500.0", "500.0", "1.000"] for line in lines)
+    assert f"product of matrices {2 * gpu_check.SMALL['matrix'] ** 3 / 0.5 / 1e12:.3g} TFLOP/s" in printed
+
+
+def test_experiments_are_what_their_scripts_say():
+    """Windows always in five of them, never in 03; 5 of 30 epochs are warm-up, as counted from 0 to 4."""
+    for name, words in script_options().items():
+        opt = get_options(words)
+        never = name == "03_zsl_60_10"
+        assert opt.name == name and opt.gzsl == ("gzsl" in name)
+        assert count_steps(opt) == {(False, not never): 5 * 300, (True, not never): 25 * 300}
+        # the attention branch counts, which looks at no windows; in warm-up the tokens of the first are kept
+        assert count_tests(opt) == {"plain": 26, "windows": 0, "kept": 4}
+    windows = get_options([*words, "--sel_res", "main", "--pro_start_epoch", "9", "--test_every", "3"])
+    assert count_tests(windows) == {"plain": 3, "windows": 7, "kept": 0}
+
+
+def test_a_projection_is_the_sum_of_its_parts(root):
+    opt = get_options(["--root", str(root), "--gzsl", "--n_batch", "10", "--nepoch", "7", "--sel_res", "pro"])
+    measured = Measured(
+        start=60.0,
+        steps={(False, False): 0.1, (True, False): 0.5},
+        test_images={False: 9.0, True: 2.0},
+        kept_images=None,
+        write=3.0,
+    )
+    found = project("mine", opt, measured)
+    assert found.images == 9 + 3 * 5  # of each of 9 seen classes one, and all of the unseen ones
+    assert found.seconds == {"start": 60.0, "steps": 5.0 + 10.0, "tests": 7 * 24 * 2.0, "writing": 21.0}
+    assert found.minutes == pytest.approx((60 + 15 + 336 + 21) / 60)
+
+
+def test_the_projection_is_printed(tmp_path, monkeypatch):
+    measured = Measured(
+        start=6.0,
+        steps=dict.fromkeys(KINDS, 1.5),
+        test_images={False: 0.25, True: 0.5},
+        kept_images=0.125,
+        write=2.0,
+    )
+    monkeypatch.setattr(gpu_check, "measure", lambda *all: measured)
+    monkeypatch.setattr(gpu_check, "run_in_full", lambda *all: 2.5)
+    printed = run("--parts", "experiments", output=tmp_path / "gpu")
+    assert (
+        "full step                  1500.0 ms" in printed
+        and "test                            4 images/s" in printed
+    )
+    seconds = 6 + 4 * 1.5 + 2 * 40 * 0.25 + 2 * 2
+    assert f"{IN_FULL:16}{0.1:8.2f}{0.1:8.2f}{1 / 3:8.2f}{4 / 60:9.2f}{seconds / 60:9.2f}" in printed
+    assert f"0.{round(100 * seconds / 60)}" in printed and "     2.50   goal on an H100: 3" in printed
+
+
+# ---- what is wrong is found ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def episode_alone(monkeypatch):
+    """Of correctness only the episode."""
+    monkeypatch.setattr(gpu_check, "check_suite", lambda *all: [])
+    monkeypatch.setattr(gpu_check, "check_trainings", lambda *all: [Check("a training", "x", "x", True)])
+
+
+def test_a_check_that_fails_gives_code_1_and_the_others_are_made(
+    tmp_path, monkeypatch, capsys, episode_alone
+):
+    strict = Way("bf16", "bf16", False, Tolerance(losses=1e-9, gradients=1e-9, windows=0.0))
+    monkeypatch.setattr(episode, "WAYS", [episode.WAYS[0], strict])
+    with pytest.raises(SystemExit) as stop:
+        gpu_check.main([*SMALL, "--parts", "correctness", "--output", str(tmp_path / "gpu")])
+    printed = capsys.readouterr().out
+    assert stop.value.code == 1 and "not everything is right" in printed
+    answers = {one["what"]: one["ok"] for one in read(tmp_path / "gpu")["parts"]["correctness"]["checks"]}
+    assert answers["losses, fp32"] and answers["a training"]
+    assert not answers["losses, bf16"] and not answers["gradients, bf16"]
+    assert printed.count("FAILED") == 3  # two rows, and the last line
+
+
+@pytest.mark.parametrize("what", ["losses", "gradients", "equal windows"])
+def test_another_network_than_on_the_cpu_is_noticed(tmp_path, monkeypatch, capsys, episode_alone, what):
+    """A device that adds a little to the prototypes."""
+    compute = episode.compute
+    monkeypatch.setattr(episode, "WAYS", episode.WAYS[:1])
+
+    def wrong(network, one, device, boxes=None):
+        if boxes is not None:
+            with torch.no_grad():
+                network.prototypes += 0.05 * torch.randn_like(network.prototypes)
+        return compute(network, one, device, boxes)
+
+    monkeypatch.setattr(episode, "compute", wrong)
+    ends(capsys, 1, "--parts", "correctness", output=tmp_path / "gpu")
+    checks = read(tmp_path / "gpu")["parts"]["correctness"]["checks"]
+    assert [one["ok"] for one in checks if one["what"] == f"{what}, fp32"] == [False]
+
+
+def test_an_error_is_the_failure_of_one_check():
+    def fail():
+        raise RuntimeError("CUDA error: out of memory\nmore of it")
+
+    found = check("a", "b", fail)
+    assert (found.found, found.ok) == ("RuntimeError: CUDA error: out of memory", False)
+    assert "in fail" in found.trace
+
+
+def test_an_error_in_a_part_leaves_the_others(tmp_path, monkeypatch, capsys, episode_alone):
+    def fail(*all, **more):
+        raise RuntimeError("CUDA error")
+
+    monkeypatch.setattr(gpu_check, "compare_episode", fail)
+    monkeypatch.setattr(gpu_check, "measure_setting", fail)
+    monkeypatch.setattr(gpu_check, "measure_loading", lambda *all: [])
+    with pytest.raises(SystemExit) as stop:
+        gpu_check.main([*SMALL, "--parts", "correctness", "speed", "--output", str(tmp_path / "gpu")])
+    printed = capsys.readouterr().out
+    assert stop.value.code == 1 and printed.count("RuntimeError: CUDA error") == 4  # three precisions
+    assert "speed of tf32" in printed and "cache  " in printed and read(tmp_path / "gpu")["finished"]
+
+
+def test_an_error_in_a_row_of_speed_is_told(tmp_path, monkeypatch, capsys):
+    def measure(self, name, rounds, alone):
+        raise AssertionError(f"{name}: the loss is 1, and in the published order 2")
+
+    monkeypatch.setattr(speed.Work, "measure", measure)
+    monkeypatch.setattr(gpu_check, "measure_loading", lambda *all: [])
+    ends(capsys, 1, "--parts", "speed", output=tmp_path / "gpu")
+    checks = read(tmp_path / "gpu")["parts"]["speed"]["checks"]
+    assert len(checks) == 3 * len([*STEPS, *EVALUATIONS]) and "full: the loss is 1" in checks[2]["found"]
+
+
+class Stub:
+    """Trainings that have ended, with these weights and losses."""
+
+    def __init__(self, **runs):
+        self.runs = runs
+        self.trained = []
+
+    def train(self, *names, **how):
+        self.trained += names
+
+    def weights(self, name):
+        return {"w": torch.tensor(self.runs[name])}
+
+    def log(self, name):
+        return [{"losses": {"xe": value}, "windows": value == 7.0} for value in self.runs[name]]
+
+
+def test_trainings_that_differ_in_a_bit_are_noticed():
+    same = Stub(**{"fp32-1": [1.0, 2.0], "fp32-2": [1.0, 2.0]})
+    other = Stub(**{"fp32-1": [1.0, 2.0], "fp32-2": [1.0, 2.0000002]})
+    assert runs_of_main.equal(same, "fp32") == ("equal bits", True)
+    assert runs_of_main.equal(other, "fp32") == ("1 weights differ, log different", False)
+
+
+def test_other_losses_of_two_processes_are_noticed():
+    losses = {"fp32-1": [1.0, 2.0, 7.0]}
+    assert runs_of_main.divided(Stub(**losses, divided=[1.0, 2.000001, 9.0]))[1]  # 7: with windows
+    assert not runs_of_main.divided(Stub(**losses, divided=[1.0, 2.0001, 7.0]))[1]
+
+
+def test_a_training_that_does_not_start_says_why(tmp_path):
+    with pytest.raises(ValueError, match=r"main.py ended with code 2: error: .*--nepoch"):
+        run_in_full(["--nepoch", "none"], 2, tmp_path)
+
+
+# ---- interrupted, and refused ----------------------------------------------------------------------
+
+
+def test_an_interrupted_check_goes_on_with_the_part_that_it_was_at(
+    tmp_path, monkeypatch, capsys, episode_alone
+):
+    output = tmp_path / "gpu"
+
+    def interrupt(*all):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(gpu_check, "measure_setting", interrupt)
+        error = ends(capsys, 130, "--parts", "correctness", "speed", output=output)
+    assert "interrupted" in error and not (output / "generated").exists()
+    left = read(output)
+    assert not left["finished"] and list(left["parts"]) == ["correctness"]
+
+    monkeypatch.setattr(gpu_check, "correctness", interrupt)  # which is done
+    monkeypatch.setattr(gpu_check, "speed", lambda *all: {"tables": [], "loading": [], "checks": []})
+    printed = run("--parts", "correctness", "speed", output=output)
+    assert "a training" in printed and read(output)["finished"]
+    assert read(output)["parts"]["correctness"] == left["parts"]["correctness"]
+    monkeypatch.setattr(gpu_check, "correctness", lambda *all: {"checks": []})  # a finished one begins anew
+    run("--parts", "correctness", output=output)
+    assert read(output)["parts"]["correctness"]["checks"] == [] and "speed" in read(output)["parts"]
+    monkeypatch.setattr(gpu_check, "correctness", interrupt)
+    ends(capsys, 130, "--parts", "correctness", output=output)
+    assert list(read(output)["parts"]) == ["speed"] and not read(output)["finished"]
+
+
+def test_numbers_of_other_options_are_not_kept(tmp_path, monkeypatch, episode_alone):
+    monkeypatch.setattr(gpu_check, "correctness", lambda *all: {"checks": []})
+    monkeypatch.setattr(gpu_check, "speed", lambda *all: {"tables": [], "loading": [], "checks": []})
+    run("--parts", "correctness", output=tmp_path / "gpu")
+    run("--parts", "speed", "--batches", "2", output=tmp_path / "gpu")
+    assert list(read(tmp_path / "gpu")["parts"]) == ["speed"]
+
+
+@pytest.mark.parametrize(
+    "patched, free, message",
+    [
+        (
+            "shutil.disk_usage",
+            Namespace(free=10**6),
+            "the generated data take about 0.00164 GB, and 0.001 GB are",
+        ),
+        (
+            "free_bytes",
+            10**6,
+            "280 decoded images take 0.00115 GB, and 0.001 GB are free in memory: take fewer",
+        ),
+    ],
+)
+def test_too_little_room_is_one_line_before_anything_is_made(
+    tmp_path, monkeypatch, capsys, patched, free, message
+):
+    output = tmp_path / "gpu"
+    monkeypatch.setattr(f"bench.full_data.{patched}", lambda place: free)
+    error = ends(capsys, 2, "--parts", "experiments", output=output)
+    assert error.startswith(f"error: {message}") and error.count("\n") == 1
+    assert not (output / "gpu.json").exists() and not (output / "generated").exists()
+
+
+@pytest.mark.parametrize(
+    "words, message",
+    [
+        (["--parts", "all"], "argument --parts: invalid choice: 'all'"),
+        (["--images", "100"], "--images 100: expected at least 8 of each of the 14 classes"),
+        (["--steps", "0"], "argument --steps: expected a whole number at least 1, found '0'"),
+        (["--device", "cuda:99"], "--device cuda:99 cannot be used here"),
+        (["--nepoch", "3"], "unrecognized arguments: --nepoch 3"),
+    ],
+)
+def test_wrong_use_is_one_line(tmp_path, capsys, words, message):
+    error = ends(capsys, 2, *words, output=tmp_path / "gpu")
+    assert error.startswith("error: ") and message in error and error.count("\n") == 1
+
+
+def test_a_folder_with_something_else_is_refused(tmp_path, capsys):
+    for name in ("03_zsl_60_10", "generated"):  # the latter would be ours beside gpu.json
+        folder = tmp_path / f"with_{name}" / name
+        folder.mkdir(parents=True)
+        error = ends(capsys, 2, output=folder.parent)
+        assert f"holds something else than a check of a GPU, {name}: name another --output" in error
+        assert folder.is_dir()
