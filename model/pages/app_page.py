@@ -92,10 +92,10 @@ def named(models: Models, asked: Asked) -> str:
         with quietly() as notes:
             square = next(iter(prepared(asked.picture, classifier.preprocessing)))
         found = classifier.predict(square)
-    told = []
+    lines = []
     for line in (*classifier.notes, *notes.values(), *found.notes):
-        told.append(without_advice(line.replace(str(asked.offer.place), asked.offer.name)))
-    return answer(Shown(classifier, square, found, asked.label, tuple(dict.fromkeys(told))))
+        lines.append(without_advice(line.replace(str(asked.offer.place), asked.offer.name)))
+    return answer(Shown(classifier, square, found, asked.label, tuple(dict.fromkeys(lines))))
 
 
 def chosen_classifier(models: Models, asked: Asked) -> BaseClassifier:
@@ -113,7 +113,8 @@ def panel_link(models: Models, asked: Asked) -> str:
             classifier = chosen_classifier(models, asked)
             assert isinstance(classifier, Classifier)  # since it is a run
             panel = draw_attention(classifier, asked.picture, asked.label or None)
-    except InputError:  # name_picture has said it
+    except Exception as error:  # of which name_picture has told, or the console
+        told(error)
         return ""
     return download_link(panel, f"{printable(asked.picture.stem)}_attention.png")
 
@@ -146,8 +147,8 @@ def class_by_pictures(
     """
     try:
         new = pictured_class(name, files, others)
-    except InputError as error:
-        return None, refusal(sentence(error, [Path(file) for file in files]))
+    except Exception as error:
+        return None, told(error, [Path(file) for file in files])
     return new, remark(f"Added {new.name}, by {new.source()}.")
 
 
@@ -197,8 +198,8 @@ def describe_offer(models: Models, offer: Offer) -> Tuple[str, List[Tuple[str, s
         return remark(ABOUT_CLIP), [], ""
     try:
         classifier = models.run(offer)
-    except InputError as error:
-        return refusal(sentence(error, (), offer)), [], ""
+    except Exception as error:
+        return told(error, offer=offer), [], ""
     return remark(about_run(classifier)), own_choices(classifier), default_classes(classifier.run)
 
 
@@ -220,7 +221,8 @@ def examples_of(models: Models, offer: Offer) -> List[Example]:
     try:
         with models.busy, quietly():
             return models.chosen.get(("examples", stamp(offer)), lambda: read_examples(models.run(offer)))
-    except InputError:  # the dataset has moved, or was never here
+    except Exception as error:  # the dataset has moved, or was never here
+        told(error)
         return []
 
 
@@ -250,17 +252,19 @@ def thumbnails(examples: Sequence[Example]) -> List[Image.Image]:
 
 
 def said(make: Callable[[], str], picture: Path, offer: Offer) -> str:
-    """HTML that is made, or why it cannot be: nobody gets a traceback.
-
-    picture, offer: are told by their names
-    """
+    """HTML that is made, or why it cannot be.  picture, offer: are told by their names"""
     try:
         return make()
-    except InputError as error:
-        return refusal(sentence(error, [picture], offer))
-    except Exception:  # a mistake of the program's, which its console tells of
-        traceback.print_exc(file=sys.stderr)
-        return refusal("Something is wrong with the program, not with your picture: its console says what.")
+    except Exception as error:
+        return told(error, [picture], offer)
+
+
+def told(error: Exception, files: Sequence[Path] = (), offer: Optional[Offer] = None) -> str:
+    """HTML: nobody gets a traceback, but the console, if the program has made a mistake."""
+    if isinstance(error, InputError):
+        return refusal(sentence(error, files, offer))
+    traceback.print_exception(type(error), error, error.__traceback__, file=sys.stderr)
+    return refusal("Something is wrong with the program, not with your picture: its console says what.")
 
 
 def sentence(error: InputError, files: Sequence[Path] = (), offer: Optional[Offer] = None) -> str:

@@ -254,6 +254,23 @@ def test_a_mistake_of_the_program_is_a_sentence_too_and_a_traceback_on_its_conso
     assert "its console says what" in text and "ZeroDivisionError" in capsys.readouterr().err
 
 
+def test_a_mistake_of_the_program_in_any_part_of_the_page(run, clip_alone, pictures, capsys, monkeypatch):
+    monkeypatch.setattr(Models, "run", lambda *_: 1 / 0)
+    monkeypatch.setattr(Models, "classifier", lambda *_: 1 / 0)
+    monkeypatch.setattr(app_page, "read_image", lambda _: 1 / 0)
+    models = Models("cpu")
+    for html in (
+        name_picture(models, Asked(run, pictures[0])),
+        app_page.describe_offer(models, run)[0],
+        class_by_pictures("port", [str(pictures[0])], [])[1],
+    ):
+        assert "its console says what" in refused(html)
+    assert (
+        panel_link(models, Asked(run, pictures[0])) == "" and find_examples(models, [run], clip_alone) == []
+    )
+    assert capsys.readouterr().err.count("ZeroDivisionError") == 5
+
+
 # ---- what is typed and dropped ---------------------------------------------------------------------
 
 

@@ -179,6 +179,16 @@ def test_what_is_wrong_about_a_class_by_pictures_leaves_the_inputs_as_they_are(p
     assert inputs == ["as it was"] * 4 and "Drop some pictures of port" in said
 
 
+@needs_gradio
+def test_what_is_chosen_is_understood_even_if_the_server_has_forgotten_the_visitor(place):
+    import gradio
+
+    page = app.Page(gradio, Models("cpu"), [Offer("run", place / "run", is_run=True)])
+    page.build()
+    for value in ("all", "unseen", "none", None):
+        assert page.own.preprocess(value) == value
+
+
 # ---- the program itself ----------------------------------------------------------------------------
 
 

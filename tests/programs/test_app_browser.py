@@ -302,6 +302,17 @@ def test_a_file_that_is_too_large_is_refused_and_the_next_one_is_named(
     page.close()
 
 
+def test_a_long_wait_is_told(visit, pictures):
+    page = visit()
+    answered(page, lambda: choose_file(page, pictures[3]))
+    shown = "getComputedStyle(document.querySelector('#answer'), '::after').content"
+    assert page.evaluate(shown) == "none"
+    page.evaluate(
+        "document.querySelector('#answer .html-container').classList.add('pending')"
+    )  # as gradio does
+    assert page.evaluate(shown) == '"One moment …"'
+
+
 def test_a_browser_without_javascript_is_told(browser, server):
     page = browser.browser.new_context(java_script_enabled=False).new_page()
     page.goto(server.address)
