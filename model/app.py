@@ -61,13 +61,14 @@ from typing import Any, List
 from data.names import readable
 from inference.offered import Models, Offer, find_clips, find_finished_runs
 from pages import app_page
-from pages.app_frame import app_head, into_view, title_of_page, welcome
+from pages.app_frame import app_head, into_view, name_examples, title_of_page, welcome
 from pages.app_page import Asked
 from support.errors import InputError, exits_cleanly
 from support.local_page import check_port, import_gradio, serve, temporary_folder
 from support.notes import note
 
 HOUR, DAY = 3600, 86400  # seconds
+OWN = ["all", "unseen", "none"]  # at first; `Page.choose` puts them into words
 
 
 @exits_cleanly
@@ -142,6 +143,7 @@ class Page:
         """What a visitor drops or picks."""
         gradio = self.gradio
         self.picture = gradio.State(None)  # file and class, as of `Asked`
+        self.shown = gradio.State([])  # examples, as they are on the page
         self.file = gradio.File(label="Picture", elem_id="picture", height=130)
         self.examples = gradio.Gallery(
             label="or one of these",
@@ -167,7 +169,7 @@ class Page:
             elem_id="model",
         )
         self.about = gradio.HTML(apply_default_css=False)
-        self.own = gradio.Radio(label="Which of the run's own classes compete", elem_id="own")
+        self.own = gradio.Radio(OWN, label="Which of the run's own classes compete", elem_id="own")
         self.added = gradio.Textbox(
             label="More classes, one a line",
             placeholder="wind farm\nquay: ships at a long wall of concrete",
@@ -210,10 +212,13 @@ class Page:
         pick.__annotations__["selected"] = gradio.SelectData  # which tells gradio what to hand over
 
         after(self.file.upload(self.drop, [self.file, *choices], shown, **waits))
-        after(self.examples.select(pick, choices, shown, **waits))
-        described = [self.about, self.own, self.added, self.names, self.examples]
-        blocks.load(self.choose, self.offer, described, **quiet)
-        show_after(self.offer.input(self.choose, self.offer, described, **quiet))
+        after(self.examples.select(pick, [self.shown, *choices], shown, **waits))
+        described = [self.about, self.own, self.added, self.names, self.examples, self.shown]
+        loaded = blocks.load(self.choose, self.offer, described, **quiet)
+        chosen = self.offer.input(self.choose, self.offer, described, **quiet)
+        for event in (loaded, chosen):
+            event.then(None, js=name_examples())
+        show_after(chosen)
         show_after(
             self.add.click(
                 self.add_class,
@@ -254,11 +259,10 @@ class Page:
         picture = (str(file), "")
         return picture, None, gradio.update(selected_index=None), *self.show(picture, *values)
 
-    def pick(self, place, offer, *values):
-        """One of the examples."""
-        example = app_page.find_examples(self.models, self.offers, self.offers[offer])[place]
-        picture = (str(example.file), example.label)
-        return picture, None, self.gradio.skip(), *self.show(picture, offer, *values)
+    def pick(self, place, examples, *values):
+        """One of the examples that are on the page, even if others have come since."""
+        picture = (str(examples[place].file), examples[place].label)
+        return picture, None, self.gradio.skip(), *self.show(picture, *values)
 
     def choose(self, place):
         """What can be said of a run's classes, and pictures to pick from."""
@@ -273,6 +277,7 @@ class Page:
             update(visible=offer.is_run),
             update(visible=not offer.is_run),
             update(value=pictures, selected_index=None, visible=bool(pictures)),
+            examples,
         )
 
     def add_class(self, name, files, pictured, ticked):

@@ -34,7 +34,8 @@ class NewClass:
     def source(self) -> str:
         """What it is known from."""
         if self.pictures:
-            return f"{len(self.pictures)} pictures"
+            plural = "" if len(self.pictures) == 1 else "s"
+            return f"{len(self.pictures)} picture{plural}"
         return "name" if self.is_named() else "description"
 
 

@@ -32,7 +32,10 @@ MOST_EXAMPLES = 12  # pictures to pick from
 MOST_PICTURES = 100  # of an added class
 THUMBNAIL = 128  # pixels of the longer side
 OPTION = re.compile(r"^(--\w+( or --\w+)*|with_classes|a class): ")  # before a message
+PART = r"(?:[;:.,] | \()"  # what a part of a message begins with
+ADVICE = re.compile(rf"{PART}((?!{PART}).)*(--[a-z]|\b\w+\.py(?![\w.])).*", re.DOTALL)  # for a command line
 HOW = "write its name, or its name, a colon and what is seen from above"
+TOO_LARGE = "has too many pixels for this page: drop a smaller picture, or a part of it"
 TYPED = """airport
 beach
 bridge
@@ -78,7 +81,7 @@ def name_picture(models: Models, asked: Asked) -> str:
     """HTML: the answer, or why there is none."""
     if asked.picture is None:
         return welcome()
-    return said(partial(named, models, asked), [asked.picture])
+    return said(partial(named, models, asked), asked.picture, asked.offer)
 
 
 def named(models: Models, asked: Asked) -> str:
@@ -89,10 +92,10 @@ def named(models: Models, asked: Asked) -> str:
         with quietly() as notes:
             square = next(iter(prepared(asked.picture, classifier.preprocessing)))
         found = classifier.predict(square)
-    told = []
+    lines = []
     for line in (*classifier.notes, *notes.values(), *found.notes):
-        told.append(line.replace(str(asked.offer.place), asked.offer.name))
-    return answer(Shown(classifier, square, found, asked.label, tuple(dict.fromkeys(told))))
+        lines.append(without_advice(line.replace(str(asked.offer.place), asked.offer.name)))
+    return answer(Shown(classifier, square, found, asked.label, tuple(dict.fromkeys(lines))))
 
 
 def chosen_classifier(models: Models, asked: Asked) -> BaseClassifier:
@@ -110,7 +113,8 @@ def panel_link(models: Models, asked: Asked) -> str:
             classifier = chosen_classifier(models, asked)
             assert isinstance(classifier, Classifier)  # since it is a run
             panel = draw_attention(classifier, asked.picture, asked.label or None)
-    except InputError:  # name_picture has said it
+    except Exception as error:  # of which name_picture has told, or the console
+        told(error)
         return ""
     return download_link(panel, f"{printable(asked.picture.stem)}_attention.png")
 
@@ -143,8 +147,8 @@ def class_by_pictures(
     """
     try:
         new = pictured_class(name, files, others)
-    except InputError as error:
-        return None, refusal(sentence(error, [Path(file) for file in files]))
+    except Exception as error:
+        return None, told(error, [Path(file) for file in files])
     return new, remark(f"Added {new.name}, by {new.source()}.")
 
 
@@ -194,8 +198,8 @@ def describe_offer(models: Models, offer: Offer) -> Tuple[str, List[Tuple[str, s
         return remark(ABOUT_CLIP), [], ""
     try:
         classifier = models.run(offer)
-    except InputError as error:
-        return refusal(sentence(error)), [], ""
+    except Exception as error:
+        return told(error, offer=offer), [], ""
     return remark(about_run(classifier)), own_choices(classifier), default_classes(classifier.run)
 
 
@@ -217,7 +221,8 @@ def examples_of(models: Models, offer: Offer) -> List[Example]:
     try:
         with models.busy, quietly():
             return models.chosen.get(("examples", stamp(offer)), lambda: read_examples(models.run(offer)))
-    except InputError:  # the dataset has moved, or was never here
+    except Exception as error:  # the dataset has moved, or was never here
+        told(error)
         return []
 
 
@@ -246,24 +251,38 @@ def thumbnails(examples: Sequence[Example]) -> List[Image.Image]:
 # ---- what is wrong ---------------------------------------------------------------------------------
 
 
-def said(make: Callable[[], str], files: Sequence[Path] = ()) -> str:
-    """HTML that is made, or why it cannot be: nobody gets a traceback.
-
-    files: of the visitor, which are told by their names
-    """
+def said(make: Callable[[], str], picture: Path, offer: Offer) -> str:
+    """HTML that is made, or why it cannot be.  picture, offer: are told by their names"""
     try:
         return make()
-    except InputError as error:
-        return refusal(sentence(error, files))
-    except Exception:  # a mistake of the program's, which its console tells of
-        traceback.print_exc(file=sys.stderr)
-        return refusal("Something is wrong with the program, not with your picture: its console says what.")
+    except Exception as error:
+        return told(error, [picture], offer)
 
 
-def sentence(error: InputError, files: Sequence[Path] = ()) -> str:
-    """A message as a sentence, without the names of options and of folders."""
-    words = OPTION.sub("", str(error))
+def told(error: Exception, files: Sequence[Path] = (), offer: Optional[Offer] = None) -> str:
+    """HTML: nobody gets a traceback, but the console, if the program has made a mistake."""
+    if isinstance(error, InputError):
+        return refusal(sentence(error, files, offer))
+    traceback.print_exception(type(error), error, error.__traceback__, file=sys.stderr)
+    return refusal("Something is wrong with the program, not with your picture: its console says what.")
+
+
+def sentence(error: InputError, files: Sequence[Path] = (), offer: Optional[Offer] = None) -> str:
+    """A message as a sentence, without the names of folders, and without what helps on a command line alone.
+
+    files: of the visitor
+    """
+    words = without_advice(OPTION.sub("", str(error)))
     for file in files:
+        if isinstance(error.__cause__, Image.DecompressionBombError) and str(file) in words:
+            words = f"the picture {file} {TOO_LARGE}"
         words = words.replace(str(file), printable(file.name))
+    if offer:
+        words = words.replace(str(offer.place), offer.name)
     words = words[:1].upper() + words[1:]
     return words if words.endswith((".", "!", "?")) else f"{words}."
+
+
+def without_advice(words: str) -> str:
+    """A message without the part that names options and programs, of which a visitor has none."""
+    return ADVICE.sub("", words)

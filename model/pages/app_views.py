@@ -94,7 +94,7 @@ def headline(shown: Shown) -> str:
     best = int(shown.found.scores[0].argmax())
     name = shown.found.class_names[best]
     kind = shown.classifier.candidates.kinds[best]
-    by = kind if kind.endswith("pictures") else f"its {kind}"
+    by = kind if "picture" in kind else f"its {kind}"
     words = IN_TRAINING.get(kind, f"a class by {by}")
     seen = photo(shown.square, "the square that the model sees")
     seen += window(shown.found, shown.square.shape[-1])

@@ -10,14 +10,16 @@ import time
 from contextlib import contextmanager
 from importlib.util import find_spec
 from tempfile import TemporaryDirectory
-from typing import Any, Iterator
+from typing import Any, Iterator, List, Mapping
 
-from support.errors import InputError
+from support.errors import InputError, first_line
 
 ADDRESS = "127.0.0.1"
+NAMES = ("127.0.0.1", "localhost")  # of this machine: no page elsewhere has them
 OLDEST_PYTHON = (3, 10)  # that gradio runs on
 OLDEST_GRADIO = 6
 LARGEST_FILE = "256mb"  # that may be dropped; who reads pictures has a limit of pixels, too
+WITHOUT_SCRIPT = b"<noscript><p>This page needs JavaScript, which is off in this browser.</p></noscript>"
 
 
 def import_gradio() -> Any:
@@ -64,10 +66,67 @@ def check_port(port: int):
 
 @contextmanager
 def temporary_folder() -> Iterator[None]:
-    """Where what visitors drop lies meanwhile. It is deleted at the end."""
-    with TemporaryDirectory(prefix="dsva-") as folder:
+    """Where what visitors drop lies meanwhile. It is deleted at the end. Raises InputError."""
+    try:
+        made = TemporaryDirectory(prefix="dsva-")
+    except OSError as error:
+        raise InputError(
+            f"no temporary folder can be made ({first_line(error)}): make room, "
+            "or let TMPDIR be a folder that can be written to"
+        ) from error
+    with made as folder:
         os.environ["GRADIO_TEMP_DIR"] = folder
         yield
+
+
+class OwnPageOnly:
+    """ASGI: answers what the page itself asks, and refuses what other pages in the same browser ask.
+
+    A page elsewhere can send requests to 127.0.0.1: their Origin is another one than their Host. Or it lets
+    its own name mean 127.0.0.1 (DNS rebinding): then Host is no name of this machine. gradio hides its
+    answers from the first, but does what they ask; TrustedHostMiddleware of starlette stops the second alone.
+    """
+
+    def __init__(self, app: Any):
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any):
+        if scope["type"] != "http" or is_own(dict(scope["headers"])):
+            return await self.app(scope, receive, send)
+        from starlette.responses import PlainTextResponse  # is there if gradio is
+
+        words = f"This page answers to itself alone: open http://{ADDRESS} with its port.\n"
+        return await PlainTextResponse(words, status_code=403)(scope, receive, send)
+
+
+class SaysWithoutScript:
+    """ASGI: a browser that runs no JavaScript shows a sentence, not an empty page, which is gradio's."""
+
+    def __init__(self, app: Any):
+        self.app = app
+
+    async def __call__(self, scope: Any, receive: Any, send: Any):
+        async def send_more(message: Any):
+            if message["type"] == "http.response.start":  # the page will be longer than was said
+                kept = [pair for pair in message["headers"] if pair[0].lower() != b"content-length"]
+                message = {**message, "headers": kept}
+            elif message.get("body"):
+                message = {
+                    **message,
+                    "body": message["body"].replace(b"</body>", WITHOUT_SCRIPT + b"</body>"),
+                }
+            await send(message)
+
+        is_page = scope["type"] == "http" and scope["path"] == "/"
+        await self.app(scope, receive, send_more if is_page else send)
+
+
+def is_own(headers: Mapping[bytes, bytes]) -> bool:
+    """Has the page itself sent a request with these headers? A tunnel may have given it another port."""
+    host = headers.get(b"host", b"").decode("latin-1").lower()
+    origin = headers.get(b"origin", b"").decode("latin-1").lower()
+    is_here = host.split(":")[0] in NAMES
+    return is_here and (not origin or origin.partition("://")[2] == host)
 
 
 def serve(blocks: Any, look: dict, port: int):
@@ -76,6 +135,11 @@ def serve(blocks: Any, look: dict, port: int):
     blocks: of gradio;  look: further arguments of its `launch`
     """
     blocks.queue(api_open=False)
+    hidden = {"docs_url": None, "redoc_url": None, "openapi_url": None}
+    around: List[Any] = [
+        (OwnPageOnly, (), {}),
+        (SaysWithoutScript, (), {}),
+    ]  # as starlette unpacks its Middleware
     try:
         blocks.launch(
             server_name=ADDRESS,
@@ -90,7 +154,7 @@ def serve(blocks: Any, look: dict, port: int):
             ssr_mode=False,
             pwa=False,
             mcp_server=False,
-            app_kwargs={"docs_url": None, "redoc_url": None, "openapi_url": None},
+            app_kwargs={**hidden, "middleware": around},
             **look,
         )
     except OSError as error:  # another program was quicker

@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+import shutil
 from html import unescape
 from pathlib import Path
 
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 
 from inference import Classifier, NewClass, load_clip, load_run, parse
 from inference.offered import Models, Offer
@@ -158,7 +161,12 @@ def test_a_corrupt_picture(models, run, tmp_path):
 def test_too_large_a_picture(models, run, tmp_path):
     file = tmp_path / "large.png"
     Image.new("1", (20000, 20000)).save(file)
-    assert "predict.py --tile" in refused(name_picture(models, Asked(run, file)))
+    expected = (
+        "The picture large.png has too many pixels for this page: drop a smaller picture, or a part of it."
+    )
+    assert refused(name_picture(models, Asked(run, file))) == expected
+    new, said = class_by_pictures("port", [str(file)], [])
+    assert new is None and refused(said) == expected
 
 
 @pytest.mark.parametrize(
@@ -189,12 +197,78 @@ def test_a_run_that_has_vanished(models, tmp_path, pictures):
     assert find_examples(models, [gone], gone) == [] and app_page.warm_up(models, gone) is None
 
 
+@pytest.mark.parametrize(
+    "message, told",
+    [
+        ("--add_class: 'x' is no name", "'x' is no name."),
+        ("no class is left: name fewer in --without, or add some", "No class is left."),
+        ("it has 5 bands: --bands says which (--bands 4 3 2 for Sentinel-2)", "It has 5 bands."),
+        ("it has 4 bands (--bands chooses)", "It has 4 bands."),
+        ("not known: annotate.py tells. predict.py --class_values works without", "Not known."),
+        (
+            "x is a run without a checkpoint: the same command of main.py goes on",
+            "X is a run without a checkpoint.",
+        ),
+        ("cannot read photo.py.png: it is -- cut off", "Cannot read photo.py.png: it is -- cut off."),
+        ("--x is named twice, so give another name", "--x is named twice, so give another name."),
+    ],
+)
+def test_nobody_is_told_of_options_and_programs(message, told):
+    assert app_page.sentence(InputError(message)) == told
+
+
+def test_a_broken_run_is_told_by_its_name(models, place, tmp_path, pictures):
+    shutil.copytree(place / "run", tmp_path / "broken")
+    for file in (tmp_path / "broken").glob("*.safetensors"):
+        file.write_bytes(b"nothing")
+    broken = Offer("my/run", tmp_path / "broken", is_run=True)
+    for html in (
+        name_picture(models, Asked(broken, pictures[0])),
+        app_page.describe_offer(models, broken)[0],
+    ):
+        assert refused(html).startswith("My/run/")
+        assert "is not a readable checkpoint" in html and str(tmp_path) not in html
+
+
+def test_a_run_whose_clip_has_moved_still_names_its_own_classes(models, place, tmp_path, pictures):
+    shutil.copytree(place / "run", tmp_path / "run")
+    for file in (tmp_path / "run").glob("*.safetensors"):
+        weights = load_file(file)
+        with safe_open(file, "pt") as stored:
+            facts = stored.metadata()
+        facts = {name: text.replace(str(place / "clip"), "/gone/clip") for name, text in facts.items()}
+        save_file(weights, file, facts)
+    moved = Offer("a run", tmp_path / "run", is_run=True)
+    assert "Ranking" in name_picture(models, Asked(moved, pictures[0], own="all"))
+    new = NewClass("port", "port", tuple(map(str, pictures[:2])))
+    for asked in (Asked(moved, pictures[0], typed="port"), Asked(moved, pictures[0], pictured=(new,))):
+        text = refused(name_picture(models, asked))
+        assert text == "The CLIP that described the run's classes was in /gone/clip and is not there."
+
+
 def test_a_mistake_of_the_program_is_a_sentence_too_and_a_traceback_on_its_console(
     models, run, pictures, capsys, monkeypatch
 ):
     monkeypatch.setattr(app_page, "answer", lambda shown: 1 / 0)
     text = refused(name_picture(models, Asked(run, pictures[0], own="all")))
     assert "its console says what" in text and "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_a_mistake_of_the_program_in_any_part_of_the_page(run, clip_alone, pictures, capsys, monkeypatch):
+    monkeypatch.setattr(Models, "run", lambda *_: 1 / 0)
+    monkeypatch.setattr(Models, "classifier", lambda *_: 1 / 0)
+    monkeypatch.setattr(app_page, "read_image", lambda _: 1 / 0)
+    models = Models("cpu")
+    for html in (
+        name_picture(models, Asked(run, pictures[0])),
+        app_page.describe_offer(models, run)[0],
+        class_by_pictures("port", [str(pictures[0])], [])[1],
+    ):
+        assert "its console says what" in refused(html)
+    assert (
+        panel_link(models, Asked(run, pictures[0])) == "" and find_examples(models, [run], clip_alone) == []
+    )
+    assert capsys.readouterr().err.count("ZeroDivisionError") == 5
 
 
 # ---- what is typed and dropped ---------------------------------------------------------------------
@@ -220,6 +294,13 @@ def test_a_class_by_pictures(models, run, place, pictures):
     expected = load_run(place / "run", "cpu").among("unseen").with_classes(new).predict(pictures[0])
     assert dict(ranked(html))["port"] == pytest.approx(expected.probabilities[0, -1], rel=1e-5)
     assert "a class by 5 pictures" in html or expected.classes[0] != "port"
+
+
+def test_a_class_by_one_picture(models, run, pictures):
+    new, said = class_by_pictures("port", [str(pictures[0])], [])
+    assert "Added port, by 1 picture." in said
+    html = name_picture(models, Asked(run, pictures[0], own="none", pictured=(new,)))
+    assert "a class by 1 picture<" in html
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,7 @@
 """app.py without a browser: what it needs and refuses, what its inputs mean. Most of it without gradio."""
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -139,23 +140,35 @@ def test_a_dropped_picture_is_named_and_the_input_is_free_for_the_next(page, pic
 
 
 def test_an_example_is_named_and_its_class_is_known(page):
-    chosen, file, _, html, _ = page.pick(0, 0, "all", "", "", [], [])
+    examples = page.choose(0)[-1]
+    chosen, file, _, html, _ = page.pick(0, examples, 0, "all", "", "", [], [])
     assert chosen[1] == "Class0" and file is None and "The picture is of the class class0" in html
 
 
 def test_a_choice_changes_what_can_be_said(page):
-    about, own, added, names, examples = page.choose(0)
+    about, own, added, names, examples, shown = page.choose(0)
+    assert [example.label for example in shown] == [f"Class{c}" for c in range(5)]
     assert "A trained run" in about and own["value"] == "all" and own["visible"] and added["visible"]
     assert not names["visible"] and len(examples["value"]) == 5 and examples["visible"]
-    about, own, added, names, examples = page.choose(1)
+    about, own, added, names, examples, _ = page.choose(1)
     assert "A CLIP alone" in about and not own["visible"] and not added["visible"] and names["visible"]
     assert len(examples["value"]) == 5  # of the run
+
+
+def test_an_example_of_a_run_that_has_vanished_since(place, fake_gradio, tmp_path):
+    shutil.copytree(place / "run", tmp_path / "run")
+    page = app.Page(fake_gradio, Models("cpu"), [Offer("my run", tmp_path / "run", is_run=True)])
+    examples = page.choose(0)[-1]
+    shutil.rmtree(tmp_path / "run")
+    _, _, _, html, _ = page.pick(4, examples, 0, "all", "", "", [], [])
+    assert "My run is not there any more" in html
+    assert page.choose(0)[-1] == []
 
 
 def test_a_class_by_pictures_is_added_ticked_and_can_be_left_out(page, picture):
     name, files, pictured, ticked, said = page.add_class("port", [picture], [], [])
     assert (name, files) == ("", None) and "Added port" in said
-    assert ticked == {"choices": [("port: 1 pictures", "port")], "value": ["port"], "visible": True}
+    assert ticked == {"choices": [("port: 1 picture", "port")], "value": ["port"], "visible": True}
     with_port = page.show((picture, ""), 0, "none", "", "", pictured, ["port"])
     without = page.show((picture, ""), 0, "none", "", "", pictured, [])
     assert "<h2>port</h2>" in with_port[0] and "No class is left" in without[0]
@@ -164,6 +177,16 @@ def test_a_class_by_pictures_is_added_ticked_and_can_be_left_out(page, picture):
 def test_what_is_wrong_about_a_class_by_pictures_leaves_the_inputs_as_they_are(page):
     *inputs, said = page.add_class("port", [], [], [])
     assert inputs == ["as it was"] * 4 and "Drop some pictures of port" in said
+
+
+@needs_gradio
+def test_what_is_chosen_is_understood_even_if_the_server_has_forgotten_the_visitor(place):
+    import gradio
+
+    page = app.Page(gradio, Models("cpu"), [Offer("run", place / "run", is_run=True)])
+    page.build()
+    for value in ("all", "unseen", "none", None):
+        assert page.own.preprocess(value) == value
 
 
 # ---- the program itself ----------------------------------------------------------------------------

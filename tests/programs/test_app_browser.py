@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from in_browser import CONTRAST, DROP, GUARD, NAMELESS
 from inference import NewClass, load_clip, load_run
 from pages.panels import draw_attention
 from support.cli import REPOSITORY
@@ -31,73 +32,6 @@ pytestmark = [
     ),
     pytest.mark.skipif(not CHROMIUM, reason="needs a browser: apt-get install chromium"),
 ]
-
-GUARD = """
-import socket, os
-
-def watched(former):
-    def call(*words, **more):
-        place = words[1] if words and isinstance(words[0], socket.socket) else words[0]
-        host = place[0] if isinstance(place, tuple) else place
-        if host not in ("127.0.0.1", "localhost", "::1", None, b"127.0.0.1", b"localhost") and not str(
-            host
-        ).startswith("/"):
-            with open(os.environ["CALLS"], "a") as file:
-                file.write(f"{former.__name__} {host}\\n")
-        return former(*words, **more)
-    return call
-
-socket.socket.connect = watched(socket.socket.connect)
-socket.socket.connect_ex = watched(socket.socket.connect_ex)
-socket.getaddrinfo = watched(socket.getaddrinfo)
-"""  # runs before the server, and writes down whom it calls
-
-CONTRAST = """() => {
-  const canvas = new OffscreenCanvas(1, 1).getContext("2d", {willReadFrequently: true});
-  const parts = colour => {
-    canvas.clearRect(0, 0, 1, 1);
-    canvas.fillStyle = colour;
-    canvas.fillRect(0, 0, 1, 1);
-    return [...canvas.getImageData(0, 0, 1, 1).data].map(part => part / 255);
-  };
-  const light = ([r, g, b]) => {
-    const [R, G, B] = [r, g, b].map(c => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * R + 0.7152 * G + 0.0722 * B;
-  };
-  const behind = element => {
-    for (; element; element = element.parentElement) {
-      const found = parts(getComputedStyle(element).backgroundColor);
-      if (found[3] > 0.99) return found;
-    }
-    return [1, 1, 1];
-  };
-  const found = [];
-  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-  while (walker.nextNode()) {
-    const words = walker.currentNode.textContent.trim();
-    const element = walker.currentNode.parentElement;
-    const look = getComputedStyle(element);
-    if (!words || !element.checkVisibility({opacityProperty: true, visibilityProperty: true})) continue;
-    if (["SCRIPT", "STYLE"].includes(element.tagName)) continue;
-    const [one, other] = [light(parts(look.color)), light(behind(element))];
-    const ratio = (Math.max(one, other) + 0.05) / (Math.min(one, other) + 0.05);
-    const size = parseFloat(look.fontSize);
-    const isLarge = size >= 24 || (size >= 18.6 && look.fontWeight >= 700);
-    if (ratio < (isLarge ? 3 : 4.5)) found.push(`${words.slice(0, 30)}: ${ratio.toFixed(2)}`);
-  }
-  return found;
-}"""
-NAMELESS = """() => [...document.querySelectorAll("input, textarea, button, select")].filter(part =>
-  part.checkVisibility() && !(part.ariaLabel || part.labels?.length || part.innerText.trim() || part.title)
-).map(part => part.outerHTML.slice(0, 120))"""
-DROP = """([name, content]) => {
-  const bytes = Uint8Array.from(atob(content), letter => letter.charCodeAt(0));
-  const data = new DataTransfer();
-  data.items.add(new File([bytes], name));
-  const place = document.querySelector("#picture button");
-  for (const kind of ["dragenter", "dragover", "drop"])
-    place.dispatchEvent(new DragEvent(kind, {dataTransfer: data, bubbles: true, cancelable: true}));
-}"""
 
 
 # ---- a server, a browser, visitors -----------------------------------------------------------------
@@ -341,6 +275,51 @@ def test_no_file_of_the_machine_and_no_other_page_is_given(browser, server, plac
     assert json.loads(endpoints) == {"named_endpoints": {}, "unnamed_endpoints": {}}
 
 
+def test_what_a_page_elsewhere_asks_is_refused(browser, server):
+    file = {"files": {"name": "x.png", "mimeType": "image/png", "buffer": b"x"}}
+    upload = f"{server.address}gradio_api/upload"
+    assert browser.request.post(upload, multipart=file).status == 200
+    for headers in ({"Origin": "http://evil.example"}, {"Origin": "null"}, {"Host": "evil.example"}):
+        assert browser.request.post(upload, multipart=file, headers=headers).status == 403
+    assert browser.request.get(f"{server.address}config", headers={"Host": "evil.example"}).status == 403
+
+
+def test_a_file_that_is_too_large_is_refused_and_the_next_one_is_named(
+    browser, server, run, pictures, tmp_path
+):
+    with (tmp_path / "large.png").open("wb") as file:
+        file.truncate(257 * 2**20)
+    page = browser.new_page()  # gradio complains in the browser's console
+    page.goto(server.address)
+    page.locator("#own input").nth(2).wait_for()
+    choose_file(page, tmp_path / "large.png")
+    page.get_by_text("exceed the maximum allowed size of 256").first.wait_for()
+    box = page.locator("#picture").bounding_box()
+    middle = [box["x"] + box["width"] / 2, box["y"] + box["height"] / 2]
+    assert page.evaluate("([x, y]) => !!document.elementFromPoint(x, y).closest('#picture button')", middle)
+    answered(page, lambda: choose_file(page, pictures[3]))
+    agree(ranked(page), expected(run, pictures[3]))
+    page.close()
+
+
+def test_a_long_wait_is_told(visit, pictures):
+    page = visit()
+    answered(page, lambda: choose_file(page, pictures[3]))
+    shown = "getComputedStyle(document.querySelector('#answer'), '::after').content"
+    assert page.evaluate(shown) == "none"
+    page.evaluate(
+        "document.querySelector('#answer .html-container').classList.add('pending')"
+    )  # as gradio does
+    assert page.evaluate(shown) == '"One moment …"'
+
+
+def test_a_browser_without_javascript_is_told(browser, server):
+    page = browser.browser.new_context(java_script_enabled=False).new_page()
+    page.goto(server.address)
+    assert "This page needs JavaScript" in page.inner_text("body")
+    page.context.close()
+
+
 # ---- how it looks ----------------------------------------------------------------------------------
 
 
@@ -348,7 +327,7 @@ def test_no_file_of_the_machine_and_no_other_page_is_given(browser, server, plac
 def test_it_fits_can_be_read_and_every_input_has_a_name(visit, pictures, width, dark):
     page = visit(width, dark)
     assert fits(page) and page.evaluate(CONTRAST) == [] and page.evaluate(NAMELESS) == []
-    answered(page, lambda: page.locator("#examples button").nth(1).click())
+    answered(page, lambda: page.get_by_role("button", name="class1").click())
     page.locator(".download a").wait_for()
     for summary in page.locator(".answer summary").all():
         summary.click()

@@ -1,5 +1,6 @@
 """What a page of gradio needs, with something else that is called gradio."""
 
+import asyncio
 import os
 import socket
 import sys
@@ -69,6 +70,75 @@ def test_what_is_dropped_is_deleted(gradio):
         folder = Path(os.environ["GRADIO_TEMP_DIR"])
         assert list(folder.iterdir()) == []
     assert not folder.exists()
+
+
+def test_without_a_folder_to_write_to_a_line_says_so(gradio, monkeypatch):
+    def fails(**_):
+        raise FileNotFoundError(2, "No usable temporary directory found in ['/tmp']")
+
+    monkeypatch.setattr(local_page, "TemporaryDirectory", fails)
+    with (
+        pytest.raises(InputError, match="no temporary folder can be made .*let TMPDIR be"),
+        temporary_folder(),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    "host, origin, is_own",
+    [
+        ("127.0.0.1:7860", None, True),
+        ("localhost:7860", "http://localhost:7860", True),
+        ("LOCALHOST:9000", "http://localhost:9000", True),  # through a tunnel of ssh
+        ("127.0.0.1:7860", "http://evil.example", False),
+        ("127.0.0.1:7860", "http://127.0.0.1:8888", False),  # another page of this machine
+        ("127.0.0.1:7860", "null", False),
+        ("evil.example:7860", None, False),  # DNS rebinding
+        ("evil.example", "http://evil.example", False),
+        ("127.0.0.1.evil.example", None, False),
+        ("", None, False),
+    ],
+)
+def test_what_other_pages_ask_is_not_the_pages_own(host, origin, is_own):
+    headers = {b"host": host.encode()}
+    if origin:
+        headers[b"origin"] = origin.encode()
+    assert local_page.is_own(headers) == is_own
+
+
+def answer_to(program, path="/", host=b"localhost") -> list:
+    """What a program of ASGI sends."""
+    sent = []
+
+    async def send(message):
+        sent.append(message)
+
+    scope = {"type": "http", "path": path, "method": "GET", "headers": [(b"host", host)]}
+    asyncio.run(program(scope, None, send))
+    return sent
+
+
+async def small_page(scope, receive, send):
+    body = b"<html><body>words</body></html>"
+    await send({"type": "http.response.start", "status": 200, "headers": [(b"Content-Length", b"31")]})
+    await send({"type": "http.response.body", "body": body})
+
+
+def test_the_page_says_that_it_needs_javascript_and_nothing_else_is_changed():
+    start, body = answer_to(local_page.SaysWithoutScript(small_page))
+    assert start["headers"] == [] and b"<noscript><p>This page needs JavaScript" in body["body"]
+    start, body = answer_to(local_page.SaysWithoutScript(small_page), "/config")
+    assert len(body["body"]) == 31 and len(start["headers"]) == 1
+
+
+def test_a_page_elsewhere_gets_a_sentence():
+    pytest.importorskip("starlette")
+    guarded = local_page.OwnPageOnly(small_page)
+    assert answer_to(guarded)[0]["status"] == 200
+    start, body = answer_to(guarded, host=b"evil.example")
+    assert start["status"] == 403 and body["body"].startswith(
+        b"This page answers to itself alone: open http://127"
+    )
 
 
 def test_another_program_may_be_quicker(gradio):
