@@ -15,13 +15,15 @@ from torch import Tensor
 from torch.utils.data import BatchSampler
 
 from clip.checkpoint import check_embeddings, load_both_towers, weight_files
-from data.images import READING
+from data.images import READING, printable
 from data.pipeline import DeviceLoader, Images, image_loader
 from support.files import sha256
 from support.machine import processor
+from support.notes import note_new
 from support.processes import gather_stream, shard
 
 SENTENCES_AT_ONCE = 256
+SHOWN_LETTERS = 60  # of a sentence that is too long
 ARITHMETIC = ("torch", "torchvision", "transformers", "pillow")  # libraries that make a vector of a picture
 
 
@@ -59,18 +61,35 @@ class Clip:
         return self.embed_words(words, prompts) @ self.model.visual_projection.weight.detach().cpu()
 
     def embed_sentences(self, sentences: List[str]) -> Tensor:
-        """-> [len(sentences), P] on the device. What is longer than the text tower can read is cut off."""
+        """-> [len(sentences), P] on the device. Says so if one is longer than the text tower can read."""
+        self.check_lengths(sentences)
         tokens = self.tokenizer(
             sentences,
             padding=True,
             truncation=True,
-            max_length=self.model.config.text_config.max_position_embeddings,
+            max_length=self.context,
             return_tensors="pt",
         ).to(self.device)
         pooled = self.model.text_model(tokens["input_ids"], tokens["attention_mask"]).pooler_output
         # not get_text_features, which differs between versions of transformers
         vectors = F.normalize(self.model.text_projection(pooled), dim=1)
         return check_embeddings(vectors, "sentences", self.folder)
+
+    @property
+    def context(self) -> int:
+        """How many tokens of a sentence the text tower can read, with those of its start and end."""
+        return self.model.config.text_config.max_position_embeddings
+
+    def check_lengths(self, sentences: List[str]):
+        """Say which sentence is cut off, the first one."""
+        one_more = self.tokenizer(sentences, truncation=True, max_length=self.context + 1)["input_ids"]
+        for sentence, tokens in zip(sentences, one_more):
+            if len(tokens) > self.context:
+                note_new(
+                    f"this CLIP reads {self.context - 2} tokens of a sentence, about as many words. The end "
+                    f'of "{printable(sentence[:SHOWN_LETTERS])} ..." is not read: shorten it'
+                )
+                return
 
     def embed_images(self, batches: Iterable[Tuple[Tensor, Tensor]]) -> Tensor:
         """batches: from `loader`, of this process's shard.  Returns [n, P] of all n images, on the CPU."""

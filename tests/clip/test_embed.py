@@ -9,6 +9,7 @@ from transformers import CLIPModel, CLIPProcessor
 from clip import Clip
 from clip.attributes import CLASS_PROMPTS
 from helpers import write_whole_clip
+from support.notes import quietly
 
 
 @pytest.fixture(scope="module")
@@ -40,3 +41,20 @@ def test_images_are_prepared_as_the_checkpoint_says(clip, tmp_path):
     torch.testing.assert_close(
         ours.embed_images(ours.loader([tmp_path / "image.png"], 2, 0)), theirs, rtol=0, atol=5e-3
     )
+
+
+def test_a_sentence_that_is_too_long_is_told_of_once(clip, capsys):
+    """The tokenizer here has a token for each letter, and the text tower reads 60, two of them its ends."""
+    ours = Clip(clip, torch.device("cpu"))
+    fits = " ".join("a" * 58)
+    vectors = ours.embed_words([fits, fits + " b", fits + " c"], ["{}"])
+    assert torch.equal(vectors[0], vectors[1]) and torch.equal(vectors[0], vectors[2])
+    told = capsys.readouterr().out
+    assert told.startswith("note: this CLIP reads 58 tokens of a sentence")
+    assert told.count("\n") == 1 and f'"{fits[:60]} ..."' in told
+    ours.embed_words([fits + " b"], ["{}"])
+    ours.embed_words([fits], ["{}"])
+    assert not capsys.readouterr().out
+    with quietly() as notes:
+        ours.embed_words([fits + " d"], ["{}"])
+    assert len(notes) == 1
