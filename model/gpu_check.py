@@ -76,7 +76,12 @@ def get_parser() -> Parser:
         default="bf16",
         help="of the experiments. Correctness and speed have all three",
     )
-    parser.add_argument("--compile", action="store_true", help="the experiments' towers are compiled")
+    parser.add_argument(
+        "--compile",
+        action="store_true",
+        help="the experiments' towers are compiled. Only the one that is run in full counts all the seconds "
+        "of the compiler",
+    )
     parser.add_argument(
         "--without_compiler",
         action="store_true",

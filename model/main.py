@@ -202,6 +202,8 @@ def choose(opt, data, run, device, directions) -> dict:
 
 def best_of(trials, gzsl) -> Tuple[int, float, float]:
     """Epoch, constant and score: the best epoch of a single training, or that of the mean over folds."""
+    for trial in trials:
+        trial.check_last()
     if len(trials) == 1:
         best = trials[0].best()
         return best["epoch"], best["calibrated_stacking"], trials[0].score(best)
@@ -276,6 +278,8 @@ def train(run, data, model, criterion, schedule, sampler, loader, testing):
         started = time.perf_counter()
         full, windows = schedule.is_full(epoch), schedule.uses_windows(epoch)
         lr = schedule.learning_rate(epoch)
+        if full:
+            testing.kept = None  # the tower learns, and wants the room
         optimizer = make_optimizer(model, full, lr, (schedule.beta1, 0.999))
         losses = train_one_epoch(
             model,
@@ -289,8 +293,6 @@ def train(run, data, model, criterion, schedule, sampler, loader, testing):
             f"epoch {epoch}",
         )
         trained = time.perf_counter()
-        if full:
-            testing.kept = None  # the tower learns
         scores, tables, chosen = {}, {}, {"calibrated_stacking": testing.constant or 0.0}
         if schedule.is_tested(epoch):
             scores, tables, chosen = test(model, data, testing, windows)

@@ -341,7 +341,7 @@ def name_images(
             summary = tabulate(opt, predictions, classifier)
     summary = rank_zero(lambda: summary)
     print_prediction_summary(summary)
-    familiarity.tell()
+    familiarity.tell_together()
     print(f"wrote   {predictions.lines}\n        {predictions.table}")
     return summary.unreadable
 
@@ -388,7 +388,7 @@ def map_scenes(opt: argparse.Namespace, folder: Path, classifier: BaseClassifier
         else:
             target = folder / Path(file).stem
             rank_zero(save_map, target, scene, grid, probabilities, classifier.candidates, colours)
-    familiarity.tell()
+    familiarity.tell_together()
     return unreadable
 
 

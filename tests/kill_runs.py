@@ -4,7 +4,7 @@ weights, tables, log, results.
     python tests/kill_runs.py                          at every file operation, and 40 times at random moments
     python tests/kill_runs.py --every 25 --random 2    at every 25th operation: quick
 
-All of it takes some 20 minutes on one core.
+All of it takes some 25 minutes on one core.
 """
 
 import argparse
@@ -40,6 +40,8 @@ SETTINGS = {
     "paper": "--nepoch 4 --sel_res main --manualSeed 2",  # the best epoch is neither the first nor the last
     # the best is the first, the clean one the second
     "clean": "--nepoch 3 --gzsl --protocol clean --manualSeed 3",
+    # two epochs are not tested, and tokens are kept
+    "some": "--nepoch 4 --gzsl --pretrain_epoch 1 --test_every 2 --cache memory --manualSeed 2",
     "several": "--nepoch 2 --random_id 0,1 --seeds 2",
 }
 OPERATIONS = ("mkdir", "open", "fsync", "replace", "unlink")  # of os; killed before and after

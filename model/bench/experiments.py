@@ -12,12 +12,14 @@ from bench.published_scripts import script_options
 from bench.runs_of_main import finish, start_main, stop
 from bench.workload import Work, wait
 from data.cache import open_shared
+from dsva.protocol import training_part
 from runs.build import build_data
 from runs.checkpoint import save_checkpoint
 from runs.command_line import get_options
-from runs.loaders import keep_tokens, test_loader
+from runs.fingerprints import fingerprints
+from runs.loaders import keep_tokens, looks_of_training, test_loader
 from runs.records import looks_at_windows
-from runs.settings import benchmark_files, schedule_of
+from runs.settings import benchmark_files, clip_folder, schedule_of
 from support.files import read_json
 from support.processes import progress
 
@@ -81,7 +83,10 @@ def measure(experiments: Dict[str, Namespace], steps: int, imports: float, folde
     open_shared.cache_clear()
     began = time.perf_counter()
     opt = Namespace(**{**vars(experiments[IN_FULL]), "n_batch": steps})
+    fingerprints(benchmark_files(opt), clip_folder(opt))
     work = Work(opt, batches=1, with_published=False)
+    part = training_part(opt.gzsl, opt.protocol == "clean")
+    looks_of_training(opt, work.data, part, work.images, work.device)
     work.steps(work.model, full=False, windows=False)()
     start = imports + time.perf_counter() - began
 

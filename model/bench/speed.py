@@ -9,8 +9,9 @@ import torch
 
 from bench.checks import Check, check
 from bench.kernels import count_kernels
-from bench.rows import EVALUATIONS, STEPS
+from bench.rows import EVALUATIONS, KEPT, STEPS
 from bench.workload import Work, matmul_peak, memory, pass_flops
+from dsva.kept_tokens import KeptTokens
 from support.machine import use_tf32
 from support.processes import progress
 
@@ -84,11 +85,11 @@ def measure_row(
 
     def program():
         row = asdict(work.measure(name, rounds, alone=not with_tower))
-        if count:
-            kernels = count_kernels(one_batch(work, name), work.device)
+        rows.append(row)
+        kernels = count_kernels(one_batch(work, name), work.device) if count else None
+        if kernels and kernels.launched:  # a machine may not let a profiler see any
             row["kernels"] = kernels.launched
             row["busy"] = kernels.busy
-        rows.append(row)
         return "measured", True
 
     outcome = check(f"time of {name}", "measured", program)
@@ -99,7 +100,8 @@ def one_batch(work: Work, name: str):
     """Ours alone, on the first batch: a profile of many takes long to read."""
     if name in STEPS:
         return work.steps(work.model, *STEPS[name], batches=work.training[:1])
-    return work.evaluation(work.model, EVALUATIONS[name], work.testing[:1])
+    kept = KeptTokens(work.device) if name == KEPT else None
+    return work.evaluation(work.model, EVALUATIONS[name], work.testing[:1], kept)
 
 
 def forget():

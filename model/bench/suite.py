@@ -41,17 +41,20 @@ def run_tests(report: Path, device: torch.device, small: bool) -> Optional[str]:
     command += ["--junitxml", str(report), *map(str, [PARITY, *marked_files()])]
     if small:
         command += ["-k", "not case64 and not case_b"]
-    done = subprocess.run(
-        command,
-        cwd=REPOSITORY,
-        env={**os.environ, "TEST_DEVICE": str(device)},
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        encoding="utf-8",
-        errors="replace",
-        timeout=PATIENCE,
-        check=False,
-    )
+    try:
+        done = subprocess.run(
+            command,
+            cwd=REPOSITORY,
+            env={**os.environ, "TEST_DEVICE": str(device)},
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=PATIENCE,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        return f"it was not finished after {PATIENCE} s"
     return done.stdout + done.stderr
 
 

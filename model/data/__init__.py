@@ -7,6 +7,7 @@ May import: support.
     images.py      picture files of any kind: read as 8-bit RGB, or refused
     stretch.py     how values of more than 8 bits become 8; deep.py and rasters.py read them, by Pillow and
                    by rasterio; bands.py says which bands are red, green and blue
+    appearance.py  how pictures look, whatever they show: colour, brightness, sharpness, contrast
     ranges.py      how much of their range the pictures of a dataset use
     samplers.py    which training images, in which order
 

@@ -37,6 +37,11 @@ def appearance(images: Tensor) -> Tensor:
     return torch.cat(parts, dim=1).double().cpu()
 
 
+def count_numbers(side: int) -> int:
+    """F, of pictures with so many pixels a side."""
+    return appearance(torch.zeros(1, 3, side, side, dtype=torch.uint8)).shape[1]
+
+
 def colour(colours: Tensor) -> List[Tensor]:
     """Mean and deviation of red, green and blue, and of the saturation; how neighbouring bands correlate."""
     saturation = (colours.amax(dim=1) - colours.amin(dim=1)).flatten(1)
@@ -94,7 +99,15 @@ def noise(channel: Tensor) -> Tensor:
     beside = channel[..., 1:-1, :-2] + channel[..., 1:-1, 2:]
     above = channel[..., :-2, 1:-1] + channel[..., 2:, 1:-1]
     differences = (4 * middle - beside - above).abs()
-    return differences.flatten(1).median(dim=1, keepdim=True).values + TINY
+    return median(differences.flatten(1)) + TINY
+
+
+def median(values: Tensor) -> Tensor:
+    """[B, n] -> [B, 1]; of an even number the lower one of the two in the middle."""
+    if not values.is_cuda:
+        return values.median(dim=1, keepdim=True).values
+    middle = (values.shape[1] - 1) // 2
+    return values.sort(dim=1).values[:, middle, None]  # of torch.median it warns: not deterministic on a GPU
 
 
 def contrast(grey: Tensor) -> List[Tensor]:

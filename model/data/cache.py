@@ -88,23 +88,24 @@ def on_disk(
 
 
 def in_memory(parts: Iterable[Part], count: int, how: Preprocessing, device: torch.device) -> Decoded:
-    """Pictures in one array, or in a tensor on a GPU.
+    """Pictures in one array, or in a tensor on an NVIDIA GPU.
 
     parts: some pictures after others; each part is freed when it is copied
     count: of all pictures
     """
     check_room(count, how, "memory", free_bytes(torch.device("cpu")))
-    if device.type == "cuda":
+    on_gpu = device.type == "cuda"
+    if on_gpu:
         check_room(count, how, str(device), free_bytes(device))
     waiting = deque(parts)
     shapes = np.array([shape for _, part in waiting for shape in part], np.int64).reshape(-1, 2)
     sizes = 3 * shapes.prod(axis=1)
     ends = np.cumsum(sizes)
-    content = torch.empty(int(sizes.sum()), dtype=torch.uint8, device=device)
+    content = torch.empty(int(sizes.sum()), dtype=torch.uint8, device=device if on_gpu else "cpu")
     filled = 0
     while waiting:
         pixels, _ = waiting.popleft()
         content[filled : filled + len(pixels)] = torch.from_numpy(pixels)
         filled += len(pixels)
     places = np.column_stack([ends - sizes, shapes])
-    return Decoded(content if device.type == "cuda" else content.numpy(), places)
+    return Decoded(content if on_gpu else content.numpy(), places)

@@ -120,9 +120,8 @@ class DSVA(nn.Module):
         out.boxes = self.find_windows(out)
         out.windows = crop_windows(images, out.boxes)
         seen_again = self.encode_windows(out.windows, out.boxes, tokens)
-        out.attributes_window = self.project(
-            seen_again.amax(dim=1)
-        )  # max, whatever `pool` does: as published
+        strongest = seen_again.amax(dim=1)  # whatever `pool` does: as published
+        out.attributes_window = self.project(strongest)
         out.window = self.classify("projection", out.attributes_window, class_attributes)
         out.final = out.projection + self.pro_weight * out.window
 

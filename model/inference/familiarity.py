@@ -20,6 +20,8 @@ FEWEST = 20  # pictures in such groups, to say anything at all
 FAR = 3.0  # deviations from what is usual
 MOST_KINDS = 9  # that count as so many independent ones: pictures of one source have more in common
 ENOUGH = 2000  # pictures that are all looked at; of further batches every tenth
+ALIKE = 1e-6  # classes whose logarithms of distances deviate less than this are all equally far
+UNKNOWN = (1.0, 0.0)  # of `Familiarity.distance`, where nothing can be told
 
 Group = Tuple[int, np.ndarray]  # pictures, and the sum [F] of their `appearance`
 
@@ -53,36 +55,52 @@ class Familiarity:
         """How many times as far as the run's own classes are from each other, and how unusual that is.
 
         The first is a factor, of the geometric mean over the pictures. The second is in deviations of the
-        logarithm among the classes; 0 if there are too few pictures to tell.
+        logarithm among the classes. UNKNOWN if there are too few pictures to tell, or if the classes do not
+        differ: a prediction never ends because of how pictures look.
         """
         assert self.trained_on is not None
-        counts, logs = [], []
-        for count, total in self.groups.values():
-            if count >= FEWEST_OF_GROUP:
-                mean = total / count / self.trained_on.scale
-                counts.append(count)
-                logs.append(np.log(self.trained_on.distance(mean, count)))
-        if sum(counts) < FEWEST:
-            return 1.0, 0.0
-        usual = np.log(self.trained_on.own_distances)
-        further = np.average(logs, weights=counts) - usual.mean()
-        shares = np.array(counts) / sum(counts)
-        kinds = min(1 / np.square(shares).sum(), MOST_KINDS)  # of one size, that would be as many
-        return float(np.exp(further)), float(further / usual.std() * np.sqrt(kinds))
+        large = [group for group in self.groups.values() if group[0] >= FEWEST_OF_GROUP]
+        if sum(count for count, _ in large) < FEWEST:
+            return UNKNOWN
+        try:
+            with np.errstate(all="ignore"):
+                found = compare(self.trained_on, large)
+        except np.linalg.LinAlgError:  # of training images that are all of one colour
+            return UNKNOWN
+        return found if np.isfinite(found).all() else UNKNOWN
 
-    def tell(self):
-        """Say so if they look otherwise. Every process must call it."""
-        if self.trained_on is None:
-            return
+    def tell_together(self):
+        """The first process says of what all saw. Every process must call it."""
         of_processes = all_gather(self.groups)
         if rank() > 0:
             return
         for groups in of_processes[1:]:
             for name, group in groups.items():
                 self.add_group(name, group)
+        self.tell()
+
+    def tell(self):
+        """Say so if they look otherwise."""
+        if self.trained_on is None:
+            return
         factor, deviations = self.distance()
         if deviations > FAR:
             note(in_words(factor))
+
+
+def compare(trained_on: Appearance, groups: Sequence[Group]) -> Tuple[float, float]:
+    """See `Familiarity.distance`. Not finite, or LinAlgError, if the classes do not differ."""
+    counts = np.array([count for count, _ in groups])
+    logs = []
+    for count, total in groups:
+        mean = total / count / trained_on.scale
+        logs.append(np.log(trained_on.distance(mean, count)))
+    usual = np.log(trained_on.own_distances)
+    further = np.average(logs, weights=counts) - usual.mean()
+    shares = counts / counts.sum()
+    kinds = min(1 / np.square(shares).sum(), MOST_KINDS)  # of one size, that would be as many
+    spread = usual.std() if usual.std() > ALIKE else np.nan
+    return float(np.exp(further)), float(further / spread * np.sqrt(kinds))
 
 
 def in_words(factor: float) -> str:

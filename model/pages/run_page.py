@@ -33,7 +33,10 @@ def run_page(folder: Path, epoch: str, device: torch.device, per_class: int, mos
         else missing(f"confusion_{epoch}.csv"),
     }
     checkpoint = folder / f"{epoch}.safetensors"
-    sections.update(network_sections(checkpoint, device, per_class, most_panels, epoch_words(run, epoch)))
+    words = epoch_words(run, epoch)
+    if epoch == "last" and run.log:
+        words = f"last epoch ({run.log[-1]['epoch']})"  # which may be one that was not tested
+    sections.update(network_sections(checkpoint, device, per_class, most_panels, words))
     sections["Settings"] = settings(run.facts)
 
     runs = REPOSITORY / "runs"

@@ -4,6 +4,7 @@ options             every option of main.py, under its published name
 clip_options        those of finetune_clip.py
 command_line        reads them: as given, recorded in a file, or set by a recipe
 settings            from options to the plain values that the other rooms take
+small_data          what is lowered where the data are few
 build               from settings to data and network
 loaders             from options to batches of images
 folder              the run folder: a line an epoch, checkpoints, tables, results; going on when interrupted

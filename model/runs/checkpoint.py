@@ -17,7 +17,7 @@ from transformers import CLIPVisionConfig
 from clip.checkpoint import build_tower, check_finite_weights
 from clip.file_kinds import PLACEHOLDERS
 from clip.kinds import kind_of
-from data.appearance import Appearance
+from data.appearance import Appearance, count_numbers
 from data.classes import Classes
 from dsva.network import DSVA
 from runs import saved_classes, saved_looks
@@ -114,8 +114,12 @@ def checkpoint_classes(path: Path) -> Optional[Classes]:
 
 
 def checkpoint_looks(path: Path) -> Optional[Appearance]:
-    """How its training images look; None if it does not tell: earlier versions did not."""
-    return saved_looks.unpack(read_tensors(path, saved_looks.PREFIX), path)
+    """How its training images look; None if it does not tell, as in earlier versions, or in other numbers."""
+    looks = saved_looks.unpack(read_tensors(path, saved_looks.PREFIX), path)
+    size = checkpoint_metadata(path)["vision_config"]["image_size"]
+    if looks is None or len(looks.scale) != count_numbers(size):
+        return None
+    return looks
 
 
 def read_tensors(path: Path, prefix: str) -> Dict[str, Tensor]:

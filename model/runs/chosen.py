@@ -37,9 +37,10 @@ def chosen_checkpoint(place: Union[str, Path]) -> str:
         raise InputError(
             f"{folder} holds several runs: name one of {first_of(runs, NAMED)} in it, or a checkpoint"
         )
-    if f"best{ENDING}" in checkpoints:
+    if f"best{ENDING}" in checkpoints or (options and f"last{ENDING}" in checkpoints):
+        which = "the clean protocol chooses" if is_clean else "is the best of the tested epochs"
         raise InputError(
-            f"{folder} has no {chosen} yet, which the clean protocol chooses: "
+            f"{folder} has no {chosen} yet, which {which}: "
             f"let the run end, or name one of {first_of(checkpoints, NAMED)} in it"
         )
     if not checkpoints and options:

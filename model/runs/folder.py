@@ -128,7 +128,7 @@ class Run:
         file = self.folder / "log.jsonl"
         log = read_log(file, may_be_empty=True) if file.is_file() else []
         for place, line in enumerate(log, 1):
-            if not is_epoch(line) or (is_tested(line) and not self.has_score(line)):
+            if not is_epoch(line) or not self.has_score(line):
                 raise InputError(f"{file}, line {place}, is not what main.py writes of an epoch; {HELP}")
         return log
 
@@ -148,6 +148,9 @@ class Run:
         return scores["H"] if "H" in scores else scores["accuracy"]
 
     def has_score(self, line: dict) -> bool:
+        """Has it the number that counts, or was it not its turn to be tested?"""
+        if not is_tested(line):
+            return (line["epoch"] + 1) % self.options["test_every"] != 0
         scores = line["scores"].get(self.branch(line), {})
         return "H" in scores or "accuracy" in scores
 
@@ -252,11 +255,7 @@ class Run:
                 f"nothing to train: {self.checkpoint} is at epoch {self.epoch} already, "
                 f"--nepoch {self.options['nepoch']} ends before: ask for more"
             )
-        if not is_tested(self.history[-1]):
-            raise InputError(
-                f"epoch {self.epoch}, the last of {self.folder}, was not tested: "
-                "ask for more --nepoch, of which the last is"
-            )
+        self.check_last()
         results: Dict[str, Any] = {
             "branch": self.branch(self.history[-1]),
             "chance": chance,
@@ -273,6 +272,14 @@ class Run:
         results.update(circumstances())
         write_json(self.folder / "results.json", results)
         return results
+
+    def check_last(self):
+        """Raise InputError if the last epoch was not tested: it was not the last one when it was trained."""
+        if not is_tested(self.history[-1]):
+            raise InputError(
+                f"epoch {self.history[-1]['epoch']}, the last of {self.folder}, was not tested: "
+                "ask for more --nepoch, of which the last is"
+            )
 
     def line_of(self, epoch: int) -> dict:
         for line in self.history:

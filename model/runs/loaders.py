@@ -67,12 +67,12 @@ def looks_of_training(opt, data, part, images, device) -> Optional[Appearance]:
     """How the training images look, at most LOOKED_AT of each class.  part: see `make_sampler`"""
     training = data.splits[part]
     chosen: List[int] = []
-    for c in data.seen:
+    for c in np.unique(data.labels[training]):  # fewer than are seen, if those of one are all tested
         of_class = training[data.labels[training] == c]
         chosen += of_class[:: -(-len(of_class) // LOOKED_AT)].tolist()
     batches = BatchSampler(chosen, opt.batch_size, drop_last=False)
     squares = image_loader(images, batches, opt.workers, device).loader
-    numbers = [appearance(batch).numpy() for batch, _ in progress(squares, "looks")]
+    numbers = [appearance(batch.to(device)).numpy() for batch, _ in progress(squares, "looks")]
     return appearance_of_classes(np.concatenate(numbers), data.labels[chosen])
 
 

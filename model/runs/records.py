@@ -261,15 +261,15 @@ def read_run(folder: Path) -> RunRecord:
         if not log:
             there = [results[name] for name in EPOCHS if name in results]
             lines = fill_gaps([epoch_line(line, sel_res) for line in there])
-        if not tested_lines(lines):
-            raise InputError(f"{folder}: no epoch was tested yet, there is nothing to report")
-        epochs = counting_epochs(lines, results)
+        epochs = counting_epochs(lines, results) if tested_lines(lines) else {}
         chance = float(results.get("chance", math.nan))
     except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
         raise InputError(
             f"{folder} does not hold what main.py writes ({what_is_wrong(error)}): "
             "run it again, or name another folder"
         ) from error
+    if not epochs:
+        raise InputError(f"{folder}: no epoch was tested yet, there is nothing to report")
     return RunRecord(
         facts=facts,
         branch=epochs["last"]["branch"],

@@ -7,7 +7,7 @@ import math
 from pathlib import Path
 from typing import Any, Dict, List, Mapping, Optional
 
-from runs.records import EPOCHS, is_epoch, read_results
+from runs.records import EPOCHS, is_epoch, is_tested, read_results
 from support.errors import InputError
 from support.resumable import changed
 
@@ -37,12 +37,13 @@ def are_results(results: Any) -> bool:
 
 
 def is_result(run: Any) -> bool:
-    """Has it options, files and versions by name, and a line of each epoch, the last at least?"""
+    """Has it options, files and versions by name, and a tested line of each epoch, the last at least?"""
     if not isinstance(run, dict) or "last" not in run:
         return False
     if not all(isinstance(run.get(part, {}), dict) for part in ("options", "files", "versions")):
         return False
-    return all(is_epoch(run[epoch]) for epoch in EPOCHS if epoch in run)
+    lines = [run[epoch] for epoch in EPOCHS if epoch in run]
+    return all(is_epoch(line) and is_tested(line) for line in lines)
 
 
 def runs_in(results: Mapping[str, Any]) -> Dict[str, dict]:

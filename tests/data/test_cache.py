@@ -390,6 +390,13 @@ def test_too_little_memory_is_refused_before(data, monkeypatch):
         open_all(data, "memory")
 
 
+def test_on_other_devices_than_nvidias_they_stay_in_memory(data):
+    decoded = open_cache("device", data.image_paths, HOW, None, 0, torch.device("meta"))
+    assert isinstance(decoded.content, np.ndarray)
+    in_memory = open_all(data, "memory")
+    assert torch.equal(decoded[7], in_memory.decoded[7])
+
+
 def test_a_disk_that_fills_up_meanwhile_keeps_what_is_written(data, tmp_path):
     folder = tmp_path / "cache"
     limited = process(data, folder, preexec_fn=limit_files, stderr=subprocess.PIPE)

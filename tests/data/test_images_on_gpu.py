@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 import torch
 
+from data.appearance import appearance
 from data.cache import open_cache, open_shared
 from data.decoded import Decoded
 from data.pipeline import Images, ImagesOnDevice, dsva_preprocessing, image_loader
 from helpers import load
+from support.machine import use_deterministic_algorithms
 
 pytestmark = pytest.mark.gpu
 HOW = dsva_preprocessing(32, "imagenet")
@@ -51,3 +53,15 @@ def test_every_cache_gives_the_batches_of_the_cpu(data, device, kind):
         assert pictures.device.type == device.type
         torch.testing.assert_close(pictures.cpu(), right, rtol=1e-6, atol=1e-6)
         assert torch.equal(labels.cpu(), right_labels)
+
+
+@pytest.mark.filterwarnings("error")
+def test_how_pictures_look_is_told_without_a_warning(device):
+    """In a training torch is asked to be deterministic, and warns of what is not."""
+    images = torch.randint(256, (2, 3, 32, 32), dtype=torch.uint8)
+    use_deterministic_algorithms()
+    try:
+        found = appearance(images.to(device))
+    finally:
+        torch.use_deterministic_algorithms(False)
+    torch.testing.assert_close(found, appearance(images), rtol=1e-3, atol=1e-5)

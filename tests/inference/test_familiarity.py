@@ -1,5 +1,8 @@
 """Pictures that look unlike the training images are told of; a new class of the same kind is not."""
 
+from argparse import Namespace
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -11,12 +14,13 @@ from safetensors.torch import load_file, save_file
 import main as program
 import predict
 from data.appearance import appearance, appearance_of_classes
-from data.pipeline import dsva_preprocessing, load_image
+from data.pipeline import Images, dsva_preprocessing, load_image
 from helpers import QUICK, load
 from inference import familiarity as module
 from inference import load_run
 from inference.familiarity import Familiarity
 from runs.checkpoint import checkpoint_looks
+from runs.loaders import looks_of_training
 
 SIDE = 32
 CLASSES = 16
@@ -87,6 +91,28 @@ def test_a_few_pictures_tell_nothing(trained_on):
     assert found.distance()[1] > module.FAR
 
 
+ONE_COLOUR = torch.full((40, 3, SIDE, SIDE), 90, dtype=torch.uint8)
+SAME = scenes(0, 5).repeat(8, 1, 1, 1)
+TWO_KINDS = torch.cat([ONE_COLOUR[:20], ONE_COLOUR[:20] * 2])
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("images", [ONE_COLOUR, SAME, TWO_KINDS])
+@pytest.mark.parametrize("pictures", [ONE_COLOUR, scenes(1, 40)])
+def test_classes_that_all_look_alike_tell_nothing_and_stop_nothing(images, pictures, capsys):
+    found = Familiarity(appearance_of_classes(appearance(images).numpy(), np.arange(40) // 5))
+    found.add(pictures, ["a"] * 40)
+    assert found.distance() == module.UNKNOWN
+    found.tell()
+    assert not capsys.readouterr().out
+
+
+def test_numbers_that_are_too_large_tell_nothing(trained_on):
+    huge = replace(trained_on, means=trained_on.means * 1e300, within=trained_on.within * 1e300)
+    found = held(huge, range(CLASSES))
+    assert found.distance() == module.UNKNOWN
+
+
 def test_what_a_run_does_not_know_is_not_said(capsys):
     found = Familiarity(None)
     found.add(scenes(0, 40, CHANGES["grey"]), ["a"] * 40)
@@ -106,11 +132,11 @@ def test_what_several_processes_saw_counts_together(trained_on, monkeypatch, cap
     parts = [held(trained_on, range(first, CLASSES, 2), CHANGES["grey"]) for first in (0, 1)]
     whole = held(trained_on, range(CLASSES), CHANGES["grey"])
     monkeypatch.setattr(module, "all_gather", lambda groups: [part.groups for part in parts])
-    parts[0].tell()
+    parts[0].tell_together()
     assert parts[0].distance() == pytest.approx(whole.distance())
     assert f"{whole.distance()[0]:.1f} times as far" in capsys.readouterr().out
     monkeypatch.setattr(module, "rank", lambda: 1)
-    parts[1].tell()
+    parts[1].tell_together()
     assert not capsys.readouterr().out
 
 
@@ -153,6 +179,17 @@ def test_a_checkpoint_keeps_how_its_training_images_look(run, root):
         np.testing.assert_allclose(getattr(looks, name), getattr(expected, name), rtol=1e-6, atol=1e-9)
 
 
+def test_a_class_that_is_tested_with_all_its_images_is_left_out(root):
+    data = load(root)
+    part = "train_gzsl_loc"
+    training = data.splits[part]
+    data.splits[part] = training[data.labels[training] != data.seen[3]]
+    images = Images(data.image_paths, dsva_preprocessing(32, "imagenet"), data.labels)
+    opt = Namespace(batch_size=8, workers=0)
+    looks = looks_of_training(opt, data, part, images, torch.device("cpu"))
+    assert looks.counts.tolist() == [4] * 8
+
+
 def test_predict_tells_of_pictures_of_another_kind(run, root, grey, tmp_path, capsys):
     same = printed(capsys, run, root / "RSSDIVCS", "--output", tmp_path / "same")
     other = printed(capsys, run, grey, "--output", tmp_path / "other")
@@ -171,7 +208,9 @@ def test_a_map_tells_too(run, grey, tmp_path, capsys):
     assert told.count("do not look like the run's training images") == 1
 
 
-def test_from_python_it_is_among_the_notes(run, root, grey):
+def test_from_python_it_is_among_the_notes_and_no_other_process_is_asked(run, root, grey, monkeypatch):
+    """One that calls predict need not be joined by the others of a group that its owner made."""
+    monkeypatch.setattr(module, "all_gather", None)
     classifier = load_run(run, device="cpu")
     notes = classifier.predict(sorted(grey.iterdir()), maps=False).notes
     assert sum("do not look like" in line for line in notes) == 1
@@ -197,6 +236,17 @@ def test_a_checkpoint_of_before_says_nothing(run, grey, tmp_path, capsys):
     old = changed(run, tmp_path / "old.safetensors", forget)
     assert checkpoint_looks(old) is None
     assert "do not look like" not in printed(capsys, old, grey, "--output", tmp_path / "out")
+
+
+def test_a_checkpoint_that_counts_other_numbers_says_nothing(run, grey, tmp_path, capsys):
+    def leave_out_one(tensors):
+        for name in ("means", "within", "scale"):
+            tensors[f"looks.{name}"] = tensors[f"looks.{name}"][..., 1:].contiguous()
+        tensors["looks.within"] = tensors["looks.within"][1:].contiguous()
+
+    other = changed(run, tmp_path / "other.safetensors", leave_out_one)
+    assert checkpoint_looks(other) is None
+    assert "do not look like" not in printed(capsys, other, grey, "--output", tmp_path / "out")
 
 
 @pytest.mark.parametrize(

@@ -19,6 +19,7 @@ import main as program
 import report
 from conftest import cell_array, write_clip, write_dataset
 from inference.saved import load_saved
+from pages.run_page import run_page
 from runs.records import EPOCHS, read_run
 
 QUICK = (
@@ -315,6 +316,8 @@ def test_epochs_that_were_not_tested_have_losses_and_no_scores(root, clip, tmp_p
     (tmp_path / "log.jsonl").write_text("".join(lines[:3]))
     page = write_report(tmp_path)
     assert "unfinished, 3 of 5 epochs" in page.text and "last epoch (1)" in page.text
+    shown = run_page(tmp_path, "last", torch.device("cpu"), 1, 1)
+    assert "Test images of unseen classes: last epoch (2)" in shown  # as last.safetensors is
 
 
 def test_a_run_of_which_no_epoch_was_tested_yet(copy, capsys):
@@ -322,7 +325,7 @@ def test_a_run_of_which_no_epoch_was_tested_yet(copy, capsys):
     (copy / "log.jsonl").write_text(json.dumps({**json.loads(lines[0]), "scores": {}}) + "\n")
     (copy / "results.json").unlink()
     (copy / "report.html").unlink(missing_ok=True)
-    assert "no epoch was tested yet" in fails(capsys, copy)
+    assert fails(capsys, copy) == f"error: {copy}: no epoch was tested yet, there is nothing to report"
 
 
 def test_epochs_that_are_one_have_one_mark(copy):

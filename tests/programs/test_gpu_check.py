@@ -9,12 +9,13 @@ import pytest
 import torch
 
 import gpu_check
-from bench import episode, runs_of_main, speed
+from bench import episode, runs_of_main, speed, suite
 from bench.checks import Check, check
 from bench.episode import Tolerance, Way
 from bench.experiments import IN_FULL, Measured, count_steps, count_tests, project, run_in_full
+from bench.kernels import Kernels
 from bench.published_scripts import EXPERIMENTS, script_options
-from bench.rows import EVALUATIONS, STEPS
+from bench.rows import EVALUATIONS, KEPT, STEPS
 from data.cache import open_shared
 from runs.command_line import get_options
 
@@ -89,8 +90,10 @@ def test_every_setting_and_every_cache_is_timed(whole):
     for table in part["tables"]:
         names = [row["name"] for row in table["rows"]]
         assert names == [*gpu_check.STEPS, *gpu_check.EVALUATIONS] and not table["problems"]
+        kernels = {row["name"]: row["kernels"] for row in table["rows"]}
+        assert kernels[KEPT] < kernels["evaluation"] / 2  # the tower has nothing to do
         for row in table["rows"]:
-            assert row["seconds"].keys() == {"ours", "tower", "published"} and row["kernels"] > 20
+            assert row["seconds"].keys() == {"ours", "tower", "published"} and row["kernels"] > 9
             assert f"{row['name']:20}{1000 * row['seconds']['ours'] / row['batches']:10.1f}" in printed
     assert [row["cache"] for row in part["loading"]] == ["none", "disk", "memory", "device"]
     for row in part["loading"]:
@@ -247,6 +250,31 @@ def test_an_error_in_a_part_leaves_the_others(tmp_path, monkeypatch, capsys, epi
     printed = capsys.readouterr().out
     assert stop.value.code == 1 and printed.count("RuntimeError: CUDA error") == 4  # three precisions
     assert "speed of tf32" in printed and "cache  " in printed and read(tmp_path / "gpu")["finished"]
+
+
+def test_tests_that_take_too_long_fail_two_checks(tmp_path, monkeypatch):
+    monkeypatch.setattr(suite, "PATIENCE", 0.01)
+    checks = suite.check_suite(tmp_path, torch.device("cpu"), small=True)
+    assert [one.ok for one in checks] == [False, False]
+    assert all("it was not finished after 0.01 s" in one.found for one in checks)
+
+
+@pytest.mark.parametrize("fails", [True, False])
+def test_a_machine_whose_kernels_cannot_be_seen_is_timed_all_the_same(tmp_path, monkeypatch, capsys, fails):
+    def count(program, device):
+        if fails:
+            raise RuntimeError("CUPTI_ERROR_INSUFFICIENT_PRIVILEGES")
+        return Kernels(0, 0.0)
+
+    monkeypatch.setattr(speed, "count_kernels", count)
+    monkeypatch.setattr(gpu_check, "measure_loading", lambda *all: [])
+    if fails:
+        ends(capsys, 1, "--parts", "speed", output=tmp_path / "gpu")
+    else:
+        run("--parts", "speed", output=tmp_path / "gpu")
+    for table in read(tmp_path / "gpu")["parts"]["speed"]["tables"]:
+        assert [row["name"] for row in table["rows"]] == [*STEPS, *EVALUATIONS]
+        assert not any("kernels" in row for row in table["rows"])
 
 
 def test_an_error_in_a_row_of_speed_is_told(tmp_path, monkeypatch, capsys):

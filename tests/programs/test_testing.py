@@ -1,12 +1,15 @@
 """The tests within a training: every epoch or every few, and from tokens that are kept in warm-up."""
 
 import json
+import re
+import weakref
 from collections import Counter
 
 import pytest
 import torch
 from safetensors.torch import load_file
 
+import main as program
 from dsva.engine import Schedule
 from dsva.network import DSVA
 from helpers import QUICK, fails, interrupt, log, run
@@ -87,6 +90,26 @@ def test_tokens_that_do_not_fit_are_not_kept(places, tmp_path, looks, monkeypatc
     assert numbers(tmp_path / "too_many") == numbers(tmp_path / "kept")
 
 
+def test_kept_tokens_are_gone_before_the_tower_learns(places, tmp_path, monkeypatch):
+    kept = []
+    keep, train = program.keep_tokens, program.train_one_epoch
+    there = {}
+
+    def keeping(*arguments):
+        tokens = keep(*arguments)
+        kept.append(weakref.ref(tokens))
+        return tokens
+
+    def training(*arguments):
+        there[arguments[-1]] = kept[0]() is not None
+        return train(*arguments)
+
+    monkeypatch.setattr(program, "keep_tokens", keeping)
+    monkeypatch.setattr(program, "train_one_epoch", training)
+    run(f"{WARM_UP} --cache memory", output=tmp_path / "run", **places)
+    assert there == {"epoch 0": True, "epoch 1": True, "epoch 2": False}
+
+
 def test_the_clean_protocol_is_the_same_with_kept_tokens(places, tmp_path):
     for cache in ("none", "memory"):
         words = f"{WARM_UP} --gzsl --protocol clean --validation_folds 2 --cache {cache}"
@@ -162,6 +185,34 @@ def test_a_run_that_ends_earlier_than_planned_says_that_its_last_epoch_was_not_t
     capsys.readouterr()
     error = fails(capsys, f"{QUICK} --nepoch 1 --test_every 3", output=tmp_path / "run", **places)
     assert "epoch 0" in error and "was not tested: ask for more --nepoch" in error
+
+
+def forget_scores(folder, epochs):
+    """As if these had not been tested."""
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    for epoch in epochs:
+        lines[epoch]["scores"] = {}
+    (folder / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+
+
+@pytest.mark.parametrize("folds", [1, 2])
+@pytest.mark.parametrize(
+    "test_every, lost, message",
+    [
+        (1, [1], "log.jsonl, line 2, is not what main.py writes of an epoch"),
+        (1, [0, 1, 2], "log.jsonl, line 1, is not what main.py writes of an epoch"),
+        (2, [1], "log.jsonl, line 2, is not what main.py writes of an epoch"),
+        (9, [2], "epoch 2, the last of .*validation, was not tested"),
+    ],
+)
+def test_a_validation_whose_scores_are_gone_is_refused(
+    places, tmp_path, capsys, folds, test_every, lost, message
+):
+    words = f"{QUICK} --gzsl --protocol clean --validation_folds {folds} --test_every {test_every}"
+    run(words, output=tmp_path / "run", **places)
+    forget_scores(tmp_path / "run" / "validation", lost)
+    capsys.readouterr()
+    assert re.search(message, fails(capsys, words, output=tmp_path / "run", **places))
 
 
 # ---- what the console says -------------------------------------------------------------------------

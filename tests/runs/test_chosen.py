@@ -91,6 +91,16 @@ def test_a_clean_run_that_has_not_come_to_its_epoch_is_not_replaced_by_the_best_
         chosen_checkpoint(tmp_path)
 
 
+@pytest.mark.parametrize(
+    "protocol, which",
+    [("paper", "best.* is the best of the tested"), ("clean", "clean.* the clean protocol")],
+)
+def test_a_run_of_which_no_epoch_was_tested_yet(tmp_path, protocol, which):
+    write_run(tmp_path, "last.safetensors", protocol=protocol)
+    with pytest.raises(InputError, match=f"no {which}.*: let the run end, or name one of last.safetensors"):
+        chosen_checkpoint(tmp_path)
+
+
 def test_every_program_that_asks_for_a_checkpoint_takes_a_run_folder(place, tmp_path, capsys):
     folder = place / "run"
     shutil.copy(place / "RSSDIVCS" / "Class3" / "image_9.png", tmp_path / "photo.png")

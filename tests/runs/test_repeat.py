@@ -287,6 +287,7 @@ def test_old_results_without_files_and_device_are_repeated_too(copy):
         '{"scores": {}, "options": {}}',
         '{"runs": {"a": 1}, "options": {}}',
         '{"runs": {}, "options": {}}',
+        '{"options": {}, "last": {"epoch": 2, "losses": {}, "seconds": {}, "scores": {}}}',
     ],
 )
 def test_a_file_that_is_no_result_is_refused(tmp_path, capsys, content):
