@@ -264,7 +264,8 @@ def fit(opt, data, run, device, directions, constant):
     )
     if schedule.tests_in_warmup(run.epoch + 1) > 1:
         testing.kept = keep_tokens(opt, data, model, device)
-    if constant is not None:  # in a run, not in those that choose for it
+    is_finished = run.epoch + 1 >= schedule.epochs
+    if constant is not None and not is_finished:  # in a run, not in those that choose for it
         run.looks = rank_zero(looks_of_training, opt, data, part_of(opt), images, device)
     rank_zero(run.start)
     train(run, data, model, criterion, schedule, sampler, loader, testing)

@@ -34,7 +34,7 @@ def appearance(images: Tensor) -> Tensor:
     parts += edges(red - green, detailed=False)
     parts += edges(blue - (red + green) / 2, detailed=False)
     parts += contrast(grey) + contrast(F.avg_pool2d(grey, 2))
-    return torch.cat(parts, dim=1).double().cpu()
+    return torch.cat(parts, dim=1).cpu().double()
 
 
 def count_numbers(side: int) -> int:
