@@ -9,15 +9,14 @@ import pytest
 import torch
 
 import gpu_check
-from bench import episode, runs_of_main, speed, suite
-from bench.checks import Check, check
+from bench import episode, speed, suite
+from bench.checks import Check
 from bench.episode import Tolerance, Way
-from bench.experiments import IN_FULL, Measured, count_steps, count_tests, project, run_in_full
+from bench.experiments import IN_FULL, Measured
 from bench.kernels import Kernels
-from bench.published_scripts import EXPERIMENTS, script_options
+from bench.published_scripts import EXPERIMENTS
 from bench.rows import EVALUATIONS, KEPT, STEPS
 from data.cache import open_shared
-from runs.command_line import get_options
 
 SMALL = ["--small", "--device", "cpu"]
 CORRECTNESS = [
@@ -138,34 +137,6 @@ def test_the_table_shows_the_seconds_that_were_taken(tmp_path, monkeypatch):
     assert f"product of matrices {2 * gpu_check.SMALL['matrix'] ** 3 / 0.5 / 1e12:.3g} TFLOP/s" in printed
 
 
-def test_experiments_are_what_their_scripts_say():
-    """Windows always in five of them, never in 03; 5 of 30 epochs are warm-up, as counted from 0 to 4."""
-    for name, words in script_options().items():
-        opt = get_options(words)
-        never = name == "03_zsl_60_10"
-        assert opt.name == name and opt.gzsl == ("gzsl" in name)
-        assert count_steps(opt) == {(False, not never): 5 * 300, (True, not never): 25 * 300}
-        # the attention branch counts, which looks at no windows; in warm-up the tokens of the first are kept
-        assert count_tests(opt) == {"plain": 26, "windows": 0, "kept": 4}
-    windows = get_options([*words, "--sel_res", "main", "--pro_start_epoch", "9", "--test_every", "3"])
-    assert count_tests(windows) == {"plain": 3, "windows": 7, "kept": 0}
-
-
-def test_a_projection_is_the_sum_of_its_parts(root):
-    opt = get_options(["--root", str(root), "--gzsl", "--n_batch", "10", "--nepoch", "7", "--sel_res", "pro"])
-    measured = Measured(
-        start=60.0,
-        steps={(False, False): 0.1, (True, False): 0.5},
-        test_images={False: 9.0, True: 2.0},
-        kept_images=None,
-        write=3.0,
-    )
-    found = project("mine", opt, measured)
-    assert found.images == 9 + 3 * 5  # of each of 9 seen classes one, and all of the unseen ones
-    assert found.seconds == {"start": 60.0, "steps": 5.0 + 10.0, "tests": 7 * 24 * 2.0, "writing": 21.0}
-    assert found.minutes == pytest.approx((60 + 15 + 336 + 21) / 60)
-
-
 def test_the_projection_is_printed(tmp_path, monkeypatch):
     measured = Measured(
         start=6.0,
@@ -229,15 +200,6 @@ def test_another_network_than_on_the_cpu_is_noticed(tmp_path, monkeypatch, capsy
     assert [one["ok"] for one in checks if one["what"] == f"{what}, fp32"] == [False]
 
 
-def test_an_error_is_the_failure_of_one_check():
-    def fail():
-        raise RuntimeError("CUDA error: out of memory\nmore of it")
-
-    found = check("a", "b", fail)
-    assert (found.found, found.ok) == ("RuntimeError: CUDA error: out of memory", False)
-    assert "in fail" in found.trace
-
-
 def test_an_error_in_a_part_leaves_the_others(tmp_path, monkeypatch, capsys, episode_alone):
     def fail(*all, **more):
         raise RuntimeError("CUDA error")
@@ -286,41 +248,6 @@ def test_an_error_in_a_row_of_speed_is_told(tmp_path, monkeypatch, capsys):
     ends(capsys, 1, "--parts", "speed", output=tmp_path / "gpu")
     checks = read(tmp_path / "gpu")["parts"]["speed"]["checks"]
     assert len(checks) == 3 * len([*STEPS, *EVALUATIONS]) and "full: the loss is 1" in checks[2]["found"]
-
-
-class Stub:
-    """Trainings that have ended, with these weights and losses."""
-
-    def __init__(self, **runs):
-        self.runs = runs
-        self.trained = []
-
-    def train(self, *names, **how):
-        self.trained += names
-
-    def weights(self, name):
-        return {"w": torch.tensor(self.runs[name])}
-
-    def log(self, name):
-        return [{"losses": {"xe": value}, "windows": value == 7.0} for value in self.runs[name]]
-
-
-def test_trainings_that_differ_in_a_bit_are_noticed():
-    same = Stub(**{"fp32-1": [1.0, 2.0], "fp32-2": [1.0, 2.0]})
-    other = Stub(**{"fp32-1": [1.0, 2.0], "fp32-2": [1.0, 2.0000002]})
-    assert runs_of_main.equal(same, "fp32") == ("equal bits", True)
-    assert runs_of_main.equal(other, "fp32") == ("1 weights differ, log different", False)
-
-
-def test_other_losses_of_two_processes_are_noticed():
-    losses = {"fp32-1": [1.0, 2.0, 7.0]}
-    assert runs_of_main.divided(Stub(**losses, divided=[1.0, 2.000001, 9.0]))[1]  # 7: with windows
-    assert not runs_of_main.divided(Stub(**losses, divided=[1.0, 2.0001, 7.0]))[1]
-
-
-def test_a_training_that_does_not_start_says_why(tmp_path):
-    with pytest.raises(ValueError, match=r"main.py ended with code 2: error: .*--nepoch"):
-        run_in_full(["--nepoch", "none"], 2, tmp_path)
 
 
 # ---- interrupted, and refused ----------------------------------------------------------------------
