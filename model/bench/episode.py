@@ -95,8 +95,9 @@ class Episode:
 
 def compare_episode(opt: Namespace, device: torch.device, compiled: bool) -> List[Check]:
     """Three checks for each of WAYS.  compiled: also those that need a compiler"""
-    episode = read_episode(opt)
-    network = build(opt, episode.data, CPU, WAYS[0])
+    data = build_data(benchmark_files(opt), opt.only_groups, CPU)
+    network = build(opt, data, CPU, WAYS[0])
+    episode = read_episode(opt, data, network)
     weights = network.state_dict()
     expected = compute(network, episode, CPU)
     checks = []
@@ -107,11 +108,10 @@ def compare_episode(opt: Namespace, device: torch.device, compiled: bool) -> Lis
     return checks
 
 
-def read_episode(opt: Namespace) -> Episode:
-    """The first one of a training."""
-    data = build_data(benchmark_files(opt), opt.only_groups, CPU)
+def read_episode(opt: Namespace, data: Benchmark, network: DSVA) -> Episode:
+    """The first one of a training.  network: whose image size it is"""
     plain = with_options(opt, cache="none", n_batch=1, workers=0)
-    images = open_images(plain, data, build(opt, data, CPU, WAYS[0]), CPU)
+    images = open_images(plain, data, network, CPU)
     sampler = make_sampler(plain, data, "train_zsl_loc", seed=0)
     pictures, labels = next(iter(training_loader(plain, images, sampler, CPU)))
     column = column_of_class(data.seen, data.class_attributes)

@@ -62,7 +62,6 @@ class Clip:
 
     def embed_sentences(self, sentences: List[str]) -> Tensor:
         """-> [len(sentences), P] on the device. Says so if one is longer than the text tower can read."""
-        self.check_lengths(sentences)
         tokens = self.tokenizer(
             sentences,
             padding=True,
@@ -70,6 +69,8 @@ class Clip:
             max_length=self.context,
             return_tensors="pt",
         ).to(self.device)
+        if tokens["input_ids"].shape[1] == self.context:  # as long as the longest: it may have been cut
+            self.check_lengths(sentences)
         pooled = self.model.text_model(tokens["input_ids"], tokens["attention_mask"]).pooler_output
         # not get_text_features, which differs between versions of transformers
         vectors = F.normalize(self.model.text_projection(pooled), dim=1)

@@ -134,7 +134,6 @@ class Appearance:
     means:  float64 [K, F], of each class's pictures
     within: float64 [F, F], covariance of pictures within a class
     counts: int64 [K], how many pictures of each class these were
-
     scale:  float64 [F], what numbers of `appearance` were divided by: their deviation over all pictures
     """
 

@@ -52,7 +52,7 @@ class Schedule:
         return epoch > self.windows_after
 
     def is_tested(self, epoch: int) -> bool:
-        return (epoch + 1) % self.test_every == 0 or epoch == self.epochs - 1
+        return is_turn(epoch, self.test_every) or epoch == self.epochs - 1
 
     def tests_in_warmup(self, first: int) -> int:
         """How often it is tested from the epoch `first` on while the tower stands still."""
@@ -61,6 +61,11 @@ class Schedule:
 
     def learning_rate(self, epoch: int) -> float:
         return self.full_lr * 0.9 ** (epoch // 10) if self.is_full(epoch) else self.warmup_lr
+
+
+def is_turn(epoch: int, test_every: int) -> bool:
+    """Is it one of every so many epochs, which is tested wherever the training ends?"""
+    return (epoch + 1) % test_every == 0
 
 
 def make_optimizer(model: DSVA, full: bool, lr: float, betas: Tuple[float, float]) -> torch.optim.Adam:

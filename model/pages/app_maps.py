@@ -5,8 +5,6 @@ All of them lie in the HTML itself. app.css lays the maps over the picture.
 Shapes: `A` attributes, maps of `G x G` cells, pictures of `S x S` pixels.
 """
 
-import base64
-import io
 from html import escape
 
 import torch
@@ -17,7 +15,7 @@ from inference.arrays import Prediction
 from inference.classifier import Classifier
 from inference.contributions import Contributions, of_lead
 from pages.attention_maps import heat_picture, peak_of
-from pages.html import note, picture
+from pages.html import note, picture, picture_source
 from pages.panels import NO_PLACE, whose_maps
 
 MAPS = 3  # attributes whose maps are shown
@@ -66,7 +64,7 @@ def maps(square: Tensor, found: Prediction, classifier: Classifier, reasons: Con
 def map_figure(photograph: str, attention: Tensor, name: str, number: str) -> str:
     """One map [G, G] over the picture.  photograph: HTML;  number: what the attribute adds, in words"""
     across, down = peak_of(attention, 100)
-    source = png_source(heat_picture(attention))
+    source = picture_source(heat_picture(attention), "png")
     words = escape(f"attention map of {name}: its peak is {across:.0f} % across and {down:.0f} % down")
     return (
         f'<figure><div class="square">{photograph}<img class="heat" src="{source}" alt="{words}">'
@@ -79,13 +77,6 @@ def download_link(panel: Image.Image, name: str) -> str:
     """The panel itself is in the link, so no file of it lies anywhere.  name: of the file"""
     width, height = panel.size
     return (
-        f'<p class="dsva download"><a href="{png_source(panel)}" download="{escape(name)}">'
+        f'<p class="dsva download"><a href="{picture_source(panel, "png")}" download="{escape(name)}">'
         f"Download the maps as PNG</a> <span>{width} × {height}</span></p>"
     )
-
-
-def png_source(image: Image.Image) -> str:
-    """For src or href."""
-    buffer = io.BytesIO()
-    image.save(buffer, "PNG")
-    return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from string import Template
-from typing import Mapping, Sequence, Tuple
+from typing import Any, Mapping, Sequence, Tuple
 from urllib.parse import quote
 
 from PIL import Image
@@ -127,10 +127,15 @@ def colour_scale(low: str, high: str, signed: bool = False) -> str:
 
 def picture(image: Image.Image, words: str, quality: int = 80) -> str:
     """The picture itself, as JPEG; the words are for those who do not see it."""
-    buffer = io.BytesIO()
-    image.save(buffer, "JPEG", quality=quality, optimize=True)
-    source = f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+    source = picture_source(image, "jpeg", quality=quality, optimize=True)
     return f'<img src="{source}" alt="{escape(words)}" width="{image.width}" height="{image.height}">'
+
+
+def picture_source(image: Image.Image, kind: str, **saving: Any) -> str:
+    """The picture itself, for src or href.  kind: "jpeg" or "png";  saving: how Pillow saves it"""
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **saving)
+    return f"data:image/{kind};base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 # ---- tables ----------------------------------------------------------------------------------------

@@ -13,6 +13,7 @@ import numpy as np
 
 from data.appearance import Appearance
 from data.classes import Classes
+from dsva.engine import is_turn
 from dsva.network import DSVA
 from runs.checkpoint import checkpoint_metadata, save_checkpoint
 from runs.options import EARLIER
@@ -128,7 +129,7 @@ class Run:
         file = self.folder / "log.jsonl"
         log = read_log(file, may_be_empty=True) if file.is_file() else []
         for place, line in enumerate(log, 1):
-            if not is_epoch(line) or not self.has_score(line):
+            if not is_epoch(line) or not self.has_its_score(line):
                 raise InputError(f"{file}, line {place}, is not what main.py writes of an epoch; {HELP}")
         return log
 
@@ -147,10 +148,10 @@ class Run:
         scores = self.scores(line)
         return scores["H"] if "H" in scores else scores["accuracy"]
 
-    def has_score(self, line: dict) -> bool:
+    def has_its_score(self, line: dict) -> bool:
         """Has it the number that counts, or was it not its turn to be tested?"""
         if not is_tested(line):
-            return (line["epoch"] + 1) % self.options["test_every"] != 0
+            return not is_turn(line["epoch"], self.options["test_every"])
         scores = line["scores"].get(self.branch(line), {})
         return "H" in scores or "accuracy" in scores
 

@@ -57,10 +57,15 @@ def test_loader(opt, data, images, device) -> DeviceLoader:
 
 def start_batches(opt, data, part, images, device):
     """Batches of at most START_IMAGES training images, of all classes alike.  part: see `make_sampler`"""
-    training = data.splits[part]
-    every = -(-len(training) // START_IMAGES)  # rounded up
-    batches = BatchSampler(training[::every].tolist(), opt.batch_size, drop_last=False)
+    chosen = evenly(data.splits[part], START_IMAGES)
+    batches = BatchSampler(chosen, opt.batch_size, drop_last=False)
     return progress(image_loader(images, batches, opt.workers, device), "start")
+
+
+def evenly(images: np.ndarray, most: int) -> List[int]:
+    """At most so many of them, from the first on at equal steps."""
+    step = -(-len(images) // most)  # rounded up
+    return images[::step].tolist()
 
 
 def looks_of_training(opt, data, part, images, device) -> Optional[Appearance]:
@@ -68,8 +73,7 @@ def looks_of_training(opt, data, part, images, device) -> Optional[Appearance]:
     training = data.splits[part]
     chosen: List[int] = []
     for c in np.unique(data.labels[training]):  # fewer than are seen, if those of one are all tested
-        of_class = training[data.labels[training] == c]
-        chosen += of_class[:: -(-len(of_class) // LOOKED_AT)].tolist()
+        chosen += evenly(training[data.labels[training] == c], LOOKED_AT)
     batches = BatchSampler(chosen, opt.batch_size, drop_last=False)
     squares = image_loader(images, batches, opt.workers, device).loader
     numbers = [appearance(batch.to(device)).numpy() for batch, _ in progress(squares, "looks")]

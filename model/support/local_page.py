@@ -10,7 +10,7 @@ import time
 from contextlib import contextmanager
 from importlib.util import find_spec
 from tempfile import TemporaryDirectory
-from typing import Any, Iterator, List, Mapping
+from typing import Any, Iterator, Mapping
 
 from support.errors import InputError, first_line
 
@@ -134,12 +134,11 @@ def serve(blocks: Any, look: dict, port: int):
 
     blocks: of gradio;  look: further arguments of its `launch`
     """
+    from starlette.middleware import Middleware  # is there if gradio is
+
     blocks.queue(api_open=False)
     hidden = {"docs_url": None, "redoc_url": None, "openapi_url": None}
-    around: List[Any] = [
-        (OwnPageOnly, (), {}),
-        (SaysWithoutScript, (), {}),
-    ]  # as starlette unpacks its Middleware
+    around = [Middleware(OwnPageOnly), Middleware(SaysWithoutScript)]
     try:
         blocks.launch(
             server_name=ADDRESS,
