@@ -16,10 +16,11 @@ from support.local_page import check_port, import_gradio, temporary_folder
 
 @pytest.fixture
 def gradio(monkeypatch):
-    """Is imported as gradio; the environment is as before afterwards."""
+    """Is imported as gradio, starlette beside it; the environment is as before afterwards."""
     fake = SimpleNamespace(__version__="6.1.0")
     monkeypatch.setattr(os, "environ", os.environ.copy())
     monkeypatch.setitem(sys.modules, "gradio", fake)
+    monkeypatch.setitem(sys.modules, "starlette.middleware", SimpleNamespace(Middleware=lambda layer: layer))
     monkeypatch.setattr(local_page, "find_spec", lambda name: "a spec")
     monkeypatch.setattr(local_page, "OLDEST_PYTHON", (3, 0))
     return fake
@@ -142,7 +143,9 @@ def test_a_page_elsewhere_gets_a_sentence():
 
 
 def test_another_program_may_be_quicker(gradio):
-    def launch(**_):
+    def launch(server_name, share, app_kwargs, **_):
+        assert server_name == "127.0.0.1" and not share
+        assert app_kwargs["middleware"] == [local_page.OwnPageOnly, local_page.SaysWithoutScript]
         raise OSError("Cannot find empty port in range: 7860-7860")
 
     blocks = SimpleNamespace(queue=lambda **_: None, launch=launch)
