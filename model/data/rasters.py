@@ -20,6 +20,7 @@ from support.errors import InputError, first_line
 
 try:
     import rasterio
+    from rasterio._err import CPLE_BaseError  # GDAL's own errors, which rasterio lets through in places
     from rasterio.enums import ColorInterp, Resampling
     from rasterio.windows import Window
 except ImportError:
@@ -88,8 +89,8 @@ class Raster:
                 warnings.simplefilter("ignore")  # a TIFF without georeference is fine
                 with rasterio.open(self.file) as raster:
                     yield raster
-        except rasterio.errors.RasterioError as error:
-            raise InputError(f"cannot read the image {self.file}: {error}") from error
+        except (rasterio.errors.RasterioError, CPLE_BaseError) as error:
+            raise InputError(f"cannot read the image {self.file}: {first_line(error)}") from error
 
     def alpha(self, raster, band: int) -> Tuple[np.ndarray, np.ndarray]:
         """[H, W] of a band, and where all others are 0, shrunk."""
@@ -106,8 +107,9 @@ class Raster:
             return Stretch(np.zeros(len(self.bands)), np.full(len(self.bands), 2.0**self.bits - 1))
         _, height, width = self.shape_within(LONGEST)
         values = self.values(out_shape=(len(self.bands), height, width))
+        valid = self.valid(values, out_shape=(height, width))
         try:
-            return find_stretch(values, self.valid(values, out_shape=(height, width)))
+            return find_stretch(values, valid)
         except ValueError as error:
             raise InputError(f"cannot read the image {self.file}: {error}") from error
 
