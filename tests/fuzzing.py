@@ -33,11 +33,11 @@ from safetensors import safe_open
 import annotate
 import main
 import predict
-from conftest import write_dataset
 from data.matlab import cell_array
 from deep_pictures import write_png16, write_tiff
 from helpers import VOCABULARY, write_whole_clip
 from support.errors import exits_cleanly
+from tiny_data import write_dataset
 
 CASES = int(os.environ.get("FUZZ", 5000))
 SHARES = 2.45  # of all properties, together

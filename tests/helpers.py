@@ -21,10 +21,10 @@ import finetune_clip
 import main
 import predict
 from clip.silence import silent_transformers
-from conftest import SMALL, write_dataset
 from data.benchmark import Benchmark, BenchmarkFiles, load_benchmark, readable
 from data.pipeline import dsva_preprocessing
 from support.cli import REPOSITORY
+from tiny_data import SMALL, write_dataset
 
 # ---- a training of main.py -------------------------------------------------------------------------
 
@@ -105,7 +105,7 @@ needs_mount = pytest.mark.skipif(not may_mount(), reason="no right to make /dev/
 
 
 def load(root: Path, random_id=0) -> Benchmark:
-    """What conftest's `write_dataset` wrote."""
+    """What `write_dataset` wrote."""
     files = root / "RSSDIVCS" / "files"
     return load_benchmark(
         BenchmarkFiles(

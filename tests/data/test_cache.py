@@ -18,13 +18,13 @@ import torch
 from PIL import Image
 from torchvision import transforms
 
-from conftest import write_dataset
 from data import cache, decoding, store
 from data.cache import open_cache, open_shared
 from data.pipeline import Images, ImagesOnDevice, Preprocessing, dsva_preprocessing, image_loader
 from data.store import Store
 from helpers import QUICK, fails, load, log, run
 from support.errors import InputError
+from tiny_data import write_dataset
 
 REPOSITORY = Path(__file__).parents[2]
 CPU = torch.device("cpu")

@@ -14,7 +14,6 @@ import torch
 from safetensors.torch import load_file
 
 import main as program
-from conftest import write_dataset
 from data import pipeline
 from data.benchmark import BenchmarkFiles, load_benchmark
 from dsva.metrics import score_all
@@ -24,6 +23,7 @@ from inference.saved import load_saved
 from runs.command_line import get_options
 from runs.folder import Run, write_summary
 from runs.settings import benchmark_files, clip_folder, divisions_and_seeds
+from tiny_data import write_dataset
 
 CLEAN = f"{QUICK} --protocol clean --validation_classes 2"
 SETTINGS = {"zsl": "", "gzsl": "--gzsl"}

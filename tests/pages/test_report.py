@@ -17,10 +17,11 @@ from PIL import Image
 
 import main as program
 import report
-from conftest import cell_array, write_clip, write_dataset
+from data.matlab import cell_array
 from inference.saved import load_saved
 from pages.run_page import run_page
 from runs.records import EPOCHS, read_run
+from tiny_data import write_clip, write_dataset
 
 QUICK = (
     "--nepoch 3 --n_batch 2 --ways 3 --shots 2 --pretrain_epoch 0 --pretrain_lr 1e-2 --classifier_lr 1e-3 "

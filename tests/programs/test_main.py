@@ -13,11 +13,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from conftest import write_clip, write_dataset
 from data.matlab import DATA_HELP
 from helpers import QUICK, fails, interrupt, log, run
 from runs.command_line import get_options
 from runs.settings import loss_weights, window_groups, windows_after
+from tiny_data import write_clip, write_dataset
 
 REPOSITORY = Path(__file__).parents[2]
 # The six command lines as published, their paths aside.

@@ -9,9 +9,10 @@ from PIL import Image
 
 import main as program
 import prepare
-from conftest import cell_array, write_clip
 from data.benchmark import BenchmarkFiles, load_benchmark
+from data.matlab import cell_array
 from support.errors import InputError
+from tiny_data import write_clip
 
 CLASSES = [
     "001.Black_footed_Albatross",

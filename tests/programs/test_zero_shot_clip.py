@@ -15,11 +15,12 @@ import report
 import tables
 import zero_shot_clip
 from clip.embed import Clip
-from conftest import ATTRIBUTES, cell_array, write_dataset
+from data.matlab import cell_array
 from dsva.closed_form_choice import learn_and_score, validation_folds
 from dsva.closed_forms import STRENGTHS, Training, class_scores
 from dsva.metrics import harmonic_mean, score_gzsl
 from helpers import FakeClip, change_splits, load, vector, write_whole_clip
+from tiny_data import ATTRIBUTES, write_dataset
 from zero_shot_clip import attribute_cosines
 
 NAMES = [f"attribute {a}" for a in range(ATTRIBUTES)]

@@ -20,10 +20,10 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from conftest import write_dataset
 from helpers import QUICK, log, run, write_whole_clip
 from support import processes
 from support.errors import InputError
+from tiny_data import write_dataset
 
 REPOSITORY = Path(__file__).parents[2]
 WORDS = f"{QUICK} --nepoch 2 --sel_res main --cpt 1e-3 --use_group --regular 1e-3 --batch_size 7"

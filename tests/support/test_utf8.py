@@ -15,11 +15,11 @@ import pytest
 import scipy.io
 from PIL import Image
 
-from conftest import write_clip, write_dataset
 from data.matlab import cell_array, strings
 from helpers import QUICK, log, write_captioned_images
 from support.cli import REPOSITORY
 from support.files import read_json
+from tiny_data import write_clip, write_dataset
 
 MODEL = REPOSITORY / "model"
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
