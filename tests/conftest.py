@@ -120,3 +120,11 @@ def quick():
         patch.setattr("support.machine.git_commit", lambda: "unknown")
         patch.setattr("support.machine.versions", dict)
         yield
+
+
+@pytest.fixture
+def forgotten_notes():
+    """What a program says once in a process is said again."""
+    from deep_pictures import forget_notes
+
+    forget_notes()

@@ -16,16 +16,12 @@ import report
 import visualize
 import zero_shot_clip
 from data.pipeline import Images
-from deep_pictures import forget_notes, needs_rasterio, photograph, write_png16, write_tiff
+from deep_pictures import needs_rasterio, photograph, write_png16, write_tiff
 from helpers import VOCABULARY, write_whole_clip
 from inference import load_saved
 
+pytestmark = pytest.mark.usefixtures("forgotten_notes")
 CLASSES = ["forest", "port", "river", "desert"]
-
-
-@pytest.fixture(autouse=True)
-def notes():
-    forget_notes()
 
 
 def write_classes(folder, write, per_class=4):
