@@ -31,6 +31,12 @@ def clip(root) -> Path:
 
 
 @pytest.fixture(scope="session")
+def places(root, clip) -> dict:
+    """Both, as options of main.py, for helpers.run."""
+    return {"root": root, "clip": clip}
+
+
+@pytest.fixture(scope="session")
 def captioned(tmp_path_factory) -> Path:
     """A folder with captioned images, and the files of two teachers. Not to be written to."""
     from helpers import SENTENCES, TRAINED_ON, write_captioned_images, write_teacher

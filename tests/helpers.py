@@ -26,6 +26,35 @@ from data.pipeline import dsva_preprocessing
 from support.cli import REPOSITORY
 from tiny_data import SMALL, write_dataset
 
+# ---- any program -----------------------------------------------------------------------------------
+
+
+def start(program, *words):
+    """A program in this process; words: strings, numbers and paths"""
+    program.main([str(word) for word in words])
+
+
+def refusal(capsys, program, *arguments, **more) -> str:
+    """The one line with which a program refuses what it is given.
+
+    program: is called with the arguments, such as `start`
+    """
+    with pytest.raises(SystemExit) as stop:
+        program(*arguments, **more)
+    said = capsys.readouterr().err
+    assert stop.value.code == 2 and said.startswith("error: ") and said.count("\n") == 1, said
+    return said.strip()
+
+
+def read_lines(file: Path) -> list:
+    """The values of a file that holds one a line, as JSON."""
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def write_lines(file: Path, values):
+    file.write_text("".join(json.dumps(value) + "\n" for value in values), encoding="utf-8")
+
+
 # ---- a training of main.py -------------------------------------------------------------------------
 
 QUICK = (
@@ -43,13 +72,8 @@ def run(words: str, **places):
 
 
 def fails(capsys, words, **places) -> str:
-    """The one line that a wrong use prints."""
-    with pytest.raises(SystemExit) as stop:
-        run(words, **places)
-    assert stop.value.code == 2
-    error = capsys.readouterr().err.strip()
-    assert error.startswith("error: ") and "\n" not in error
-    return error
+    """The one line with which main.py refuses its options."""
+    return refusal(capsys, run, words, **places)
 
 
 def interrupt(monkeypatch, title: str):
@@ -66,7 +90,7 @@ def interrupt(monkeypatch, title: str):
 
 def log(folder: Path) -> list:
     """The lines of a run's log, without the seconds."""
-    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    lines = read_lines(folder / "log.jsonl")
     return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
 
 
@@ -228,6 +252,16 @@ def predict_with(place: Path, *words):
     predict.main([str(word) for word in options])
 
 
+def predicted(folder: Path) -> list:
+    """What predict.py wrote of each image."""
+    return read_lines(folder / "predictions.jsonl")
+
+
+def probabilities_in(line: dict) -> dict:
+    """Of one image, by class."""
+    return {entry["class"]: entry["probability"] for entry in line["classes"]}
+
+
 class Scene:
     """A large image to be divided into tiles: black on the left, white on the right."""
 
@@ -282,10 +316,6 @@ def write_captioned_images(folder: Path) -> Path:
     return folder
 
 
-def write_lines(path, lines):
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-
-
 def write_teacher(file: Path, names, vectors) -> Path:
     np.savez(file, names=np.array(names), vectors=np.asarray(vectors, np.float16))
     return file
@@ -316,8 +346,4 @@ def weights(folder):
 
 def training_error(capsys, *words) -> str:
     """The one line with which finetune_clip.py refuses its options."""
-    with pytest.raises(SystemExit) as stop:
-        finetune_clip.main([str(word) for word in words])
-    said = capsys.readouterr().err
-    assert stop.value.code == 2 and said.startswith("error: ") and said.count("\n") == 1
-    return said
+    return refusal(capsys, start, finetune_clip, *words)

@@ -29,11 +29,6 @@ CLEAN = f"{QUICK} --protocol clean --validation_classes 2"
 SETTINGS = {"zsl": "", "gzsl": "--gzsl"}
 
 
-@pytest.fixture(scope="module")
-def places(root, clip):
-    return {"root": root, "clip": clip}
-
-
 @pytest.fixture(scope="module", params=SETTINGS)
 def finished(request, places, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("runs") / request.param

@@ -161,11 +161,6 @@ def test_experiment_scripts_run_from_anywhere(root, clip, tmp_path, experiment):
 
 
 @pytest.fixture(scope="module")
-def places(root, clip):
-    return {"root": root, "clip": clip}
-
-
-@pytest.fixture(scope="module")
 def finished(places, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "gzsl"
     run(f"{QUICK} --gzsl --use_group --regular 1e-3 --cpt 1e-3 --sel_res main", output=folder, **places)

@@ -65,11 +65,6 @@ def own(said: str) -> list:
     return [line for line in said.splitlines() if line.startswith(("error: ", "interrupted: "))]
 
 
-@pytest.fixture(scope="module")
-def places(root, clip):
-    return {"root": root, "clip": clip}
-
-
 @pytest.mark.parametrize(
     "words", ["--n_batch 3 --ways 5 --shots 1", "--train_mode random --gzsl --protocol clean --batch_size 8"]
 )
