@@ -221,6 +221,9 @@ def vector(word):
     return [value / math.hypot(*values) for value in values]
 
 
+CLASSES = [f"Class{c}" for c in range(5)]  # of the run below; the first two are unseen
+
+
 def write_described_run(root: Path) -> Path:
     """A dataset that annotate.py described by its images, its CLIP, and run/ of one epoch, GZSL."""
     write_dataset(root, seen=3, unseen=2, per_class=3)  # the first two classes are unseen
@@ -260,6 +263,11 @@ def predicted(folder: Path) -> list:
 def probabilities_in(line: dict) -> dict:
     """Of one image, by class."""
     return {entry["class"]: entry["probability"] for entry in line["classes"]}
+
+
+def contents(folder: Path) -> tuple:
+    """The bytes that predict.py wrote."""
+    return tuple((folder / name).read_bytes() for name in ("predictions.jsonl", "predictions.csv"))
 
 
 class Scene:

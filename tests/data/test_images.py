@@ -1,4 +1,4 @@
-"""Any picture file is read rightly, or refused with a clear line."""
+"""Any picture file is read rightly, or refused with a clear line; a folder of any size is walked through."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.images import LONGEST_STRIP, read_image
+from data.images import LONGEST_STRIP, read_image, walk
 from deep_pictures import read
 from support.errors import InputError
 
@@ -122,3 +122,13 @@ def test_what_is_no_regular_file_is_refused_and_not_waited_for(tmp_path, kind):
 def test_a_device_is_refused_and_not_read_for_ever():
     with pytest.raises(InputError, match="cannot read the image /dev/zero: it is a folder, a pipe"):
         read_image(Path("/dev/zero"))
+
+
+def test_the_walk_makes_no_list(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (4, 4)).save(tmp_path / name / "1.png")
+    files = walk([str(tmp_path)])
+    first = next(files)
+    (tmp_path / "b" / "2.jpg").touch()
+    assert [first, *files] == [str(tmp_path / file) for file in ("a/1.png", "b/1.png", "b/2.jpg")]
