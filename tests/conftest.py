@@ -1,4 +1,5 @@
 import os
+import shutil
 import sys
 from collections import Counter
 from pathlib import Path
@@ -68,6 +69,32 @@ def place(tmp_path_factory) -> Path:
     from helpers import write_described_run
 
     return write_described_run(tmp_path_factory.mktemp("place"))
+
+
+@pytest.fixture(scope="session")
+def loaded_run(place):
+    """The run of `place`, from Python."""
+    from inference import load_run
+
+    return load_run(place / "run" / "last.safetensors", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def loaded_clip(place):
+    """The CLIP of `place` alone, from Python, with classes of its own."""
+    from helpers import WORDS
+    from inference import load_clip
+
+    return load_clip(place / "clip", WORDS, vocabulary=place / "words.json", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def files(place, tmp_path_factory) -> list:
+    """Eight pictures in a folder, 0.png to 7.png. Not to be written to."""
+    folder = tmp_path_factory.mktemp("photos")
+    for number, source in enumerate(sorted((place / "RSSDIVCS").glob("*/*.png"))[:8]):
+        shutil.copy(source, folder / f"{number}.png")
+    return sorted(folder.iterdir())
 
 
 def pytest_configure(config):

@@ -152,6 +152,9 @@ VOCABULARY = {
 NAMES = ["runways", "ships", "sand", "stripes", "circles"]
 
 
+WORDS = ["green field", "harbor: piers and ships", "desert"]  # that a CLIP alone may choose from
+
+
 def write_whole_clip(folder):
     """A CLIP with tokenizer and image processor: a token a letter, images of 32 pixels cut from 36."""
     letters = sorted(ByteLevel.alphabet())
