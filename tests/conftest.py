@@ -72,6 +72,36 @@ def place(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
+def pictures(place) -> list:
+    """All of its dataset, by name."""
+    return sorted((place / "RSSDIVCS").glob("*/*.png"))
+
+
+@pytest.fixture(scope="session")
+def run_offer(place):
+    """Its run, as the page of app.py offers it."""
+    from inference.offered import Offer
+
+    return Offer("a run", place / "run", is_run=True)
+
+
+@pytest.fixture(scope="session")
+def clip_offer(place):
+    """Its CLIP alone, as the page offers it."""
+    from inference.offered import Offer
+
+    return Offer("a CLIP", place / "clip", is_run=False)
+
+
+@pytest.fixture(scope="session")
+def models():
+    """What the page has loaded, and keeps."""
+    from inference.offered import Models
+
+    return Models("cpu")
+
+
+@pytest.fixture(scope="session")
 def loaded_run(place):
     """The run of `place`, from Python."""
     from inference import load_run
