@@ -191,3 +191,11 @@ def forgotten_notes():
     from deep_pictures import forget_notes
 
     forget_notes()
+
+
+@pytest.fixture(scope="session")
+def sound_files() -> Path:
+    """A folder with all that programs read, as it should be. Not to be written to."""
+    from fuzzing import sound
+
+    return sound()
