@@ -40,7 +40,7 @@ def places(root, clip) -> dict:
 @pytest.fixture(scope="session")
 def captioned(tmp_path_factory) -> Path:
     """A folder with captioned images, and the files of two teachers. Not to be written to."""
-    from helpers import SENTENCES, TRAINED_ON, write_captioned_images, write_teacher
+    from caption_training import SENTENCES, TRAINED_ON, write_captioned_images, write_teacher
 
     folder = write_captioned_images(tmp_path_factory.mktemp("captioned"))
     rng = np.random.default_rng(0)
@@ -53,7 +53,7 @@ def captioned(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def trained(captioned, tmp_path_factory) -> Path:
     """The CLIP of three epochs on these, in one thread. Not to be written to."""
-    from helpers import train
+    from caption_training import train
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

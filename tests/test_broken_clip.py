@@ -16,12 +16,13 @@ import finetune_clip
 import main
 import predict
 import zero_shot_clip
+from caption_training import train, weights
 from clip import Clip
 from clip.evaluation import retrieval
 from clip.saving import fits_half, round_to_half
 from data.classes import SIMILARITIES, Similarities, read_similarities
 from data.matlab import read_mat
-from helpers import refusal, start, train, weights
+from helpers import refusal, start
 from support.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -15,18 +15,10 @@ import torch
 
 import predict
 import report
+from caption_training import write_captioned_images
 from clip.attributes import ATTRIBUTE_PROMPTS, CLASS_PROMPTS
 from clip.embed import Clip
-from helpers import (
-    NAMES,
-    VOCABULARY,
-    predict_with,
-    predicted,
-    refusal,
-    start,
-    write_captioned_images,
-    write_whole_clip,
-)
+from helpers import NAMES, VOCABULARY, predict_with, predicted, refusal, start, write_whole_clip
 from inference.accuracy import Labels
 from inference.clip_classifier import ClipClassifier, as_words
 from inference.new_classes import parse
