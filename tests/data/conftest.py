@@ -1,3 +1,5 @@
+"""A dataset for the tests of the cache."""
+
 import pytest
 from PIL import Image
 

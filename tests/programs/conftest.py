@@ -1,3 +1,5 @@
+"""Pictures to be named by predict.py."""
+
 import shutil
 from pathlib import Path
 
