@@ -162,13 +162,8 @@ from inference.familiarity import Familiarity
 from inference.loading import VOCABULARY
 from inference.map_files import check_maps, save_map
 from inference.new_classes import parse
-from inference.predictions import (
-    Predictions,
-    Summary,
-    decoded_batches,
-    print_prediction_summary,
-    table_columns,
-)
+from inference.prediction_lines import LineForm
+from inference.predictions import Predictions, decoded_batches, print_prediction_summary
 from inference.saved import kept_embeddings, load_saved
 from inference.scenes import open_scene
 from inference.tiles import Grid, classify_tiles
@@ -298,15 +293,15 @@ def open_predictions(opt: argparse.Namespace, classifier: BaseClassifier) -> Pre
     """The folder of --output, which must be new, or of a prediction with the same options and classes."""
     options = {key: value for key, value in vars(opt).items() if key not in NO_INFLUENCE}
     candidates = classifier.candidates
-    kinds = dict(zip(candidates.names, candidates.kinds))
-    return Predictions(
-        opt.output,
-        options,
-        kinds,
-        classifier.fingerprint(),
+    form = LineForm(
+        frozenset(candidates.names),
+        frozenset(classifier.attribute_names),
         candidates.is_calibrated,
+        classifier.told,
         classifier.totals,
     )
+    kinds = dict(zip(candidates.names, candidates.kinds))
+    return Predictions(opt.output, options, kinds, classifier.fingerprint(), form)
 
 
 # ---- images ----------------------------------------------------------------------------------------
@@ -338,21 +333,14 @@ def name_images(
     finally:
         summary = None
         if rank() == 0:  # also after an interruption
-            summary = tabulate(opt, predictions, classifier)
+            classes = min(opt.top, len(classifier.candidates.names))
+            attributes = min(opt.attributes, len(classifier.attribute_names))
+            summary = predictions.tabulate(classes, attributes)
     summary = rank_zero(lambda: summary)
     print_prediction_summary(summary)
     familiarity.tell_together()
     print(f"wrote   {predictions.lines}\n        {predictions.table}")
     return summary.unreadable
-
-
-def tabulate(opt: argparse.Namespace, predictions: Predictions, classifier: BaseClassifier) -> Summary:
-    """Write predictions.csv, with as many columns as images can have entries."""
-    candidates = classifier.candidates
-    classes = min(opt.top, len(candidates.names))
-    attributes = min(opt.attributes, len(classifier.attribute_names))
-    columns = table_columns(classes, attributes, candidates.is_calibrated, classifier.told, classifier.totals)
-    return predictions.tabulate(columns)
 
 
 # ---- maps ------------------------------------------------------------------------------------------

@@ -5,8 +5,9 @@ It may import `runs`, `dsva`, `clip`, `data` and `support`.
 Start with `saved.py`: a checkpoint of main.py, loaded. `classifier.py` names images with it, among the
 classes that `candidates.py` chooses; `new_classes.py` and `new_columns.py` add classes that the run has never
 seen. `clip_classifier.py` names images with a CLIP alone. `contributions.py` knows why, and
-`deletion.py` tries the attention maps. `predictions.py` writes what was found, and `accuracy.py` counts what
-is right. `familiarity.py` tells of pictures of another kind. `offered.py` keeps what a page chooses from.
+`deletion.py` tries the attention maps. `predictions.py` writes what was found, in lines that
+`prediction_lines.py` describes, and `accuracy.py` counts what is right. `familiarity.py` tells of pictures of
+another kind. `offered.py` keeps what a page chooses from.
 Large scenes: `scenes.py` reads them, `tiles.py` divides and blends, `colours.py` chooses colours, `maps.py`
 draws, and `map_files.py` writes.
 

@@ -1,15 +1,5 @@
 """Images of any number, one after another: decoded, named and written down, all in constant memory.
 
-A line has an image's best classes, the first is what it is named. Each has its "probability" among all
-candidates. Where seen and other classes compete under calibrated stacking, it has a "calibrated_score", too:
-the probability, less the constant for a seen class. Classes are ranked by it, so that the first is not always
-the most probable one.
-
-With a run, an attribute has a "contribution": what it adds, in logits, to the lead of the first class on the
-mean of the candidates; "rest" is what all others add, and "logit_difference" what these sum to. Below a
-"score" of 0 it is the lack of the attribute that adds. With a CLIP alone, an attribute has a "share" of what
-CLIP sees, which is no reason.
-
 A prediction goes on where it was interrupted: the lines that are there already are those of the first images.
 """
 
@@ -29,6 +19,7 @@ from torch.utils.data import DataLoader, Dataset
 from data.images import printable, size_of_image
 from data.pipeline import Preprocessing, load_image
 from inference.contributions import in_words, reasons
+from inference.prediction_lines import LineForm, table_row
 from support.errors import InputError
 from support.files import atomic, read_json, write_json
 from support.loader import Loader
@@ -176,18 +167,15 @@ class Predictions:
         options: Mapping,
         classes: Mapping[str, str],
         fingerprint: str,
-        calibrated: bool = False,
-        totals: Sequence[str] = (),
+        form: LineForm,
     ):
         """A new folder, or one whose prediction has the same options and fingerprint. Writes nothing yet.
 
-        classes:    {name: kind} of the candidates
-        calibrated: do its lines have a "calibrated_score"?
-        totals:     what its lines tell of all attributes together, see `BaseClassifier`
+        classes: {name: kind} of the candidates
+        form:    what its lines have
         """
         self.folder = Path(folder)
-        self.calibrated = calibrated
-        self.totals = totals
+        self.form = form
         self.facts: Dict[str, Any] = {
             "options": dict(options),
             "classes": dict(classes),
@@ -253,20 +241,10 @@ class Predictions:
             written = parse_json(line.decode())
         except ValueError:
             written = None
-        if not is_prediction(written):
+        problem = self.form.problem(written)
+        if problem:
             raise InputError(
-                f"{self.lines}: line {count} is not one of predict.py; "
-                "delete the file, or name another --output"
-            )
-        if self.calibrated and not has_scores(written):
-            raise InputError(
-                f"{self.lines}: line {count} has no calibrated_score: an earlier version wrote it; "
-                "delete the folder, or name another --output"
-            )
-        if "error" not in written and not has_numbers(written, self.totals):
-            raise InputError(
-                f"{self.lines}: line {count} has no {' and no '.join(self.totals)}: an earlier version wrote "
-                "it, and its contributions mean something else; delete the folder, or name another --output"
+                f"{self.lines}: line {count} {problem}; delete the folder, or name another --output"
             )
         if written["image"] != file:
             raise InputError(
@@ -282,8 +260,11 @@ class Predictions:
         except OSError as error:
             raise InputError(f"cannot write {self.lines}: {error}") from error
 
-    def tabulate(self, columns: Sequence[str]) -> Summary:
-        """Write the lines as a table, completely or not at all. Returns what there is to say of them."""
+    def tabulate(self, classes: int, attributes: int) -> Summary:
+        """Write the lines as a table, completely or not at all. Returns what there is to say of them.
+
+        classes, attributes: how many of them a line has at most
+        """
         summary = Summary()
         how: Dict[str, Any] = {"newline": "", "encoding": "utf-8"}
         how["errors"] = "surrogateescape"  # a file may have any bytes for a name
@@ -292,7 +273,7 @@ class Predictions:
             temporary.open("w", **how) as file,
             self.lines.open(encoding="utf-8") as lines,
         ):
-            table = csv.DictWriter(file, columns, extrasaction="ignore")
+            table = csv.DictWriter(file, self.form.columns(classes, attributes), extrasaction="ignore")
             table.writeheader()
             for line in complete_lines(lines):
                 table.writerow(table_row(line))
@@ -310,77 +291,3 @@ def complete_lines(lines: Iterable[str]) -> Iterator[dict]:
     for text in lines:
         if text.endswith("\n"):
             yield json.loads(text)
-
-
-def is_prediction(line) -> bool:
-    """Is it a line as predict.py writes it: an image, and its error, or its classes and attributes?"""
-    if not isinstance(line, dict) or not isinstance(line.get("image"), str):
-        return False
-    if isinstance(line.get("error"), str):
-        return True
-    return (
-        bool(line.get("classes"))
-        and are_entries(line["classes"], "class", "probability")
-        and (
-            are_entries(line.get("attributes"), "attribute", "contribution")  # of a run
-            or are_entries(line.get("attributes"), "attribute", "share")  # of a CLIP alone
-        )
-    )
-
-
-def has_scores(line: dict) -> bool:
-    """Has each class of a prediction the score that it was ranked by?"""
-    return are_entries(line.get("classes", []), "class", "calibrated_score")
-
-
-def has_numbers(line: dict, names: Sequence[str]) -> bool:
-    """Has it a number by each of these names?"""
-    return all(type(line.get(name)) in (int, float) for name in names)
-
-
-def are_entries(entries, name: str, value: str) -> bool:
-    """Is it [{name: "...", value: 0.5}, ...]?"""
-    if not isinstance(entries, list):
-        return False
-    for entry in entries:
-        if not isinstance(entry, dict) or not isinstance(entry.get(name), str):
-            return False
-        if type(entry.get(value)) not in (int, float):
-            return False
-    return True
-
-
-# ---- the table -------------------------------------------------------------------------------------
-
-
-def table_row(line: dict) -> Dict[str, Any]:
-    """{"image", "class_1", "probability_1", ..., "attribute_1", ..., "contribution_1", ..., or "error"}
-
-    At the end stands what is told of all attributes together, such as "rest". With calibrated stacking
-    "calibrated_score_1" lies between the class and its probability.
-    """
-    row = {key: value for key, value in line.items() if key not in ("classes", "attributes")}
-    for kind in ("classes", "attributes"):
-        for place, entry in enumerate(line.get(kind, []), 1):
-            for key, value in entry.items():
-                row[f"{key}_{place}"] = value
-    return row
-
-
-def table_columns(
-    classes: int, attributes: int, calibrated: bool, told: Sequence[str], totals: Sequence[str]
-) -> List[str]:
-    """The headings of a table with so many classes and attributes for every image.
-
-    told, totals: of attributes, see `BaseClassifier`
-    """
-    columns = ["image"]
-    for place in range(1, classes + 1):
-        columns.append(f"class_{place}")
-        if calibrated:
-            columns.append(f"calibrated_score_{place}")
-        columns.append(f"probability_{place}")
-    for place in range(1, attributes + 1):
-        columns.append(f"attribute_{place}")
-        columns += [f"{name}_{place}" for name in told]
-    return [*columns, *totals, "error"]
