@@ -1,82 +1,18 @@
-import json
 import os
+import shutil
 import sys
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
-import scipy.io
 import torch
-from PIL import Image
-from transformers import CLIPConfig, CLIPModel
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "model"))
-from clip.silence import silent_transformers  # noqa: E402
-from data.matlab import cell_array  # noqa: E402
 from support.machine import pick_device, use_tf32  # noqa: E402
+from tiny_data import write_clip, write_dataset  # noqa: E402
 
-ATTRIBUTES = 6
 CASES_OF_WORKERS: Counter = Counter()  # what the processes of pytest-xdist generated, see fuzzing.OUTCOMES
-GROUPS = {"functions": [0, 1], "materials": [2, 3], "surface_properties": [4, 5]}
-SMALL = {"hidden_size": 32, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
-
-
-def write_dataset(root: Path, name="61", seen=9, unseen=3, per_class=5, divisions=2, **changes) -> Path:
-    """A few noisy images of as many colours as classes, in the published format: root/RSSDIVCS/...
-
-    Division k calls the classes k, k+1, ... unseen. `changes` replace variables of either .mat file, or drop
-    them if None.
-    """
-    folder, classes = root / "RSSDIVCS", seen + unseen
-    (folder / "files").mkdir(parents=True, exist_ok=True)
-    chance = np.random.default_rng(0)
-    labels = np.repeat(np.arange(classes), per_class)
-    files = [f"Class{label}/image_{n}.png" for n, label in enumerate(labels)]
-    colours = chance.integers(60, 200, size=(classes, 3))
-    for file, label in zip(files, labels):
-        path = folder / file
-        path.parent.mkdir(exist_ok=True)
-        pixels = colours[label] + chance.integers(-50, 50, size=(40, 48, 3))
-        Image.fromarray(pixels.astype(np.uint8)).save(path)
-    images = {
-        "labels": labels[:, None] + 1,
-        "image_files": np.array([f"/somewhere/else/RSSDIVCS/{file}" for file in files]),
-    }
-    splits = {
-        "att": chance.standard_normal((ATTRIBUTES, classes)),
-        "allclasses_names": cell_array(f"Class{c}" for c in range(classes)),
-    }
-    for k in range(divisions):
-        is_unseen = np.isin(labels, np.arange(k, k + unseen))
-        is_test = np.arange(len(labels)) % per_class == 0
-        for key, chosen in {
-            "train_zsl_loc": ~is_unseen,
-            "train_gzsl_loc": ~is_unseen & ~is_test,
-            "test_seen_loc": ~is_unseen & is_test,
-            "test_unseen_loc": is_unseen,
-        }.items():
-            splits[f"{key}_{k}"] = np.flatnonzero(chosen)[:, None] + 1
-    for file, variables in ((f"{name}_images.mat", images), (f"ann_attr_finetune_{name}_splits.mat", splits)):
-        variables.update({key: value for key, value in changes.items() if key in variables})
-        scipy.io.savemat(
-            folder / "files" / file, {key: value for key, value in variables.items() if value is not None}
-        )
-    (folder / "files" / "attri_group_3.json").write_text(json.dumps(GROUPS))
-    return root
-
-
-def write_clip(folder: Path, **saving) -> Path:
-    """A whole CLIP checkpoint, as one downloads it, with a tower of 32-pixel images in 4 x 4 patches."""
-    torch.manual_seed(0)
-    config = CLIPConfig(
-        vision_config={**SMALL, "image_size": 32, "patch_size": 8},
-        text_config={**SMALL, "vocab_size": 50, "max_position_embeddings": 8},
-        projection_dim=16,
-    )
-    with silent_transformers():  # a test may ask what its program prints
-        CLIPModel(config).save_pretrained(folder, **saving)
-    return folder
 
 
 @pytest.fixture(scope="session")
@@ -96,9 +32,15 @@ def clip(root) -> Path:
 
 
 @pytest.fixture(scope="session")
+def places(root, clip) -> dict:
+    """Both, as options of main.py, for helpers.run."""
+    return {"root": root, "clip": clip}
+
+
+@pytest.fixture(scope="session")
 def captioned(tmp_path_factory) -> Path:
     """A folder with captioned images, and the files of two teachers. Not to be written to."""
-    from helpers import SENTENCES, TRAINED_ON, write_captioned_images, write_teacher
+    from caption_training import SENTENCES, TRAINED_ON, write_captioned_images, write_teacher
 
     folder = write_captioned_images(tmp_path_factory.mktemp("captioned"))
     rng = np.random.default_rng(0)
@@ -111,7 +53,7 @@ def captioned(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def trained(captioned, tmp_path_factory) -> Path:
     """The CLIP of three epochs on these, in one thread. Not to be written to."""
-    from helpers import train
+    from caption_training import train
 
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -127,6 +69,62 @@ def place(tmp_path_factory) -> Path:
     from helpers import write_described_run
 
     return write_described_run(tmp_path_factory.mktemp("place"))
+
+
+@pytest.fixture(scope="session")
+def pictures(place) -> list:
+    """All of its dataset, by name."""
+    return sorted((place / "RSSDIVCS").glob("*/*.png"))
+
+
+@pytest.fixture(scope="session")
+def run_offer(place):
+    """Its run, as the page of app.py offers it."""
+    from inference.offered import Offer
+
+    return Offer("a run", place / "run", is_run=True)
+
+
+@pytest.fixture(scope="session")
+def clip_offer(place):
+    """Its CLIP alone, as the page offers it."""
+    from inference.offered import Offer
+
+    return Offer("a CLIP", place / "clip", is_run=False)
+
+
+@pytest.fixture(scope="session")
+def models():
+    """What the page has loaded, and keeps."""
+    from inference.offered import Models
+
+    return Models("cpu")
+
+
+@pytest.fixture(scope="session")
+def loaded_run(place):
+    """The run of `place`, from Python."""
+    from inference import load_run
+
+    return load_run(place / "run" / "last.safetensors", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def loaded_clip(place):
+    """The CLIP of `place` alone, from Python, with classes of its own."""
+    from helpers import WORDS
+    from inference import load_clip
+
+    return load_clip(place / "clip", WORDS, vocabulary=place / "words.json", device="cpu")
+
+
+@pytest.fixture(scope="session")
+def files(place, tmp_path_factory) -> list:
+    """Eight pictures in a folder, 0.png to 7.png. Not to be written to."""
+    folder = tmp_path_factory.mktemp("photos")
+    for number, source in enumerate(sorted((place / "RSSDIVCS").glob("*/*.png"))[:8]):
+        shutil.copy(source, folder / f"{number}.png")
+    return sorted(folder.iterdir())
 
 
 def pytest_configure(config):
@@ -185,3 +183,19 @@ def quick():
         patch.setattr("support.machine.git_commit", lambda: "unknown")
         patch.setattr("support.machine.versions", dict)
         yield
+
+
+@pytest.fixture
+def forgotten_notes():
+    """What a program says once in a process is said again."""
+    from deep_pictures import forget_notes
+
+    forget_notes()
+
+
+@pytest.fixture(scope="session")
+def sound_files() -> Path:
+    """A folder with all that programs read, as it should be. Not to be written to."""
+    from fuzzing import sound
+
+    return sound()

@@ -1,4 +1,4 @@
-"""Writers of pictures of any depth and number of bands, which Pillow cannot write."""
+"""Pictures of any depth and number of bands: writers, which Pillow lacks, and what is read of them."""
 
 import importlib.util
 import struct
@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from data.images import read_image
 from support import notes
 
 HAS_RASTERIO = importlib.util.find_spec("rasterio") is not None
@@ -24,6 +25,19 @@ def photograph(height=40, width=50, bands=3) -> np.ndarray:
     slope = np.linspace(40, 180, width)[None, :, None] + np.zeros((height, 1, bands))
     stripes = 40 * (np.arange(height) // 5 % 2)[:, None, None] * np.arange(1, bands + 1) / bands
     return (slope + stripes + rng.normal(0, 12, slope.shape)).clip(0, 255).astype(np.uint8)
+
+
+PHOTOGRAPH = photograph()
+ELEVEN_BITS = PHOTOGRAPH.astype(np.uint16) << 3
+NARROW = PHOTOGRAPH.astype(np.uint16) + 1000  # fills no range from 0 on
+FAR = PHOTOGRAPH[..., :1] // 2 + 60  # near infrared: neither constant nor mostly 0 or 255
+
+
+def read(path: Path, bands=None) -> np.ndarray:
+    """int [H, W, 3], as all programs read it.  bands: of --bands"""
+    image = read_image(path, bands)
+    assert image.mode == "RGB"
+    return np.asarray(image).astype(int)
 
 
 def write_png16(path: Path, values: np.ndarray) -> Path:

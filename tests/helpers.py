@@ -1,4 +1,4 @@
-"""What several test files share: a small CLIP, a stand-in for it, captioned images, a tiny training."""
+"""What tests share: running programs, a training, a small CLIP and a stand-in for it, a described run."""
 
 import json
 import math
@@ -17,14 +17,42 @@ from tokenizers.pre_tokenizers import ByteLevel
 from transformers import CLIPConfig, CLIPImageProcessor, CLIPModel, CLIPProcessor, CLIPTokenizer
 
 import annotate
-import finetune_clip
 import main
 import predict
 from clip.silence import silent_transformers
-from conftest import SMALL, write_dataset
-from data.benchmark import Benchmark, BenchmarkFiles, load_benchmark, readable
+from data.benchmark import Benchmark, BenchmarkFiles, load_benchmark
 from data.pipeline import dsva_preprocessing
 from support.cli import REPOSITORY
+from tiny_data import SMALL, write_dataset
+
+# ---- any program -----------------------------------------------------------------------------------
+
+
+def start(program, *words):
+    """A program in this process; words: strings, numbers and paths"""
+    program.main([str(word) for word in words])
+
+
+def refusal(capsys, program, *arguments, **more) -> str:
+    """The one line with which a program refuses what it is given.
+
+    program: is called with the arguments, such as `start`
+    """
+    with pytest.raises(SystemExit) as stop:
+        program(*arguments, **more)
+    said = capsys.readouterr().err
+    assert stop.value.code == 2 and said.startswith("error: ") and said.count("\n") == 1, said
+    return said.strip()
+
+
+def read_lines(file: Path) -> list:
+    """The values of a file that holds one a line, as JSON."""
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+
+
+def write_lines(file: Path, values):
+    file.write_text("".join(json.dumps(value) + "\n" for value in values), encoding="utf-8")
+
 
 # ---- a training of main.py -------------------------------------------------------------------------
 
@@ -43,13 +71,8 @@ def run(words: str, **places):
 
 
 def fails(capsys, words, **places) -> str:
-    """The one line that a wrong use prints."""
-    with pytest.raises(SystemExit) as stop:
-        run(words, **places)
-    assert stop.value.code == 2
-    error = capsys.readouterr().err.strip()
-    assert error.startswith("error: ") and "\n" not in error
-    return error
+    """The one line with which main.py refuses its options."""
+    return refusal(capsys, run, words, **places)
 
 
 def interrupt(monkeypatch, title: str):
@@ -66,7 +89,7 @@ def interrupt(monkeypatch, title: str):
 
 def log(folder: Path) -> list:
     """The lines of a run's log, without the seconds."""
-    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    lines = read_lines(folder / "log.jsonl")
     return [{key: value for key, value in line.items() if key != "seconds"} for line in lines]
 
 
@@ -105,7 +128,7 @@ needs_mount = pytest.mark.skipif(not may_mount(), reason="no right to make /dev/
 
 
 def load(root: Path, random_id=0) -> Benchmark:
-    """What conftest's `write_dataset` wrote."""
+    """What `write_dataset` wrote."""
     files = root / "RSSDIVCS" / "files"
     return load_benchmark(
         BenchmarkFiles(
@@ -126,6 +149,9 @@ VOCABULARY = {
     "surface_properties": ["stripes", "circles"],
 }
 NAMES = ["runways", "ships", "sand", "stripes", "circles"]
+
+
+WORDS = ["green field", "harbor: piers and ships", "desert"]  # that a CLIP alone may choose from
 
 
 def write_whole_clip(folder):
@@ -197,6 +223,9 @@ def vector(word):
     return [value / math.hypot(*values) for value in values]
 
 
+CLASSES = [f"Class{c}" for c in range(5)]  # of the run below; the first two are unseen
+
+
 def write_described_run(root: Path) -> Path:
     """A dataset that annotate.py described by its images, its CLIP, and run/ of one epoch, GZSL."""
     write_dataset(root, seen=3, unseen=2, per_class=3)  # the first two classes are unseen
@@ -228,6 +257,21 @@ def predict_with(place: Path, *words):
     predict.main([str(word) for word in options])
 
 
+def predicted(folder: Path) -> list:
+    """What predict.py wrote of each image."""
+    return read_lines(folder / "predictions.jsonl")
+
+
+def probabilities_in(line: dict) -> dict:
+    """Of one image, by class."""
+    return {entry["class"]: entry["probability"] for entry in line["classes"]}
+
+
+def contents(folder: Path) -> tuple:
+    """The bytes that predict.py wrote."""
+    return tuple((folder / name).read_bytes() for name in ("predictions.jsonl", "predictions.csv"))
+
+
 class Scene:
     """A large image to be divided into tiles: black on the left, white on the right."""
 
@@ -250,74 +294,3 @@ def change_splits(root, **variables):
     table = {key: value for key, value in scipy.io.loadmat(file).items() if not key.startswith("__")}
     scipy.io.savemat(file, {**table, **variables})
     return table
-
-
-# ---- training on captions --------------------------------------------------------------------------
-
-COLOURS = {"GreenField": (40, 160, 50), "harbor": (30, 60, 170), "desert": (200, 170, 90)}
-TRAINED_ON = [f"{name}/{number}.png" for name in COLOURS for number in range(3)]  # the images of train.jsonl
-SENTENCES = ["a zeppelin above zeppelins", "many zeppelins", "zeppelin zeppelin"]
-HERE = ["--workers", "0", "--device", "cpu"]
-SIZES = [
-    *("--image_size 32 --patch_size 8 --width 32 --layers 1 --heads 2".split()),
-    *("--text_width 32 --text_layers 1 --text_heads 2".split()),
-    *("--projection 16 --vocab_size 600 --context 12".split()),
-]
-TINY = [*SIZES, "--batch_size", "6", *HERE]
-
-
-def write_captioned_images(folder: Path) -> Path:
-    """Twelve images in three class folders, two captions each, with a train.jsonl and a test.jsonl."""
-    rng = np.random.default_rng(0)
-    lines = []
-    for name, colour in COLOURS.items():
-        (folder / name).mkdir()
-        for number in range(4):
-            pixels = np.clip(np.array(colour) + rng.normal(0, 20, (36, 40, 3)), 0, 255).astype(np.uint8)
-            Image.fromarray(pixels).save(folder / name / f"{number}.png")
-            captions = [f"a {readable(name)} from above.", f"many {readable(name)} number {number} ."]
-            lines.append({"image": f"{name}/{number}.png", "captions": captions})
-    write_lines(folder / "train.jsonl", [line for line in lines if "3.png" not in line["image"]])
-    write_lines(folder / "test.jsonl", [line for line in lines if "3.png" in line["image"]])
-    return folder
-
-
-def write_lines(path, lines):
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines))
-
-
-def write_teacher(file: Path, names, vectors) -> Path:
-    np.savez(file, names=np.array(names), vectors=np.asarray(vectors, np.float16))
-    return file
-
-
-def inputs(folder) -> list:
-    """The options that say what finetune_clip.py trains on."""
-    return ["--images", folder, "--captions", folder / "train.jsonl"]
-
-
-def train(folder, output, *more, size=TINY, epochs=3):
-    """finetune_clip.py in this process, on the images and captions in a folder."""
-    words = [
-        *inputs(folder),
-        "--test_captions",
-        folder / "test.jsonl",
-        "--output",
-        output,
-        "--epochs",
-        epochs,
-    ]
-    finetune_clip.main([str(word) for word in [*words, *size, *more]])
-
-
-def weights(folder):
-    return CLIPModel.from_pretrained(folder).state_dict()
-
-
-def training_error(capsys, *words) -> str:
-    """The one line with which finetune_clip.py refuses its options."""
-    with pytest.raises(SystemExit) as stop:
-        finetune_clip.main([str(word) for word in words])
-    said = capsys.readouterr().err
-    assert stop.value.code == 2 and said.startswith("error: ") and said.count("\n") == 1
-    return said

@@ -26,11 +26,10 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 
-from conftest import write_clip, write_dataset  # which says where the others are
-
-# isort: split
-import main as program
-from runs import checkpoint
+sys.path.insert(0, str(Path(__file__).parents[1] / "model"))
+import main as program  # noqa: E402
+from runs import checkpoint  # noqa: E402
+from tiny_data import write_clip, write_dataset  # noqa: E402
 
 PROGRAM = Path(__file__).parents[1] / "model" / "main.py"
 QUICK = (

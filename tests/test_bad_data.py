@@ -1,7 +1,6 @@
 """Benchmarks that are nearly right: .mat files, groups, vocabularies, captions, folders of classes."""
 
 import json
-from pathlib import Path
 
 import pytest
 import scipy.io
@@ -11,21 +10,30 @@ import annotate
 import main
 import zero_shot_clip
 from data.benchmark import BenchmarkFiles, load_benchmark
-from fuzzing import COMMON, DATA, QUICK, cases, ends_well, folder, nearly_json, nearly_mat, run, sound
+from fuzzing import COMMON, DATA, QUICK, cases, ends_well, folder
+from helpers import start
+from nearly_mat import nearly_mat
+from nearly_right import nearly_json
 
 pytestmark = pytest.mark.usefixtures("quick")
+TRAININGS = [
+    "--gzsl",
+    "",
+    "--protocol clean --gzsl",
+    "--random_id all",
+    "--train_mode random",
+    "--only_groups functions",
+    "--start words",
+]
 FILES = {"images": "61_images.mat", "splits": "mine_splits.mat"}
 
 
 @pytest.fixture(scope="module")
-def place() -> Path:
-    return sound()
-
-
-@pytest.fixture(scope="module")
-def variables(place) -> dict:
+def variables(sound_files) -> dict:
     return {
-        kind: {key: value for key, value in scipy.io.loadmat(place / DATA / file).items() if key[0] != "_"}
+        kind: {
+            key: value for key, value in scipy.io.loadmat(sound_files / DATA / file).items() if key[0] != "_"
+        }
         for kind, file in FILES.items()
     }
 
@@ -37,131 +45,60 @@ def damaged(place, variables, here, data) -> dict:
     return {**{name: place / DATA / file for name, file in FILES.items()}, kind: here / FILES[kind]}
 
 
+def on_benchmark(place, files: dict, groups: str) -> list:
+    """Options of a program that reads these .mat files."""
+    words = ["--root", place, "--clip", place / "clip", "--group_file", groups, *COMMON]
+    return [*words, "--image_embedding", files["images"], "--class_embedding", files["splits"]]
+
+
 @cases(0.15)
-def test_mat_files(place, variables, data):
+def test_mat_files(sound_files, variables, data):
     with folder() as here:
-        files = damaged(place, variables, here, data)
+        files = damaged(sound_files, variables, here, data)
         ends_well(
             load_benchmark,
-            BenchmarkFiles(files["images"], files["splits"], place / DATA / "mine.json", place / "RSSDIVCS"),
-            place=place,
+            BenchmarkFiles(
+                files["images"], files["splits"], sound_files / DATA / "mine.json", sound_files / "RSSDIVCS"
+            ),
         )
 
 
 @cases(0.1)
-def test_training_on_mat_files(place, variables, data):
+def test_training_on_mat_files(sound_files, variables, data):
     with folder() as here:
-        files = damaged(place, variables, here, data)
-        more = data.draw(
-            st.sampled_from(
-                [
-                    ["--gzsl"],
-                    [],
-                    ["--protocol", "clean", "--gzsl"],
-                    ["--random_id", "all"],
-                    ["--train_mode", "random"],
-                    ["--only_groups", "functions"],
-                    ["--start", "words"],
-                ]
-            )
-        )
-        ends_well(
-            run,
-            main,
-            "--root",
-            place,
-            "--clip",
-            place / "clip",
-            "--group_file",
-            "mine",
-            "--image_embedding",
-            files["images"],
-            "--class_embedding",
-            files["splits"],
-            "--output",
-            here / "run",
-            *QUICK[1:],
-            *more,
-            *COMMON,
-            place=place,
-            output=here / "run",
-        )
+        files = damaged(sound_files, variables, here, data)
+        more = data.draw(st.sampled_from(TRAININGS))
+        words = [*on_benchmark(sound_files, files, "mine"), *QUICK[1:], *more.split()]
+        ends_well(start, main, *words, "--output", here / "run", output=here / "run")
 
 
 @cases(0.05)
-def test_annotating_mat_files(place, variables, data):
+def test_annotating_mat_files(sound_files, variables, data):
     with folder() as here:
-        files = damaged(place, variables, here, data)
+        files = damaged(sound_files, variables, here, data)
         source = data.draw(st.sampled_from(["images", "untested", "seen", "names"]))
         said = here / "said.json"
         said.write_text('{"Class0": "sand, ships", "Class1": ["stripes"]}')
-        ends_well(
-            run,
-            annotate,
-            "--root",
-            place,
-            "--clip",
-            place / "clip",
-            "--group_file",
-            "new",
-            "--image_embedding",
-            files["images"],
-            "--class_embedding",
-            files["splits"],
-            "--vocabulary",
-            place / "words.json",
-            "--from",
-            source,
-            *data.draw(st.sampled_from([[], ["--descriptions", said]])),
-            "--output",
-            here / "new" / "new_splits.mat",
-            *COMMON,
-            place=place,
-            output=here / "new",
-        )
+        words = [*on_benchmark(sound_files, files, "new"), "--vocabulary", sound_files / "words.json"]
+        words += ["--from", source, *data.draw(st.sampled_from([[], ["--descriptions", said]]))]
+        words += ["--output", here / "new" / "new_splits.mat"]
+        ends_well(start, annotate, *words, output=here / "new")
 
 
 @cases(0.05)
-def test_baselines_on_mat_files(place, variables, data):
+def test_baselines_on_mat_files(sound_files, variables, data):
     with folder() as here:
-        files = damaged(place, variables, here, data)
-        ends_well(
-            run,
-            zero_shot_clip,
-            "--root",
-            place,
-            "--clip",
-            place / "clip",
-            "--group_file",
-            "mine",
-            "--image_embedding",
-            files["images"],
-            "--class_embedding",
-            files["splits"],
-            "--attributes",
-            *data.draw(st.sampled_from([[], ["--closed_forms"]])),
-            "--gzsl",
-            "--output",
-            here / "new",
-            *COMMON,
-            place=place,
-            output=here / "new",
-        )
+        files = damaged(sound_files, variables, here, data)
+        words = [*on_benchmark(sound_files, files, "mine"), "--attributes", "--gzsl"]
+        words += data.draw(st.sampled_from([[], ["--closed_forms"]]))
+        ends_well(start, zero_shot_clip, *words, "--output", here / "new", output=here / "new")
 
 
 @cases(0.05)
-def test_groups(place, data):
+def test_groups(sound_files, data):
     with folder() as here:
-        (here / "groups.json").write_bytes(
-            data.draw(nearly_json(json.loads((place / DATA / "mine.json").read_text())))
-        )
-        ends_well(
-            load_benchmark,
-            BenchmarkFiles(
-                place / DATA / FILES["images"],
-                place / DATA / FILES["splits"],
-                here / "groups.json",
-                place / "RSSDIVCS",
-            ),
-            place=place,
-        )
+        groups = json.loads((sound_files / DATA / "mine.json").read_text())
+        (here / "groups.json").write_bytes(data.draw(nearly_json(groups)))
+        images, splits = (sound_files / DATA / FILES[kind] for kind in ("images", "splits"))
+        files = BenchmarkFiles(images, splits, here / "groups.json", sound_files / "RSSDIVCS")
+        ends_well(load_benchmark, files)

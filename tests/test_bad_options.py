@@ -12,7 +12,9 @@ import report
 import tables
 import visualize
 import zero_shot_clip
-from fuzzing import COMMON, DATA, QUICK, cases, ends_well, folder, nearly_words, options_of, run, sound
+from fuzzing import COMMON, DATA, QUICK, cases, ends_well, folder, sound
+from helpers import start
+from nearly_words import nearly_words, options_of
 
 pytestmark = pytest.mark.usefixtures("quick")
 
@@ -228,7 +230,7 @@ def try_on(program, words, place, data, monkeypatch):
         words = data.draw(nearly_words(list(map(str, words)) + output, options, odd(place)))
         if not any(word.startswith("--workers") for word in words) and "--workers" in options:
             words += ["--workers", "0"]
-        ends_well(run, program, *words, place=place, output=here / "out")
+        ends_well(start, program, *words, output=here / "out")
 
 
 @pytest.mark.parametrize(

@@ -16,12 +16,13 @@ import finetune_clip
 import main
 import predict
 import zero_shot_clip
+from caption_training import train, weights
 from clip import Clip
 from clip.evaluation import retrieval
 from clip.saving import fits_half, round_to_half
 from data.classes import SIMILARITIES, Similarities, read_similarities
 from data.matlab import read_mat
-from helpers import train, weights
+from helpers import refusal, start
 from support.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("one_thread")
@@ -46,14 +47,6 @@ def change_weight(folder: Path, name: str, value: float, half: bool = False, eve
 @pytest.fixture
 def clip(place, tmp_path):
     return Path(shutil.copytree(place / "clip", tmp_path / "clip"))
-
-
-def refusal(capsys, program, *words) -> str:
-    with pytest.raises(SystemExit) as stop:
-        program.main([str(word) for word in words])
-    said = capsys.readouterr().err
-    assert stop.value.code == 2 and said.startswith("error: ") and said.count("\n") == 1, said
-    return said
 
 
 def words_of(program, place, clip, output) -> list:
@@ -84,7 +77,7 @@ def words_of(program, place, clip, output) -> list:
 )
 def test_weights_that_are_not_finite(place, clip, tmp_path, capsys, program, value, where):
     change_weight(clip, NAMES[where], value)
-    said = refusal(capsys, program, *words_of(program, place, clip, tmp_path / "out"))
+    said = refusal(capsys, start, program, *words_of(program, place, clip, tmp_path / "out"))
     assert f"{clip} holds broken weights: " in said and NAMES[where].removeprefix("vision_model.") in said
     assert "--lr" not in said and not list(tmp_path.glob("out/*"))
 
@@ -117,7 +110,7 @@ def test_embeddings_that_overflow_or_vanish(place, clip, tmp_path, capsys, by):
     """A length that overflows makes zeros of a vector, of which no number is wrong by itself."""
     change_weight(clip, NAMES["projection"], by, everywhere=True)
     for program in (annotate, zero_shot_clip):
-        said = refusal(capsys, program, *words_of(program, place, clip, tmp_path / "out"))
+        said = refusal(capsys, start, program, *words_of(program, place, clip, tmp_path / "out"))
         assert f"{clip} is a broken CLIP: its embeddings of" in said and "pictures" in said
     assert not (tmp_path / "out").exists()
 
@@ -131,7 +124,7 @@ def test_sentences_that_overflow(clip):
 def test_a_tower_that_overflows_is_not_blamed_on_the_learning_rate(place, clip, tmp_path, capsys):
     change_weight(clip, "vision_model.embeddings.patch_embedding.weight", 1e38, everywhere=True)
     change_weight(clip, "vision_model.embeddings.class_embedding", 1e38, everywhere=True)
-    said = refusal(capsys, main, *words_of(main, place, clip, tmp_path / "out"))
+    said = refusal(capsys, start, main, *words_of(main, place, clip, tmp_path / "out"))
     assert "is a broken CLIP: its vision tower makes NaN or infinite numbers" in said and "--lr" not in said
 
 
@@ -143,7 +136,7 @@ def test_a_saved_model_with_broken_weights(place, tmp_path, capsys):
     saved = tmp_path / "last.safetensors"
     save_file(content, saved, metadata=metadata)
     words = ["--resume", saved, place / "RSSDIVCS", "--output", tmp_path / "out", "--device", "cpu"]
-    said = refusal(capsys, predict, *words)
+    said = refusal(capsys, start, predict, *words)
     assert f"{saved} holds broken weights: linear.weight" in said and not (tmp_path / "out").exists()
 
 

@@ -18,8 +18,9 @@ from clip import embedding_file
 from clip.embed import Clip
 from clip.embedding_file import EmbeddingFile
 from clip.embeddings import Embeddings, Kept, batches_to_embed
-from fuzzing import MEMORY, nearly_json
+from fuzzing import MEMORY
 from helpers import FakeClip, write_whole_clip
+from nearly_right import nearly_json
 from support.errors import InputError
 
 REPOSITORY = Path(__file__).parents[2]

@@ -15,10 +15,10 @@ from transformers import CLIPModel, CLIPTextModel, CLIPVisionModel, SiglipConfig
 from clip import Clip
 from clip.checkpoint import load_tower
 from clip.kinds import kind_of
-from conftest import SMALL
 from helpers import write_whole_clip
 from runs.checkpoint import checkpoint_metadata
 from support.errors import InputError
+from tiny_data import SMALL
 
 CPU = torch.device("cpu")
 POINTER = (

@@ -5,8 +5,8 @@ import torch
 from PIL import Image
 from transformers import CLIPConfig, CLIPModel, CLIPProcessor, CLIPVisionConfig
 
+from caption_training import HERE, train
 from clip.new import load_for_training, start_like_trained, tower_config
-from helpers import HERE, train
 
 
 def test_a_new_tower_attends_to_what_is_alike_and_knows_near_from_far():

@@ -3,8 +3,8 @@
 from transformers import CLIPModel
 
 from clip.saving import save_clip
-from conftest import write_clip
 from support.files import UMASK
+from tiny_data import write_clip
 
 
 def test_weights_follow_the_umask(tmp_path):

@@ -5,10 +5,10 @@ import pytest
 import torch
 from transformers import CLIPTokenizerFast
 
+from caption_training import SENTENCES, TRAINED_ON
 from clip.contrastive import make_optimizer, set_learning_rate
 from clip.new import Sizes, new_clip
 from clip.teachers import Teacher, distance_to_teachers, make_teachers, read_image_vectors, read_teacher
-from helpers import SENTENCES, TRAINED_ON
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

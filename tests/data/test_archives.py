@@ -5,10 +5,11 @@ import shutil
 import pytest
 
 import finetune_clip
+from caption_training import train
 from data.archives import archive_kind
 from data.images import walk
 from data.naming import words_of_folders
-from helpers import predict_with, train
+from helpers import predict_with
 from support.errors import InputError
 
 KINDS = {"zip": "zip", "tar": "tar", "gztar": "gzip", "bztar": "bzip2", "xztar": "xz"}

@@ -1,4 +1,4 @@
-"""Any picture file is read rightly, or refused with a clear line."""
+"""Any picture file is read rightly, or refused with a clear line; a folder of any size is walked through."""
 
 import os
 from pathlib import Path
@@ -7,16 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from data.images import LONGEST_STRIP, read_image
+from data.images import LONGEST_STRIP, read_image, walk
+from deep_pictures import read
 from support.errors import InputError
 
 BLUE = (51, 102, 204)  # of the palette that Pillow uses unasked
-
-
-def read(path) -> np.ndarray:
-    image = read_image(path)
-    assert image.mode == "RGB"
-    return np.asarray(image)
 
 
 def picture(size=(40, 30), colour=BLUE) -> Image.Image:
@@ -39,7 +34,7 @@ def test_a_photograph_is_turned_as_its_camera_says(tmp_path):
 )
 def test_other_colour_spaces_keep_their_colours(tmp_path, mode, ending):
     picture().convert(mode).save(tmp_path / f"x.{ending}")
-    assert np.abs(read(tmp_path / f"x.{ending}").astype(int) - BLUE).max() <= 6
+    assert np.abs(read(tmp_path / f"x.{ending}") - BLUE).max() <= 6
 
 
 @pytest.mark.parametrize("mode, value", [("L", 90), ("1", 1), ("LA", (90, 255))])
@@ -127,3 +122,13 @@ def test_what_is_no_regular_file_is_refused_and_not_waited_for(tmp_path, kind):
 def test_a_device_is_refused_and_not_read_for_ever():
     with pytest.raises(InputError, match="cannot read the image /dev/zero: it is a folder, a pipe"):
         read_image(Path("/dev/zero"))
+
+
+def test_the_walk_makes_no_list(tmp_path):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (4, 4)).save(tmp_path / name / "1.png")
+    files = walk([str(tmp_path)])
+    first = next(files)
+    (tmp_path / "b" / "2.jpg").touch()
+    assert [first, *files] == [str(tmp_path / file) for file in ("a/1.png", "b/1.png", "b/2.jpg")]

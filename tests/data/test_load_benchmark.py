@@ -9,11 +9,12 @@ import pytest
 import scipy.io
 import torch
 
-from conftest import GROUPS, cell_array, write_dataset
 from data.benchmark import find_files, load_benchmark
+from data.matlab import cell_array
 from data.names import find_class
 from helpers import load
 from support.errors import InputError
+from tiny_data import GROUPS, write_dataset
 
 IMAGES, SPLITS = "61_images.mat", "ann_attr_finetune_61_splits.mat"
 

@@ -7,7 +7,6 @@ from PIL import Image
 from torchvision import transforms
 from torchvision.transforms import InterpolationMode
 
-from conftest import write_dataset
 from data.images import read_image
 from data.pipeline import (
     Images,
@@ -20,6 +19,7 @@ from data.pipeline import (
 )
 from helpers import load
 from support.errors import InputError
+from tiny_data import write_dataset
 
 CPU = torch.device("cpu")
 DSVA = dsva_preprocessing(32, "imagenet")

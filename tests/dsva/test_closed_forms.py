@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from conftest import write_dataset  # noqa: F401  (puts model/ on the path)
 from dsva.closed_forms import (
     METHODS,
     Training,

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 import main as program
-from conftest import write_dataset
 from dsva.metrics import score_gzsl
 from dsva.protocol import (
     best_common_constant,
@@ -22,6 +21,7 @@ from dsva.protocol import (
 )
 from helpers import QUICK, fails, load, log, run
 from support.errors import InputError
+from tiny_data import write_dataset
 
 FEW = f"{QUICK} --protocol clean --nepoch 2".replace("--ways 3", "")  # of five seen classes and two unseen
 

@@ -7,9 +7,9 @@ from safetensors.torch import load_file, save_file
 from transformers import CLIPModel, CLIPVisionConfig
 
 from clip.checkpoint import build_tower, load_tower
-from conftest import SMALL
 from dsva.network import DSVA
 from support.errors import InputError
+from tiny_data import SMALL
 
 
 @pytest.mark.parametrize(

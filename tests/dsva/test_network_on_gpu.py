@@ -7,7 +7,6 @@ import torch
 from transformers import CLIPVisionConfig
 
 from clip.checkpoint import build_tower
-from conftest import SMALL
 from dsva.engine import evaluate, make_optimizer, train_one_epoch
 from dsva.losses import Criterion
 from dsva.network import DSVA
@@ -19,6 +18,7 @@ from dsva.windows import (
     largest_components_batched,
 )
 from runs.options import LOSS_WEIGHTS
+from tiny_data import SMALL
 
 pytestmark = pytest.mark.gpu
 GROUPS = [[0, 1], [2, 3], [4, 5]]

@@ -9,11 +9,11 @@ import torch
 import annotate
 import main as program
 from clip.checkpoint import load_both_towers
-from conftest import GROUPS, write_dataset
 from dsva.discriminant import Discriminant
 from dsva.network import DSVA
 from dsva.words import find_prototypes, start_from_words
 from helpers import write_whole_clip
+from tiny_data import GROUPS, write_dataset
 
 QUICK = "--nepoch 2 --n_batch 2 --ways 3 --shots 2 --pretrain_epoch 0 --manualSeed 1 --workers 0 --device cpu"
 

@@ -12,7 +12,7 @@ import torch
 from data.pipeline import load_image
 from dsva.discriminant import Discriminant
 from dsva.network import Output
-from helpers import predict_with
+from helpers import predict_with, predicted
 from inference import Classifier, choose_candidates, load_run, load_saved
 from inference.contributions import Contributions, distinctions, explain, has_place, reasons
 from inference.new_classes import parse
@@ -52,10 +52,6 @@ def photos(place, tmp_path_factory) -> Path:
     return folder
 
 
-def lines(folder: Path) -> list:
-    return [json.loads(line) for line in (folder / "predictions.jsonl").read_text().splitlines()]
-
-
 # ---- they add up -----------------------------------------------------------------------------------
 
 
@@ -78,7 +74,7 @@ def test_contributions_of_a_prediction_sum_to_the_networks_logit_difference(
     assert run.branch == branch and (run.discriminant is not None) == bool(decorrelate)
     added = [parse(text) for text in texts]
     candidates = choose_candidates(run, "all", added=added, values=tmp_path / "values.json")
-    rows = lines(tmp_path / "out")
+    rows = predicted(tmp_path / "out")
     assert len(candidates.names) == 9 and len(rows) == len(list(photos.iterdir()))
     for row in rows:
         contributions = [entry["contribution"] for entry in row["attributes"]]
@@ -94,13 +90,13 @@ def test_contributions_of_a_prediction_sum_to_the_networks_logit_difference(
 def test_what_is_not_told_is_the_rest(place, photos, tmp_path):
     predict_with(place, photos, "--attributes 2", "--output", tmp_path / "some")
     predict_with(place, photos, "--attributes 99", "--output", tmp_path / "all")
-    for some, every in zip(lines(tmp_path / "some"), lines(tmp_path / "all")):
+    for some, every in zip(predicted(tmp_path / "some"), predicted(tmp_path / "all")):
         assert some["attributes"] == every["attributes"][:2]
         assert some["logit_difference"] == every["logit_difference"]
         told = sum(entry["contribution"] for entry in some["attributes"])
         assert told + some["rest"] == pytest.approx(some["logit_difference"], abs=1e-5)
     with (tmp_path / "some" / "predictions.csv").open(encoding="utf-8", newline="") as file:
-        for row, line in zip(csv.DictReader(file), lines(tmp_path / "some")):
+        for row, line in zip(csv.DictReader(file), predicted(tmp_path / "some")):
             assert float(row["rest"]) == line["rest"]
             assert float(row["logit_difference"]) == line["logit_difference"]
             assert float(row["score_1"]) == line["attributes"][0]["score"]
@@ -154,7 +150,7 @@ def difference(class_scores: torch.Tensor, number: int) -> float:
 
 def test_a_single_candidate_needs_no_reason(place, photos, tmp_path, capsys):
     predict_with(place, photos, "--classes Class1", "--output", tmp_path)
-    for line in lines(tmp_path):
+    for line in predicted(tmp_path):
         assert line["logit_difference"] == line["rest"] == 0
         assert [entry["contribution"] for entry in line["attributes"]] == [0, 0, 0]
         assert best_class(line).endswith("100.0%  ")
@@ -233,7 +229,7 @@ def test_a_notebook_has_the_contributions_of_the_file(place, photos, tmp_path):
     saved = save_recipe(place, tmp_path / "run.safetensors", "projection+window", 0.7)
     predict_with(place, "--resume", saved, photos, "--attributes 99", "--output", tmp_path / "out")
     found = load_run(saved, device="cpu").predict(sorted(photos.iterdir()), batch_size=3)
-    by_name = {line["image"]: line for line in lines(tmp_path / "out")}
+    by_name = {line["image"]: line for line in predicted(tmp_path / "out")}
     for row, file in enumerate(sorted(photos.iterdir())):
         line = by_name[str(file)]
         assert found.contributions[row].sum() == pytest.approx(line["logit_difference"], abs=1e-4)
@@ -250,7 +246,7 @@ def test_a_prediction_of_an_earlier_version_does_not_go_on(place, photos, tmp_pa
     predict_with(place, photos, "--output", tmp_path)
     file = tmp_path / "predictions.jsonl"
     earlier = []
-    for line in lines(tmp_path):
+    for line in predicted(tmp_path):
         del line["rest"], line["logit_difference"]
         earlier.append(json.dumps(line) + "\n")
     file.write_text("".join(earlier))

@@ -2,9 +2,9 @@
 
 import pytest
 
-from conftest import write_dataset
 from inference.new_classes import NewClass, check_names, known_classes, parse
 from support.errors import InputError
+from tiny_data import write_dataset
 
 
 @pytest.fixture

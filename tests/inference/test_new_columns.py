@@ -9,7 +9,6 @@ import torch
 
 import annotate
 from clip import sentences
-from conftest import write_dataset
 from data.benchmark import find_files
 from dsva.discriminant import Discriminant
 from helpers import NAMES, VOCABULARY, FakeClip, vector
@@ -24,6 +23,7 @@ from inference.new_columns import (
 )
 from runs.build import build_data
 from support.errors import InputError
+from tiny_data import write_dataset
 
 
 @pytest.fixture

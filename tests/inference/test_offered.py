@@ -14,26 +14,6 @@ from inference.offered import MOST_LOADED, Kept, Models, Offer, find_clips, find
 from support.errors import InputError
 
 
-@pytest.fixture(scope="module")
-def run(place) -> Offer:
-    return Offer("a run", place / "run", is_run=True)
-
-
-@pytest.fixture(scope="module")
-def clip_alone(place) -> Offer:
-    return Offer("a CLIP", place / "clip", is_run=False)
-
-
-@pytest.fixture(scope="module")
-def pictures(place) -> list:
-    return sorted(map(str, (place / "RSSDIVCS").glob("*/*.png")))
-
-
-@pytest.fixture(scope="module")
-def models() -> Models:
-    return Models("cpu")
-
-
 def finished(folder: Path, time: int) -> Path:
     folder.mkdir(parents=True)
     (folder / "best.safetensors").touch()
@@ -77,43 +57,46 @@ def test_clips_are_found_and_the_one_of_drawn_scenes_is_the_last(tmp_path, place
 # ---- what is loaded --------------------------------------------------------------------------------
 
 
-def test_the_numbers_are_those_of_load_run(models, run, place, pictures):
+def test_the_numbers_are_those_of_load_run(models, run_offer, place, pictures):
     alone = load_run(place / "run", "cpu")
     for own in ("all", "unseen"):
         expected = alone.among(own).with_classes("wind farm", "quay: long walls").predict(pictures)
         added = [parse("wind farm"), parse("quay: long walls")]
-        found = models.classifier(run, own, added).predict(pictures)
+        found = models.classifier(run_offer, own, added).predict(pictures)
         assert found.class_names == expected.class_names
         np.testing.assert_array_equal(found.scores, expected.scores)
         np.testing.assert_array_equal(found.contributions, expected.contributions)
 
 
-def test_by_default_the_candidates_are_those_of_the_runs_own_test(models, run, place):
-    found = models.classifier(run).candidates
+def test_by_default_the_candidates_are_those_of_the_runs_own_test(models, run_offer, place):
+    found = models.classifier(run_offer).candidates
     assert found.names == load_run(place / "run", "cpu").candidates.names
 
 
-def test_the_numbers_are_those_of_load_clip(models, clip_alone, place, pictures):
+def test_the_numbers_are_those_of_load_clip(models, clip_offer, place, pictures):
     expected = load_clip(place / "clip", ["airport", "port: ships, piers"], device="cpu").predict(pictures)
-    found = models.classifier(clip_alone, None, [parse("airport"), parse("port: ships, piers")])
+    found = models.classifier(clip_offer, None, [parse("airport"), parse("port: ships, piers")])
     np.testing.assert_array_equal(found.predict(pictures).probabilities, expected.probabilities)
 
 
-def test_a_class_by_pictures(models, run, place, pictures):
-    new = NewClass("port", "port", tuple(pictures[:5]))
+def test_a_class_by_pictures(models, run_offer, place, pictures):
+    new = NewClass("port", "port", tuple(map(str, pictures[:5])))
     expected = load_run(place / "run", "cpu").with_classes(new).predict(pictures)
     np.testing.assert_array_equal(
-        models.classifier(run, None, [new]).predict(pictures).scores, expected.scores
+        models.classifier(run_offer, None, [new]).predict(pictures).scores, expected.scores
     )
 
 
-def test_weights_are_loaded_once_and_the_same_choice_is_made_once(models, run, clip_alone):
+def test_weights_are_loaded_once_and_the_same_choice_is_made_once(models, run_offer, clip_offer):
     port, quay = [parse("port")], [parse("quay")]
-    assert models.run(run) is models.run(run)
-    assert models.classifier(run, "all", port) is models.classifier(run, "all", port)
-    with_port, with_quay = models.classifier(run, "all", port), models.classifier(run, "all", quay)
+    assert models.run(run_offer) is models.run(run_offer)
+    assert models.classifier(run_offer, "all", port) is models.classifier(run_offer, "all", port)
+    with_port, with_quay = (
+        models.classifier(run_offer, "all", port),
+        models.classifier(run_offer, "all", quay),
+    )
     assert with_port is not with_quay and with_port.run is with_quay.run
-    alone = models.classifier(clip_alone, None, port), models.classifier(clip_alone, None, quay)
+    alone = models.classifier(clip_offer, None, port), models.classifier(clip_offer, None, quay)
     assert alone[0] is not alone[1] and alone[0].clip is alone[1].clip
 
 
@@ -142,13 +125,13 @@ def test_a_clip_that_is_gone(tmp_path):
         Models("cpu").classifier(Offer("x", tmp_path / "x", is_run=False), None, [parse("port")])
 
 
-def test_another_clip_reads_added_classes_if_the_runs_own_is_gone(place, tmp_path, run):
+def test_another_clip_reads_added_classes_if_the_runs_own_is_gone(place, tmp_path, run_offer):
     models = Models("cpu", clip=tmp_path / "clip")
-    models.run(run).run.data.provenance["clip"] = str(tmp_path / "nowhere")
+    models.run(run_offer).run.data.provenance["clip"] = str(tmp_path / "nowhere")
     with pytest.raises(InputError):
-        models.classifier(run, "all", [parse("wind farm")])
+        models.classifier(run_offer, "all", [parse("wind farm")])
     shutil.copytree(place / "clip", tmp_path / "clip")
-    assert "wind farm" in models.classifier(run, "all", [parse("wind farm")]).candidates.names
+    assert "wind farm" in models.classifier(run_offer, "all", [parse("wind farm")]).candidates.names
 
 
 @pytest.mark.parametrize(
@@ -159,21 +142,21 @@ def test_another_clip_reads_added_classes_if_the_runs_own_is_gone(place, tmp_pat
         ("all", ["port", "Port"], "is named twice"),
     ],
 )
-def test_classes_that_cannot_be(models, run, own, added, message):
+def test_classes_that_cannot_be(models, run_offer, own, added, message):
     with pytest.raises(InputError, match=message):
-        models.classifier(run, own, [parse(name) for name in added])
+        models.classifier(run_offer, own, [parse(name) for name in added])
 
 
-def test_a_clip_alone_needs_classes(models, clip_alone):
+def test_a_clip_alone_needs_classes(models, clip_offer):
     with pytest.raises(InputError, match="type some, one a line"):
-        models.classifier(clip_alone)
+        models.classifier(clip_offer)
 
 
-def test_visitors_at_once_do_not_mix(models, run, clip_alone, pictures):
+def test_visitors_at_once_do_not_mix(models, run_offer, clip_offer, pictures):
     """Each thread asks for classes of its own, with a run and with a CLIP alone."""
 
     def ask(number):
-        offer, own = (run, "none") if number % 2 else (clip_alone, None)
+        offer, own = (run_offer, "none") if number % 2 else (clip_offer, None)
         added = [parse(f"kind {number}"), parse(f"other {number}: piers, ships")]
         with models.busy:
             found = models.classifier(offer, own, added).predict(pictures[:2])

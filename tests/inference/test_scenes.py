@@ -8,7 +8,8 @@ from PIL import Image
 
 from data.images import read_image
 from deep_pictures import (
-    forget_notes,
+    ELEVEN_BITS,
+    NARROW,
     needs_rasterio,
     photograph,
     stretched,
@@ -19,13 +20,7 @@ from deep_pictures import (
 from inference.scenes import Picture, open_scene
 from support.errors import InputError
 
-ELEVEN_BITS = photograph().astype(np.uint16) << 3
-NARROW = photograph().astype(np.uint16) + 1000  # fills no range from 0 on
-
-
-@pytest.fixture(autouse=True)
-def notes():
-    forget_notes()
+pytestmark = pytest.mark.usefixtures("forgotten_notes")
 
 
 def whole(scene) -> np.ndarray:

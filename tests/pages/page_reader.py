@@ -1,10 +1,18 @@
-"""A page of report.py, read, with a check that it is well formed."""
+"""A short run, and its page by report.py, read, with a check that it is well formed."""
 
+import csv
 from html.parser import HTMLParser
 from pathlib import Path
 
+import main
 import report
+from helpers import refusal, start
 
+QUICK = (
+    "--nepoch 3 --n_batch 2 --ways 3 --shots 2 --pretrain_epoch 0 --pretrain_lr 1e-2 --classifier_lr 1e-3 "
+    "--manualSeed 1 --workers 0 --device cpu --use_group --regular 1e-3"
+).split()
+NASTY = '<b>&"x" Ω'  # a name
 VOID = {"meta", "link", "img", "input"}
 
 
@@ -67,7 +75,32 @@ class Page(HTMLParser):
             if name == tag and set(kind.split()) <= set(attributes.get("class", "").split())
         ]
 
+    def by_row(self, title: str) -> dict:
+        """Of a table: the first word of a row -> the word above a cell -> the cell."""
+        head, *rows = self.tables[title]
+        return {row[0]: dict(zip(head[1:], row[1:])) for row in rows}
+
 
 def write_report(folder: Path, *words) -> Page:
     report.main([str(folder), "--device", "cpu", *map(str, words)])
     return Page(folder / "report.html")
+
+
+def read_confusion(file: Path) -> dict:
+    """What main.py wrote: true class -> named class -> number of images, as words."""
+    rows = list(csv.DictReader(file.open(encoding="utf-8", newline="")))
+    return {row.pop("class"): row for row in rows}
+
+
+def no_report(capsys, folder: Path) -> str:
+    """The one line that says why there is no page."""
+    error = refusal(capsys, start, report, folder, "--device", "cpu")
+    assert "Error(" not in error  # a word of Python's
+    assert not (folder / "report.html").exists()
+    return error
+
+
+def train(places: dict, output: Path, *words) -> Path:
+    """A run of three epochs.  places: `root` and `clip`"""
+    start(main, "--root", places["root"], "--clip", places["clip"], "--output", output, *QUICK, *words)
+    return output

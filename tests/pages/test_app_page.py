@@ -23,26 +23,6 @@ from pages.panels import draw_attention
 from support.errors import InputError
 
 
-@pytest.fixture(scope="module")
-def run(place) -> Offer:
-    return Offer("a run", place / "run", is_run=True)
-
-
-@pytest.fixture(scope="module")
-def clip_alone(place) -> Offer:
-    return Offer("a CLIP", place / "clip", is_run=False)
-
-
-@pytest.fixture(scope="module")
-def pictures(place) -> list:
-    return sorted((place / "RSSDIVCS").glob("*/*.png"))
-
-
-@pytest.fixture(scope="module")
-def models() -> Models:
-    return Models("cpu")
-
-
 def words_of(html: str) -> str:
     return " ".join(unescape(re.sub("<[^>]*>", " ", html)).split())
 
@@ -61,19 +41,19 @@ def refused(html: str) -> str:
 # ---- an answer -------------------------------------------------------------------------------------
 
 
-def test_the_ranking_is_that_of_the_run(models, run, place, pictures):
+def test_the_ranking_is_that_of_the_run(models, run_offer, place, pictures):
     found = load_run(place / "run", "cpu").predict(pictures[4])
     order = np.argsort(-found.scores[0], kind="stable")
-    html = name_picture(models, Asked(run, pictures[4], own="all"))
+    html = name_picture(models, Asked(run_offer, pictures[4], own="all"))
     shown = ranked(html)
     assert [name for name, _ in shown] == [found.class_names[k].lower() for k in order]
     np.testing.assert_allclose([value for _, value in shown], found.probabilities[0, order], rtol=1e-5)
     assert f"<h2>{found.classes[0].lower()}</h2>" in html
 
 
-def test_reasons_add_up_to_the_lead(models, run, pictures):
-    found = models.classifier(run, "all").predict(pictures[4])
-    html = name_picture(models, Asked(run, pictures[4], own="all"))
+def test_reasons_add_up_to_the_lead(models, run_offer, pictures):
+    found = models.classifier(run_offer, "all").predict(pictures[4])
+    html = name_picture(models, Asked(run_offer, pictures[4], own="all"))
     steps_of = re.search(r'<ul class="steps".*?</ul>', html)[0]
     numbers = [float(number) for number in re.findall(r"<span>([-+\d.]+)</span>", steps_of)]
     assert sum(numbers[:-1]) == pytest.approx(numbers[-1], abs=0.005 * len(numbers))
@@ -82,18 +62,18 @@ def test_reasons_add_up_to_the_lead(models, run, pictures):
     assert lengths[-1] == pytest.approx(abs(found.contributions.sum()), rel=1e-4)
 
 
-def test_one_candidate_has_no_reason(models, run, pictures):
-    html = name_picture(models, Asked(run, pictures[0], own="none", typed="wind farm"))
+def test_one_candidate_has_no_reason(models, run_offer, pictures):
+    html = name_picture(models, Asked(run_offer, pictures[0], own="none", typed="wind farm"))
     assert "With one candidate there is nothing to compare" in html and ranked(html) == [("wind farm", 1.0)]
 
 
-def test_whether_it_is_right_is_said_if_that_is_known(models, run, pictures):
-    classifier = models.classifier(run, "all")
+def test_whether_it_is_right_is_said_if_that_is_known(models, run_offer, pictures):
+    classifier = models.classifier(run_offer, "all")
     best = classifier.predict(pictures[4]).classes[0]
     other = next(name for name in classifier.candidates.names if name != best)
 
     def text(label):
-        return words_of(name_picture(models, Asked(run, pictures[4], label, own="all")))
+        return words_of(name_picture(models, Asked(run_offer, pictures[4], label, own="all")))
 
     assert "The picture is of" not in text("")
     assert f"Right. The picture is of the class {best.lower()}." in text(best)
@@ -101,13 +81,13 @@ def test_whether_it_is_right_is_said_if_that_is_known(models, run, pictures):
     assert "The picture is of the class class9, which is no candidate." in text("Class9")
 
 
-def test_an_added_class_is_not_called_wrong(models, run, pictures):
-    html = name_picture(models, Asked(run, pictures[0], "Class1", own="none", typed="a\nb"))
+def test_an_added_class_is_not_called_wrong(models, run_offer, pictures):
+    html = name_picture(models, Asked(run_offer, pictures[0], "Class1", own="none", typed="a\nb"))
     assert "Wrong" not in html
 
 
-def test_a_clip_alone_gives_no_reasons(models, clip_alone, place, pictures):
-    html = name_picture(models, Asked(clip_alone, pictures[0], typed="airport\nport: ships, piers"))
+def test_a_clip_alone_gives_no_reasons(models, clip_offer, place, pictures):
+    html = name_picture(models, Asked(clip_offer, pictures[0], typed="airport\nport: ships, piers"))
     found = load_clip(place / "clip", ["airport", "port: ships, piers"], device="cpu").predict(pictures[0])
     shown = dict(ranked(html.split("What CLIP sees")[0]))
     expected = dict(zip(found.class_names, found.probabilities[0]))
@@ -119,52 +99,56 @@ def test_a_clip_alone_gives_no_reasons(models, clip_alone, place, pictures):
     assert '<figure class="square">' in html and 'class="window"' not in html
 
 
-def test_names_are_no_html(models, run, pictures):
+def test_names_are_no_html(models, run_offer, pictures):
     name = "<b onclick>& ${1}</b>"
-    html = name_picture(models, Asked(run, pictures[0], own="none", typed=f"{name}\nother: <i>"))
+    html = name_picture(models, Asked(run_offer, pictures[0], own="none", typed=f"{name}\nother: <i>"))
     assert "<b onclick" not in html and "&lt;b onclick" in html and "<i>" not in html.replace("<i><s", "")
 
 
 # ---- the panel -------------------------------------------------------------------------------------
 
 
-def test_the_download_is_the_panel(models, run, place, pictures):
-    link = panel_link(models, Asked(run, pictures[4], "Class1", own="all"))
+def test_the_download_is_the_panel(models, run_offer, place, pictures):
+    link = panel_link(models, Asked(run_offer, pictures[4], "Class1", own="all"))
     name, source = re.search(r'download="([^"]*)"', link)[1], re.search(r"base64,([^\"]*)", link)[1]
     panel = Image.open(io.BytesIO(base64.b64decode(source)))
     expected = draw_attention(load_run(place / "run", "cpu"), pictures[4], "Class1")
     assert name == f"{pictures[4].stem}_attention.png" and panel.tobytes() == expected.tobytes()
 
 
-def test_there_is_no_panel_without_maps_or_picture(models, run, clip_alone, tmp_path, pictures):
+def test_there_is_no_panel_without_maps_or_picture(models, run_offer, clip_offer, tmp_path, pictures):
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"nothing")
-    for asked in (Asked(clip_alone, pictures[0], typed="a\nb"), Asked(run, None), Asked(run, broken)):
+    for asked in (
+        Asked(clip_offer, pictures[0], typed="a\nb"),
+        Asked(run_offer, None),
+        Asked(run_offer, broken),
+    ):
         assert panel_link(models, asked) == ""
 
 
 # ---- what is wrong is a sentence -------------------------------------------------------------------
 
 
-def test_before_there_is_a_picture_nothing_is_wrong(models, run):
-    assert "Drop a picture" in name_picture(models, Asked(run, None))
+def test_before_there_is_a_picture_nothing_is_wrong(models, run_offer):
+    assert "Drop a picture" in name_picture(models, Asked(run_offer, None))
 
 
-def test_a_corrupt_picture(models, run, tmp_path):
+def test_a_corrupt_picture(models, run_offer, tmp_path):
     file = tmp_path / "my picture.png"
     file.write_bytes(b"nothing")
-    text = refused(name_picture(models, Asked(run, file)))
+    text = refused(name_picture(models, Asked(run_offer, file)))
     assert text.startswith("Cannot read the image my picture.png: ") and text.endswith(".")
     assert str(tmp_path) not in text
 
 
-def test_too_large_a_picture(models, run, tmp_path):
+def test_too_large_a_picture(models, run_offer, tmp_path):
     file = tmp_path / "large.png"
     Image.new("1", (20000, 20000)).save(file)
     expected = (
         "The picture large.png has too many pixels for this page: drop a smaller picture, or a part of it."
     )
-    assert refused(name_picture(models, Asked(run, file))) == expected
+    assert refused(name_picture(models, Asked(run_offer, file))) == expected
     new, said = class_by_pictures("port", [str(file)], [])
     assert new is None and refused(said) == expected
 
@@ -179,14 +163,14 @@ def test_too_large_a_picture(models, run, tmp_path):
         ("port=/etc/*.png", "pictures of a class are dropped below"),
     ],
 )
-def test_classes_that_cannot_be(models, run, pictures, typed, words):
-    text = refused(name_picture(models, Asked(run, pictures[0], own="all", typed=typed)))
+def test_classes_that_cannot_be(models, run_offer, pictures, typed, words):
+    text = refused(name_picture(models, Asked(run_offer, pictures[0], own="all", typed=typed)))
     assert words in text and "--" not in text
 
 
-def test_no_class_is_left(models, run, clip_alone, pictures):
-    assert "No class is left" in refused(name_picture(models, Asked(run, pictures[0], own="none")))
-    assert "type some, one a line" in refused(name_picture(models, Asked(clip_alone, pictures[0])))
+def test_no_class_is_left(models, run_offer, clip_offer, pictures):
+    assert "No class is left" in refused(name_picture(models, Asked(run_offer, pictures[0], own="none")))
+    assert "type some, one a line" in refused(name_picture(models, Asked(clip_offer, pictures[0])))
 
 
 def test_a_run_that_has_vanished(models, tmp_path, pictures):
@@ -247,26 +231,29 @@ def test_a_run_whose_clip_has_moved_still_names_its_own_classes(models, place, t
 
 
 def test_a_mistake_of_the_program_is_a_sentence_too_and_a_traceback_on_its_console(
-    models, run, pictures, capsys, monkeypatch
+    models, run_offer, pictures, capsys, monkeypatch
 ):
     monkeypatch.setattr(app_page, "answer", lambda shown: 1 / 0)
-    text = refused(name_picture(models, Asked(run, pictures[0], own="all")))
+    text = refused(name_picture(models, Asked(run_offer, pictures[0], own="all")))
     assert "its console says what" in text and "ZeroDivisionError" in capsys.readouterr().err
 
 
-def test_a_mistake_of_the_program_in_any_part_of_the_page(run, clip_alone, pictures, capsys, monkeypatch):
+def test_a_mistake_of_the_program_in_any_part_of_the_page(
+    run_offer, clip_offer, pictures, capsys, monkeypatch
+):
     monkeypatch.setattr(Models, "run", lambda *_: 1 / 0)
     monkeypatch.setattr(Models, "classifier", lambda *_: 1 / 0)
     monkeypatch.setattr(app_page, "read_image", lambda _: 1 / 0)
     models = Models("cpu")
     for html in (
-        name_picture(models, Asked(run, pictures[0])),
-        app_page.describe_offer(models, run)[0],
+        name_picture(models, Asked(run_offer, pictures[0])),
+        app_page.describe_offer(models, run_offer)[0],
         class_by_pictures("port", [str(pictures[0])], [])[1],
     ):
         assert "its console says what" in refused(html)
     assert (
-        panel_link(models, Asked(run, pictures[0])) == "" and find_examples(models, [run], clip_alone) == []
+        panel_link(models, Asked(run_offer, pictures[0])) == ""
+        and find_examples(models, [run_offer], clip_offer) == []
     )
     assert capsys.readouterr().err.count("ZeroDivisionError") == 5
 
@@ -286,20 +273,20 @@ def test_no_file_of_the_machine_is_read_by_its_name(tmp_path):
         read_classes(f"port={tmp_path}")
 
 
-def test_a_class_by_pictures(models, run, place, pictures):
+def test_a_class_by_pictures(models, run_offer, place, pictures):
     five = [str(file) for file in pictures[:5]]
     new, said = class_by_pictures(" port ", five, [])
     assert new == NewClass("port", "port", tuple(five)) and "Added port, by 5 pictures" in said
-    html = name_picture(models, Asked(run, pictures[0], own="unseen", pictured=(new,)))
+    html = name_picture(models, Asked(run_offer, pictures[0], own="unseen", pictured=(new,)))
     expected = load_run(place / "run", "cpu").among("unseen").with_classes(new).predict(pictures[0])
     assert dict(ranked(html))["port"] == pytest.approx(expected.probabilities[0, -1], rel=1e-5)
     assert "a class by 5 pictures" in html or expected.classes[0] != "port"
 
 
-def test_a_class_by_one_picture(models, run, pictures):
+def test_a_class_by_one_picture(models, run_offer, pictures):
     new, said = class_by_pictures("port", [str(pictures[0])], [])
     assert "Added port, by 1 picture." in said
-    html = name_picture(models, Asked(run, pictures[0], own="none", pictured=(new,)))
+    html = name_picture(models, Asked(run_offer, pictures[0], own="none", pictured=(new,)))
     assert "a class by 1 picture<" in html
 
 
@@ -330,23 +317,23 @@ def test_a_picture_of_a_class_that_cannot_be_read(pictures, tmp_path):
 # ---- what is offered -------------------------------------------------------------------------------
 
 
-def test_a_run_is_described_and_its_own_classes_can_be_chosen(models, run, clip_alone):
-    about, own, first = app_page.describe_offer(models, run)
+def test_a_run_is_described_and_its_own_classes_can_be_chosen(models, run_offer, clip_offer):
+    about, own, first = app_page.describe_offer(models, run_offer)
     assert "3 classes seen in training, 2 never seen, 5 attributes" in words_of(about)
     assert [value for _, value in own] == ["all", "unseen", "none"] and first == "all"
-    about, own, _ = app_page.describe_offer(models, clip_alone)
+    about, own, _ = app_page.describe_offer(models, clip_offer)
     assert "classes that you type" in about and own == []
 
 
-def test_examples_are_test_images_the_unseen_classes_first(models, run, clip_alone, place):
-    found = find_examples(models, [clip_alone, run], run)
+def test_examples_are_test_images_the_unseen_classes_first(models, run_offer, clip_offer, place):
+    found = find_examples(models, [clip_offer, run_offer], run_offer)
     assert [example.label for example in found] == [f"Class{c}" for c in range(5)]
     assert all(example.file.parent.name == example.label for example in found)
-    data = models.run(run).run.dataset.load()
+    data = models.run(run_offer).run.dataset.load()
     tested = {data.image_paths[n] for n in [*data.splits["test_seen_loc"], *data.splits["test_unseen_loc"]]}
     assert {example.file for example in found} <= tested
-    assert find_examples(models, [clip_alone, run], clip_alone) == found
-    assert find_examples(models, [clip_alone], clip_alone) == []
+    assert find_examples(models, [clip_offer, run_offer], clip_offer) == found
+    assert find_examples(models, [clip_offer], clip_offer) == []
     sizes = {image.size for image in app_page.thumbnails(found)}
     assert sizes == {(48, 40)}
 
@@ -362,9 +349,9 @@ def test_the_colours_are_those_of_the_report():
     assert colours in head and "http" not in head and "url(" not in head and "@import" not in head
 
 
-def test_a_classifier_is_not_changed_by_what_is_shown(models, run, pictures):
-    classifier = models.classifier(run, "all")
+def test_a_classifier_is_not_changed_by_what_is_shown(models, run_offer, pictures):
+    classifier = models.classifier(run_offer, "all")
     assert isinstance(classifier, Classifier)
     before = torch.get_rng_state()
-    name_picture(models, Asked(run, pictures[0], own="all", typed="wind farm"))
+    name_picture(models, Asked(run_offer, pictures[0], own="all", typed="wind farm"))
     assert torch.equal(before, torch.get_rng_state()) and "wind farm" not in classifier.candidates.names

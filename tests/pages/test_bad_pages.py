@@ -8,42 +8,39 @@ import pytest
 from PIL import Image
 
 import report
-from fuzzing import cases, ends_well, folder, run, sound
-from helpers import predict_with
-from test_bad_files import spoil
+from fuzzing import cases, ends_well, folder
+from helpers import predict_with, start
+from nearly_right import spoil
 
 pytestmark = pytest.mark.usefixtures("quick")
 
 
 @pytest.fixture(scope="module")
-def place() -> Path:
-    return sound()
-
-
-@pytest.fixture(scope="module")
-def maps(place, tmp_path_factory) -> Path:
+def maps(sound_files, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("maps")
     pixels = np.random.default_rng(0).integers(0, 255, (40, 60, 3), np.uint8)
     Image.fromarray(pixels).save(folder / "scene.png")
-    predict_with(place, folder / "scene.png", "--tile 32", "--output", folder / "maps")
+    predict_with(sound_files, folder / "scene.png", "--tile 32", "--output", folder / "maps")
     return folder / "maps"
 
 
 @cases(0.05)
-def test_the_page_of_several_runs(place, data):
+def test_the_page_of_several_runs(sound_files, data):
     with folder() as here:
         ignored = shutil.ignore_patterns("*.safetensors")
         for division in (0, 1):
-            shutil.copytree(place / "run", here / "runs" / f"division-{division}_seed-1", ignore=ignored)
+            shutil.copytree(
+                sound_files / "run", here / "runs" / f"division-{division}_seed-1", ignore=ignored
+            )
         spoil(here / "runs" / "division-0_seed-1", data)
         page = here / "out" / "page.html"
-        ends_well(run, report, here / "runs", "--output", page, place=place, output=here / "out")
+        ends_well(start, report, here / "runs", "--output", page, output=here / "out")
 
 
 @cases(0.05)
-def test_the_page_of_maps(place, maps, data):
+def test_the_page_of_maps(sound_files, maps, data):
     with folder() as here:
         target = Path(shutil.copytree(maps, here / "maps"))
         spoil(target, data)
         page = here / "out" / "page.html"
-        ends_well(run, report, target, "--output", page, place=place, output=here / "out")
+        ends_well(start, report, target, "--output", page, output=here / "out")

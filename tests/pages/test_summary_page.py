@@ -6,10 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from page_reader import write_report
-from test_report import QUICK
+from page_reader import train, write_report
 
-import main as program
 import report
 from runs.several import find_runs, natural_order
 
@@ -17,13 +15,10 @@ SCORES = ("ZSL", "U", "S", "H", "AUSUC")
 
 
 @pytest.fixture(scope="module")
-def trained(root, clip, tmp_path_factory) -> Path:
+def trained(places, tmp_path_factory) -> Path:
     """Two divisions with two seeds each, as main.py trains them one after another."""
-    folder = tmp_path_factory.mktemp("runs") / "several"
-    places = ["--root", str(root), "--clip", str(clip), "--output", str(folder)]
     several = ["--gzsl", "--random_id", "0,1", "--seeds", "2"]
-    program.main([*places, *QUICK, *several])
-    return folder
+    return train(places, tmp_path_factory.mktemp("runs") / "several", *several)
 
 
 @pytest.fixture

@@ -13,10 +13,11 @@ import torch
 import annotate
 import zero_shot_clip
 from clip.attributes import CLASS_PROMPTS, group_indices, merge_sources, unit_norm
-from conftest import cell_array, write_dataset
 from data.benchmark import BenchmarkFiles, load_benchmark
+from data.matlab import cell_array
 from helpers import NAMES, VOCABULARY, FakeClip, change_splits, vector, write_whole_clip
 from support.errors import InputError
+from tiny_data import write_dataset
 
 SOURCES = ("images", "seen", "names")
 

@@ -11,13 +11,14 @@ import torch
 import annotate
 import zero_shot_clip
 from clip.sentences import SENTENCE_RIDGE, phrases_of
-from conftest import cell_array, write_dataset
 from data.benchmark import find_files
+from data.matlab import cell_array
 from helpers import NAMES, VOCABULARY, FakeClip, change_splits, vector, write_whole_clip
 from inference import new_columns
 from inference.new_classes import NewClass
 from inference.new_columns import columns_by_clip
 from runs.build import build_data
+from tiny_data import write_dataset
 
 SAID = {f"Class{c}": f"{NAMES[c]}, many {NAMES[c - 1]}" for c in range(5)}
 UNSEEN = {name: SAID[name] for name in ("Class0", "Class1")}

@@ -14,21 +14,13 @@ from types import SimpleNamespace
 import pytest
 
 import app
+from helpers import refusal, start
 from inference.offered import Models, Offer
 from support import local_page
 from support.cli import REPOSITORY
 from support.errors import InputError
 
 needs_gradio = pytest.mark.skipif(not find_spec("gradio"), reason="needs gradio: pip install gradio")
-
-
-def fails(capsys, *words) -> str:
-    """The one line that a wrong use prints."""
-    with pytest.raises(SystemExit) as stop:
-        app.main([str(word) for word in words])
-    error = capsys.readouterr().err.strip()
-    assert stop.value.code == 2 and error.startswith("error: ") and "\n" not in error
-    return error
 
 
 @pytest.fixture
@@ -43,18 +35,18 @@ def fake_gradio():
 def test_without_gradio_it_ends_with_a_line(capsys, monkeypatch):
     monkeypatch.setattr(local_page, "find_spec", lambda name: None)
     monkeypatch.setattr(local_page, "OLDEST_PYTHON", (3, 0))
-    assert fails(capsys).endswith("needs gradio, which is not installed: pip install gradio")
+    assert refusal(capsys, start, app).endswith("needs gradio, which is not installed: pip install gradio")
 
 
 def test_a_port_that_is_taken(capsys, monkeypatch, fake_gradio):
     monkeypatch.setattr(app, "import_gradio", lambda: fake_gradio)
     with socket.create_server(("127.0.0.1", 0)) as other:
-        assert "cannot be used" in fails(capsys, "--port", other.getsockname()[1])
+        assert "cannot be used" in refusal(capsys, start, app, "--port", other.getsockname()[1])
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "x"])
 def test_what_is_no_port(capsys, port):
-    assert "argument --port" in fails(capsys, "--port", port)
+    assert "argument --port" in refusal(capsys, start, app, "--port", port)
 
 
 @pytest.fixture

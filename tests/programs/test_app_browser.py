@@ -111,11 +111,6 @@ def run(place):
     return load_run(place / "run", "cpu")
 
 
-@pytest.fixture(scope="module")
-def pictures(place) -> list:
-    return sorted((place / "RSSDIVCS").glob("*/*.png"))
-
-
 def answered(page, act) -> None:
     """Do something, and wait until there is another answer than before."""
     page.bring_to_front()  # the browser takes its time with pages behind

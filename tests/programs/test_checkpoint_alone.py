@@ -13,7 +13,7 @@ import held_out
 import main
 import predict
 import visualize
-from helpers import write_described_run
+from helpers import refusal, write_described_run
 from inference import load_saved
 from runs.saved_classes import PREFIX
 
@@ -23,15 +23,6 @@ HERE = ["--device", "cpu"]
 def start(program, *words):
     arguments = [str(word) for word in [*words, *HERE]]
     program.main(arguments if program is visualize else [*arguments, "--workers", "0"])
-
-
-def refuses(capsys, program, *words) -> str:
-    """The one line with which a program ends."""
-    with pytest.raises(SystemExit) as stop:
-        start(program, *words)
-    said = capsys.readouterr().err
-    assert stop.value.code == 2 and said.startswith("error: ") and said.count("\n") == 1
-    return said
 
 
 def predictions(output: Path, checkpoint: Path, *words) -> str:
@@ -95,7 +86,7 @@ def test_a_class_in_words_or_pictures_needs_a_clip_folder_too(here, tmp_path, ki
 
 def test_a_clip_folder_that_is_gone_is_named_with_the_option_that_takes_another(here, tmp_path, capsys):
     words = ["--resume", here / "last.safetensors", "--add_class", "wind farm"]
-    said = refuses(capsys, predict, here / "photo.png", *words, "--output", tmp_path / "out")
+    said = refusal(capsys, start, predict, here / "photo.png", *words, "--output", tmp_path / "out")
     assert f"was in {here / 'place' / 'clip'} and is not there" in said and "--clip" in said
     assert not (tmp_path / "out").exists()
 
@@ -110,7 +101,9 @@ def test_maps_of_own_images_need_the_checkpoint_alone(here, tmp_path):
 
 
 def test_maps_of_test_images_need_the_dataset_and_say_how_to_name_it(here, tmp_path, capsys):
-    said = refuses(capsys, visualize, "--resume", here / "last.safetensors", "--output", tmp_path / "out")
+    said = refusal(
+        capsys, start, visualize, "--resume", here / "last.safetensors", "--output", tmp_path / "out"
+    )
     assert f"{here / 'place' / 'RSSDIVCS'}" in said and "--data" in said and "--images" in said
     words = ["--resume", here / "last.safetensors", "--data", here / "renamed"]
     start(visualize, *words, "--per_class", 1, "--output", tmp_path / "out")
@@ -119,8 +112,8 @@ def test_maps_of_test_images_need_the_dataset_and_say_how_to_name_it(here, tmp_p
 
 def test_a_held_out_class_needs_the_dataset_and_a_clip(here, capsys):
     words = ["--resume", here / "last.safetensors", "--pictures", 1]
-    assert "--data" in refuses(capsys, held_out, *words)
-    said = refuses(capsys, held_out, *words, "--data", here / "renamed")
+    assert "--data" in refusal(capsys, start, held_out, *words)
+    said = refusal(capsys, start, held_out, *words, "--data", here / "renamed")
     assert f"was in {here / 'place' / 'clip'} and is not there" in said and "--clip" in said
     start(held_out, *words, "--data", here / "renamed", "--clip", here / "clip")
     assert "chance: 50.0" in capsys.readouterr().out
@@ -136,7 +129,7 @@ def test_only_images_that_are_read_must_be_there(here, tmp_path, capsys, gone, m
     (data / gone).unlink()
     words = ["--resume", here / "last.safetensors", "--data", data, "--output", tmp_path / "out"]
     if missing:
-        said = refuses(capsys, visualize, *words)
+        said = refusal(capsys, start, visualize, *words)
         assert missing in said and str(data / gone) in said and "--data" in said and "--root" not in said
     else:
         start(visualize, *words)
@@ -153,7 +146,7 @@ def test_evaluation_reads_no_training_picture(here, tmp_path, capsys):
     start(main, *words)
     benchmark.image_paths[tested[0]].unlink()
     capsys.readouterr()
-    assert f"1 of {len(tested)} images are missing" in refuses(capsys, main, *words)
+    assert f"1 of {len(tested)} images are missing" in refusal(capsys, start, main, *words)
 
 
 # ---- checkpoints of earlier versions ---------------------------------------------------------------
@@ -175,8 +168,8 @@ def test_a_checkpoint_of_before_is_loaded_with_its_dataset(here, tmp_path):
 
 def test_a_checkpoint_of_before_says_that_its_dataset_is_gone(here, tmp_path, capsys):
     old = without_classes(here / "last.safetensors", tmp_path / "old.safetensors")
-    said = refuses(capsys, predict, here / "photo.png", "--resume", old, "--output", tmp_path / "out")
+    said = refusal(capsys, start, predict, here / "photo.png", "--resume", old, "--output", tmp_path / "out")
     assert "earlier version does not keep its classes" in said and "61_images.mat" in said
     assert "--" not in said and not (tmp_path / "out").exists()
-    said = refuses(capsys, visualize, "--resume", old, "--images", here / "photo.png")
+    said = refusal(capsys, start, visualize, "--resume", old, "--images", here / "photo.png")
     assert "earlier version" in said and "--data" in said and "--images" not in said

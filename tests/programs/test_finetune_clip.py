@@ -10,7 +10,8 @@ from PIL import Image
 from transformers import CLIPModel, CLIPProcessor
 
 import finetune_clip
-from helpers import HERE, TINY, inputs, train, training_error, weights, write_lines
+from caption_training import HERE, TINY, inputs, train, training_error, weights
+from helpers import write_lines
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

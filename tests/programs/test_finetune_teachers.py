@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 import finetune_clip
-from helpers import HERE, TINY, TRAINED_ON, inputs, train, training_error, weights, write_teacher
+from caption_training import HERE, TINY, TRAINED_ON, inputs, train, training_error, weights, write_teacher
 
 pytestmark = pytest.mark.usefixtures("one_thread")
 

@@ -16,16 +16,12 @@ import report
 import visualize
 import zero_shot_clip
 from data.pipeline import Images
-from deep_pictures import forget_notes, needs_rasterio, photograph, write_png16, write_tiff
-from helpers import VOCABULARY, write_whole_clip
+from deep_pictures import needs_rasterio, photograph, write_png16, write_tiff
+from helpers import VOCABULARY, refusal, write_whole_clip
 from inference import load_saved
 
+pytestmark = pytest.mark.usefixtures("forgotten_notes")
 CLASSES = ["forest", "port", "river", "desert"]
-
-
-@pytest.fixture(autouse=True)
-def notes():
-    forget_notes()
 
 
 def write_classes(folder, write, per_class=4):
@@ -46,14 +42,6 @@ def values(seed: int, bands=3) -> np.ndarray:
 def run_prepare(folder, *words):
     output = folder.parent / "data" / "mine"
     prepare.main([str(folder), "--output", str(output), "--unseen", "1", "--workers", "1", *words])
-
-
-def refusal(capsys, program, *words) -> str:
-    with pytest.raises(SystemExit) as stop:
-        program(*words)
-    said = capsys.readouterr().err
-    assert stop.value.code == 2 and said.startswith("error: ") and said.count("\n") == 1
-    return said
 
 
 # ---- prepare.py says what it found -----------------------------------------------------------------

@@ -15,10 +15,10 @@ import torch
 
 import predict
 import report
+from caption_training import write_captioned_images
 from clip.attributes import ATTRIBUTE_PROMPTS, CLASS_PROMPTS
 from clip.embed import Clip
-from helpers import NAMES, VOCABULARY, write_captioned_images, write_whole_clip
-from helpers import predict_with as predict_with_run
+from helpers import NAMES, VOCABULARY, predict_with, predicted, refusal, start, write_whole_clip
 from inference.accuracy import Labels
 from inference.clip_classifier import ClipClassifier, as_words
 from inference.new_classes import parse
@@ -52,18 +52,6 @@ def run(here, output, *more, names=CLASSES):
     predict.main([*options(here, output, names), *map(str, more)])
 
 
-def fails(capsys, *words) -> str:
-    with pytest.raises(SystemExit) as stop:
-        predict.main([str(word) for word in words])
-    error = capsys.readouterr().err.strip()
-    assert stop.value.code == 2 and error.startswith("error: ") and "\n" not in error
-    return error
-
-
-def lines(folder) -> list:
-    return [json.loads(line) for line in (folder / "predictions.jsonl").read_text().splitlines()]
-
-
 def table(file) -> list:
     with open(file, encoding="utf-8", newline="") as text:
         return list(csv.DictReader(text))
@@ -75,7 +63,7 @@ def table(file) -> list:
 def test_classes_and_attributes_are_clips_own_softmax(here, tmp_path):
     run(here, tmp_path / "out", "--top", 3, "--attributes", 5)
     clip = Clip(here / "clip", torch.device("cpu"))
-    found = [line for line in lines(tmp_path / "out") if "error" not in line]
+    found = [line for line in predicted(tmp_path / "out") if "error" not in line]
     images = clip.embed_images(clip.loader([Path(line["image"]) for line in found], 5, 0)).double()
     for words, prompts, key, name, value in (
         (CLASSES, CLASS_PROMPTS, "classes", "class", "probability"),
@@ -93,8 +81,8 @@ def test_an_image_is_told_the_same_in_any_folder(here, tmp_path):
     picture = here / "photos" / "harbor" / "2.png"
     words = options(here, tmp_path / "one")[1:]
     predict.main([str(picture), *words])
-    (alone,) = lines(tmp_path / "one")
-    (among,) = [line for line in lines(tmp_path / "all") if line["image"] == str(picture)]
+    (alone,) = predicted(tmp_path / "one")
+    (among,) = [line for line in predicted(tmp_path / "all") if line["image"] == str(picture)]
     assert [entry["class"] for entry in alone["classes"]] == [entry["class"] for entry in among["classes"]]
     for key, value in (("classes", "probability"), ("attributes", "share")):
         assert [entry[value] for entry in alone[key]] == pytest.approx(
@@ -110,7 +98,7 @@ def test_prompts_change_what_is_asked_and_the_console_says_it(here, tmp_path, ca
     run(here, tmp_path / "other", "--prompts", "a {}!", names=["harbor", "quay: cranes, grey concrete"])
     other = capsys.readouterr().out
     assert 'asked   "a {}!": of harbor' in other and '"a satellite image of a {}."' not in other
-    assert lines(tmp_path / "usual")[0]["classes"] != lines(tmp_path / "other")[0]["classes"]
+    assert predicted(tmp_path / "usual")[0]["classes"] != predicted(tmp_path / "other")[0]["classes"]
 
 
 def test_pictures_alone_are_compared_as_they_are(here):
@@ -138,7 +126,7 @@ def test_pictures_among_names_lie_where_words_do():
 def test_a_mixture_of_names_descriptions_and_pictures(here, tmp_path, capsys):
     names = ["harbor", "sands: yellow dunes", f"field={here}/photos/GreenField/?.png"]
     run(here, tmp_path, "--top", 9, names=names)
-    for line in lines(tmp_path):
+    for line in predicted(tmp_path):
         if "error" not in line:
             assert {entry["class"] for entry in line["classes"]} == {"harbor", "sands", "field"}
             assert math.isclose(sum(entry["probability"] for entry in line["classes"]), 1, rel_tol=1e-4)
@@ -152,22 +140,22 @@ def test_a_mixture_of_names_descriptions_and_pictures(here, tmp_path, capsys):
 
 def test_one_class_is_certain(here, tmp_path):
     run(here, tmp_path, names=["harbor"])
-    for line in lines(tmp_path):
+    for line in predicted(tmp_path):
         assert "error" in line or line["classes"] == [{"class": "harbor", "probability": 1}]
 
 
 def test_prompts_change_what_is_asked_about_a_new_class_of_a_run(place, tmp_path, capsys):
     picture = next((place / "RSSDIVCS" / "Class0").glob("*.png"))
     for folder, words in (("usual", []), ("other", ["--prompts", "look, a {}!"])):
-        predict_with_run(place, picture, "--add_class", "fort", "--top 9 --output", tmp_path / folder, *words)
+        predict_with(place, picture, "--add_class", "fort", "--top 9 --output", tmp_path / folder, *words)
     printed = capsys.readouterr().out
     assert 'asked   "a satellite image of a {}."' in printed and 'asked   "look, a {}!": of fort' in printed
-    assert lines(tmp_path / "usual")[0]["classes"] != lines(tmp_path / "other")[0]["classes"]
+    assert predicted(tmp_path / "usual")[0]["classes"] != predicted(tmp_path / "other")[0]["classes"]
 
 
 def test_prompts_without_a_name_to_ask_about_are_refused(place, capsys):
     saved = place / "run" / "last.safetensors"
-    error = fails(capsys, place / "RSSDIVCS", "--resume", saved, "--prompts", "a {}.")
+    error = refusal(capsys, start, predict, place / "RSSDIVCS", "--resume", saved, "--prompts", "a {}.")
     assert "--prompts are for a class by its name" in error
 
 
@@ -205,11 +193,11 @@ def test_an_interrupted_prediction_goes_on(here, tmp_path, capsys):
     assert cut.read_bytes() == whole
 
     words = options(here, tmp_path / "cut", names=["harbor", "desert"])
-    assert "holds another prediction" in fails(capsys, *words)
+    assert "holds another prediction" in refusal(capsys, start, predict, *words)
     config = here / "other"
     shutil.copytree(here / "clip", config)
     words = [str(config) if word == str(here / "clip") else word for word in options(here, tmp_path / "cut")]
-    assert "holds another prediction (--clip" in fails(capsys, *words)
+    assert "holds another prediction (--clip" in refusal(capsys, start, predict, *words)
 
 
 def test_two_processes_write_what_one_writes(here, tmp_path):
@@ -235,7 +223,7 @@ def test_labels_of_folders_are_counted(here, tmp_path, capsys):
     run(here, tmp_path, "--labels", "folders", names=["Green-Field", "harbor", "lake"])
     record = json.loads((tmp_path / "accuracy.json").read_text())
     named = {name: {} for name in ("GreenField", "harbor")}
-    for line in lines(tmp_path):
+    for line in predicted(tmp_path):
         folder = line["image"].split("/")[-2]
         if folder in named:
             best = line["classes"][0]["class"]
@@ -268,9 +256,9 @@ def test_labels_of_lettered_folders_are_the_words_that_prepare_reads(tmp_path):
 
 
 def test_labels_can_be_asked_of_a_run_and_afterwards(place, tmp_path, capsys):
-    predict_with_run(place, place / "RSSDIVCS", "--output", tmp_path)
+    predict_with(place, place / "RSSDIVCS", "--output", tmp_path)
     assert not (tmp_path / "accuracy.json").exists()
-    predict_with_run(place, place / "RSSDIVCS", "--output", tmp_path, "--labels folders")
+    predict_with(place, place / "RSSDIVCS", "--output", tmp_path, "--labels folders")
     record = json.loads((tmp_path / "accuracy.json").read_text())
     assert record["per_class"]["images"] == [3] * 5 and record["chance"] == 20
 
@@ -307,17 +295,19 @@ def test_the_nearest_folder_that_is_called_like_a_class_counts(tmp_path):
 )
 def test_a_wrong_use_is_one_line_and_writes_nothing(here, tmp_path, capsys, changed, message):
     words = [*options(here, tmp_path / "out", names=None), *changed]
-    assert message in fails(capsys, *words)
+    assert message in refusal(capsys, start, predict, *words)
     assert not (tmp_path / "out").exists()
 
 
 def test_names_need_a_clip(here, capsys):
-    assert "--names needs --clip FOLDER" in fails(capsys, here / "photos", "--names", "harbor")
+    assert "--names needs --clip FOLDER" in refusal(
+        capsys, start, predict, here / "photos", "--names", "harbor"
+    )
 
 
 def test_a_run_takes_no_vocabulary(here, capsys):
     words = [here / "photos", "--resume", "x", "--vocabulary", here / "words.json"]
-    assert "--vocabulary goes with --names" in fails(capsys, *words)
+    assert "--vocabulary goes with --names" in refusal(capsys, start, predict, *words)
 
 
 def test_a_broken_picture_of_a_class_is_refused(here):

@@ -13,7 +13,7 @@ import main as program
 import prepare
 from clip.captions import read_captions
 from data.benchmark import BenchmarkFiles, load_benchmark, readable
-from helpers import write_whole_clip
+from helpers import refusal, write_whole_clip
 
 CLASSES = {"BaseballField": 10, "dense_residential": 8, "Airport": 6, "river": 5, "Port": 4}
 
@@ -269,10 +269,8 @@ def test_from_a_folder_to_a_gzsl_result(photos, tmp_path):
 
 
 def fails(photos, capsys, *words) -> str:
-    with pytest.raises(SystemExit) as stop:
-        run(photos, *words)
-    error = capsys.readouterr().err.strip()
-    assert stop.value.code == 2 and error.startswith("error: ") and "\n" not in error
+    """The line that refuses it; nothing is written."""
+    error = refusal(capsys, run, photos, *words)
     assert not (photos.parent / "data").exists()
     return error
 

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 import predict
 from clip.embed import Clip
-from helpers import QUICK, run
+from helpers import QUICK, predicted, run
 
 pytestmark = pytest.mark.gpu
 
@@ -47,8 +47,7 @@ def test_predictions_have_the_same_names(saved, root, device, tmp_path):
         output = tmp_path / name.replace(":", "-") / "out"
         words = ["--resume", saved / "last.safetensors", "--device", name, "--workers", 0]
         predict.main([str(word) for word in [*words, root / "RSSDIVCS/Class1", "--output", output]])
-        lines = [json.loads(line) for line in (output / "predictions.jsonl").read_text().splitlines()]
-        named.append([(line["image"], line["classes"][0]["class"]) for line in lines])
+        named.append([(line["image"], line["classes"][0]["class"]) for line in predicted(output)])
     assert named[0] == named[1] and len(named[0]) == 5
 
 

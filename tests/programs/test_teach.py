@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from caption_training import TRAINED_ON, inputs, train
 from clip.captions import read_captions
 from clip.teachers import read_image_vectors, read_teacher
-from helpers import TRAINED_ON, inputs, train
 from support.errors import InputError
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -18,11 +18,6 @@ from runs import loaders
 WARM_UP = QUICK.replace("--pretrain_epoch 0", "--pretrain_epoch 1")  # epochs 0 and 1; 2 is full
 
 
-@pytest.fixture(scope="module")
-def places(root, clip):
-    return {"root": root, "clip": clip}
-
-
 def numbers(folder):
     """All that must be equal: every line of the log, and the last weights."""
     weights = load_file(folder / "last.safetensors")

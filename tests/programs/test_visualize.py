@@ -13,7 +13,7 @@ import main as program
 import visualize
 from data.names import readable
 from data.pipeline import dsva_preprocessing, load_image
-from helpers import predict_with
+from helpers import predict_with, predicted
 from inference import load_saved
 from pages import panels
 
@@ -109,8 +109,7 @@ def test_a_panel_has_the_class_its_probability_and_the_files_name(place, tmp_pat
         shutil.copy(place / "RSSDIVCS" / "Class3" / f"image_{9 + number}.png", photos / name)
     predict_with(place, photos, "--add_class", "quay: ships", "--output", tmp_path / "named")
     expected = []
-    for text in (tmp_path / "named" / "predictions.jsonl").read_text().splitlines():
-        line = json.loads(text)
+    for line in predicted(tmp_path / "named"):
         best = line["classes"][0]
         title = (readable(best["class"]), f"{best['probability']:.0%}", panels.INK)
         expected += [title, Path(line["image"]).name]
@@ -126,8 +125,7 @@ def test_a_panel_has_what_predict_tells_and_begins_with_what_is_seen(place, tmp_
     photos = place / "RSSDIVCS" / "Class3"
     predict_with(place, photos, "--attributes", "999", "--output", tmp_path / "named")
     expected = []
-    for text in (tmp_path / "named" / "predictions.jsonl").read_text().splitlines():
-        line = json.loads(text)
+    for line in predicted(tmp_path / "named"):
         adding = [entry for entry in line["attributes"] if entry["contribution"] > 0]
         seen = [entry for entry in adding if entry["score"] > 0]
         lacking = [entry for entry in adding if entry["score"] <= 0]

@@ -1,33 +1,26 @@
-"""The baselines: scores against a computation by hand, and what the program writes."""
+"""The baselines by a CLIP alone: scores against a computation by hand, and what the program writes."""
 
-import json
 import math
-import shlex
 import statistics
 
 import numpy as np
 import pytest
 import scipy.io
 import torch
-from PIL import Image
+from zero_shot import run
 
-import report
 import tables
 import zero_shot_clip
 from clip.embed import Clip
-from conftest import ATTRIBUTES, cell_array, write_dataset
-from dsva.closed_form_choice import learn_and_score, validation_folds
-from dsva.closed_forms import STRENGTHS, Training, class_scores
-from dsva.metrics import harmonic_mean, score_gzsl
-from helpers import FakeClip, change_splits, load, vector, write_whole_clip
+from data.matlab import cell_array
+from dsva.metrics import harmonic_mean
+from helpers import FakeClip, change_splits, refusal, vector, write_whole_clip
+from tiny_data import ATTRIBUTES, write_dataset
 from zero_shot_clip import attribute_cosines
 
 NAMES = [f"attribute {a}" for a in range(ATTRIBUTES)]
-SEEN, UNSEEN, PER_CLASS = (
-    range(2, 6),
-    range(2),
-    10,
-)  # classes; image i is of class i // PER_CLASS, every tenth one tests
+SEEN, UNSEEN = range(2, 6), range(2)  # classes
+PER_CLASS = 10  # image i is of class i // PER_CLASS; every tenth one tests
 
 
 @pytest.fixture
@@ -35,26 +28,6 @@ def root(tmp_path):
     write_dataset(tmp_path, seen=len(SEEN), unseen=len(UNSEEN), per_class=PER_CLASS)
     change_splits(tmp_path, attribute_names=cell_array(NAMES))
     return tmp_path
-
-
-def run(root, words="", clip="unused"):
-    """zero_shot_clip.py in this process; returns the results it wrote."""
-    zero_shot_clip.main(
-        [
-            "--root",
-            str(root),
-            "--clip",
-            str(clip),
-            "--device",
-            "cpu",
-            "--workers",
-            "0",
-            "--output",
-            str(root / "out"),
-            *shlex.split(words),
-        ]
-    )
-    return json.loads((root / "out" / "results.json").read_text())
 
 
 def dot(a, b):
@@ -141,9 +114,8 @@ def test_without_attributes_no_training_image_is_touched(root, att):
 
 
 def test_a_class_without_images_is_no_candidate(root, att):
-    labels = np.minimum(
-        np.repeat(np.arange(6), PER_CLASS) + 1, 5
-    )  # those of the last class belong to the one before
+    # images of the last class belong to the one before
+    labels = np.minimum(np.repeat(np.arange(6), PER_CLASS) + 1, 5)
     write_dataset(root, seen=len(SEEN), unseen=len(UNSEEN), per_class=PER_CLASS, labels=labels[:, None])
     assert run(root, "--gzsl")["per_class"]["class"] == [f"Class{c}" for c in range(5)]
 
@@ -194,9 +166,7 @@ def test_by_name_needs_neither_attributes_nor_groups(root, att):
 def test_attributes_are_demanded_where_they_are_needed(root, att, capsys):
     files = root / "RSSDIVCS" / "files"
     (files / "ann_attr_finetune_61_splits.mat").rename(files / "61_splits.mat")
-    with pytest.raises(SystemExit):
-        run(root, "--attributes")
-    assert "no such file: " in capsys.readouterr().err
+    assert "no such file: " in refusal(capsys, run, root, "--attributes")
 
 
 # ---- several divisions -----------------------------------------------------------------------------
@@ -232,9 +202,7 @@ def test_tables_reads_the_folder_of_several_divisions(root, att, capsys):
 
 
 def test_a_division_that_is_not_there_is_refused_before_anything_is_embedded(root, att, capsys):
-    with pytest.raises(SystemExit):
-        run(root, "--random_id 0,9")
-    assert "has no train_zsl_loc_9" in capsys.readouterr().err
+    assert "has no train_zsl_loc_9" in refusal(capsys, run, root, "--random_id 0,9")
     assert not (root / "out").exists() and not (root / "RSSDIVCS" / "cache").exists()
 
 
@@ -266,6 +234,11 @@ def test_kept_embeddings_change_no_score_and_each_image_is_embedded_once(
     strip = lambda results: {part: found["per_class"] for part, found in results["runs"].items()}
     assert strip(without) == strip(first) == strip(again)
     assert without["mean_and_deviation"] == first["mean_and_deviation"] == again["mean_and_deviation"]
+
+
+def test_no_image_is_embedded_twice(root, att):
+    run(root, "--attributes --closed_forms --gzsl --no-embedding_cache")
+    assert len(FakeClip.images) == len(set(FakeClip.images)) == 60
 
 
 def test_another_folder_can_be_named(root, tmp_path):
@@ -309,136 +282,5 @@ def without_tokenizer(root):
 )
 def test_wrong_input_gives_one_line_and_writes_nothing(root, capsys, spoil, words, message):
     spoil(root)
-    with pytest.raises(SystemExit) as stop:
-        run(root, words, clip=root / "nowhere")
-    assert stop.value.code == 2
-    (line,) = capsys.readouterr().err.strip().splitlines()
-    assert line.startswith("error: ") and message in line
+    assert message in refusal(capsys, run, root, words, clip=root / "nowhere")
     assert not (root / "out").exists()
-
-
-# ---- closed forms ----------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def plain(tmp_path):
-    """Six seen classes whose attributes have no names, and a CLIP."""
-    write_dataset(tmp_path, seen=6, unseen=2, per_class=6)
-    write_whole_clip(tmp_path / "clip")
-    return tmp_path
-
-
-@pytest.mark.parametrize("gzsl", ["", "--gzsl"])
-def test_closed_forms_score_as_their_own_functions_do(plain, gzsl):
-    results = run(plain, f"--closed_forms {gzsl}", plain / "clip")
-    assert list(results["scores"]) == ["names", "ESZSL", "SAE"]
-    data = load(plain)
-    clip = Clip(plain / "clip", torch.device("cpu"))
-    features = clip.embed_images(clip.loader(data.image_paths, 64, 0)).double().numpy()
-    part = "train_gzsl_loc" if gzsl else "train_zsl_loc"
-    classes, train, tested = data.candidates(bool(gzsl)), data.splits[part], data.test_images(bool(gzsl))
-    M = data.class_attributes.double().numpy()
-    M /= np.linalg.norm(M, axis=0)
-    training = Training(features[train], data.labels[train] - data.seen[0], M[:, data.seen])
-    for method, names in (("ESZSL", ("gamma", "lambda")), ("SAE", ("lambda",))):
-        chosen = results["chosen"][method]
-        strengths = tuple(chosen[name] for name in names)
-        scores = class_scores(method, training, features[tested], M[:, classes], strengths)
-        p = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
-        p[:, np.isin(classes, data.seen)] -= chosen.get("calibrated_stacking", 0)
-        named = classes[p.argmax(axis=1)]
-        accuracy = [100 * np.mean(named[data.labels[tested] == c] == c) for c in classes]
-        assert results["per_class"][method] == pytest.approx(accuracy)
-        assert ("calibrated_stacking" in chosen) == bool(gzsl)
-        assert 0 <= chosen["validation_score"] <= 100
-
-
-@pytest.mark.parametrize("gzsl", ["", "--gzsl"])
-def test_test_images_choose_nothing(plain, gzsl):
-    chosen = run(plain, f"--closed_forms {gzsl}", plain / "clip")["chosen"]
-    tested = load(plain).test_images(gzsl=True)
-    if not gzsl:  # ZSL trains on the images that test seen classes in GZSL
-        tested = load(plain).test_images(gzsl=False)
-    for i in tested:
-        pixels = np.random.default_rng(int(i)).integers(0, 255, (40, 48, 3)).astype(np.uint8)
-        Image.fromarray(pixels).save(load(plain).image_paths[i])
-    assert run(plain, f"--closed_forms {gzsl}", plain / "clip")["chosen"] == chosen
-
-
-def test_the_choice_is_that_of_the_mean_over_folds(plain):
-    """Two of six classes play in each of two folds: every choice is judged again, one by one."""
-    data = load(plain)
-    rng = np.random.default_rng(0)
-    features = rng.normal(size=(len(data.labels), 12)) + np.eye(8, 12)[data.labels]
-    _, chosen = learn_and_score("SAE", data, features, "train_gzsl_loc", gzsl=True)
-    folds = validation_folds(data, "train_gzsl_loc", gzsl=True)
-    assert len(folds) == 2 and not set(folds[0].unseen) & set(folds[1].unseen)
-    assert not set(folds[0].unseen) & set(data.unseen)
-    means = []
-    for strength in STRENGTHS:
-        areas = []
-        for played in folds:
-            train, tested = played.splits["train_gzsl_loc"], played.test_images(gzsl=True)
-            classes = played.candidates(gzsl=True)
-            M = played.class_attributes.double().numpy()
-            M = M / np.linalg.norm(M, axis=0)
-            training = Training(
-                features[train], np.searchsorted(played.seen, played.labels[train]), M[:, played.seen]
-            )
-            scores = class_scores("SAE", training, features[tested], M[:, classes], (strength,))
-            p = np.exp(scores) / np.exp(scores).sum(axis=1, keepdims=True)
-            columns = [
-                np.searchsorted(classes, c) for c in (played.labels[tested], played.seen, played.unseen)
-            ]
-            areas.append(score_gzsl(p, *columns, 0.0)[0]["AUSUC"])
-        means.append(np.mean(areas))
-    assert chosen.strengths == {"lambda": STRENGTHS[int(np.argmax(means))]}
-    assert chosen.score == pytest.approx(max(means))
-
-
-def test_closed_forms_of_all_divisions_come_with_mean_table_and_page(plain, capsys):
-    results = run(plain, "--closed_forms --gzsl --random_id all", plain / "clip")
-    for part in ("division-0", "division-1"):
-        assert list(results["runs"][part]["chosen"]) == ["ESZSL", "SAE"]
-    said = capsys.readouterr().out
-    assert said.count("chosen on validation classes for SAE: lambda ") == 2
-    tables.main(["--column", "mine", str(plain / "out"), "--scores", "H"])
-    rows = [line.split("|")[1].strip() for line in capsys.readouterr().out.splitlines() if "±" in line]
-    assert rows == ["CLIP by class name", "ESZSL", "SAE"]
-    report.main([str(plain / "out")])
-    page = (plain / "out" / "report.html").read_text()
-    assert "ESZSL" in page and "a closed form, chosen on validation classes" in page
-
-
-def test_no_image_is_embedded_twice(root, att):
-    run(root, "--attributes --closed_forms --gzsl --no-embedding_cache")
-    assert len(FakeClip.images) == len(set(FakeClip.images)) == 60
-
-
-@pytest.mark.parametrize(
-    "spoil, message",
-    [
-        (lambda root: write_dataset(root, seen=1, unseen=2, per_class=6), "of 1 seen classes cannot play"),
-        (
-            lambda root: change_splits(root, train_gzsl_loc_0=load(root).splits["train_zsl_loc"] + 1),
-            "the clean protocol: 6 test images are in train_gzsl_loc too",
-        ),
-        (
-            lambda root: change_splits(root, train_gzsl_loc_0=np.array([[14], [15]])),
-            "train_gzsl_loc has images of 1 of 6 seen classes, and 2 are to play the unseen ones",
-        ),
-        (
-            lambda root: (root / "RSSDIVCS/files/ann_attr_finetune_61_splits.mat").unlink(),
-            "no such file",
-        ),
-    ],
-)
-def test_closed_forms_refuse_what_they_cannot_choose_on_before_anything_is_embedded(
-    plain, capsys, spoil, message
-):
-    spoil(plain)
-    with pytest.raises(SystemExit) as stop:
-        run(plain, "--closed_forms --gzsl", plain / "clip")
-    said = capsys.readouterr().err
-    assert stop.value.code == 2 and message in said and said.count("\n") == 1
-    assert not (plain / "out").exists() and not (plain / "RSSDIVCS" / "cache").exists()

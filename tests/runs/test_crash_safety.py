@@ -31,11 +31,6 @@ REPOSITORY = Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def places(root, clip):
-    return {"root": root, "clip": clip}
-
-
-@pytest.fixture(scope="module")
 def whole(places, tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "whole"
     run(WORDS, output=folder, **places)

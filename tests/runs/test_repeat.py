@@ -12,12 +12,12 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from conftest import write_clip, write_dataset
 from helpers import QUICK, fails, run
 from inference.saved import load_saved
 from runs.checkpoint import checkpoint_metadata
 from runs.fingerprints import file_fingerprint
 from support.errors import InputError
+from tiny_data import write_clip, write_dataset
 
 SPLITS = "ann_attr_finetune_61_splits.mat"
 

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
-from conftest import write_dataset
 from helpers import QUICK, fails, run
 from runs.command_line import get_options
+from tiny_data import write_dataset
 
 DEFAULTS = QUICK.replace("--ways 3 --shots 2 ", "").replace("--nepoch 3", "--nepoch 1")
 

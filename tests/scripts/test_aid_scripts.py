@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from conftest import write_dataset  # noqa: F401  (puts model/ on the path)
 from helpers import write_whole_clip
 
 SCRIPTS = Path(__file__).parents[2] / "script" / "aid"

@@ -20,10 +20,10 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file
 
-from conftest import write_dataset
 from helpers import QUICK, log, run, write_whole_clip
 from support import processes
 from support.errors import InputError
+from tiny_data import write_dataset
 
 REPOSITORY = Path(__file__).parents[2]
 WORDS = f"{QUICK} --nepoch 2 --sel_res main --cpt 1e-3 --use_group --regular 1e-3 --batch_size 7"
@@ -63,11 +63,6 @@ def own(said: str) -> list:
     """What our program says is wrong. torchrun adds a report of its own, with its own traceback."""
     assert f'{REPOSITORY / "model"}{os.sep}main.py", line' not in said, said
     return [line for line in said.splitlines() if line.startswith(("error: ", "interrupted: "))]
-
-
-@pytest.fixture(scope="module")
-def places(root, clip):
-    return {"root": root, "clip": clip}
 
 
 @pytest.mark.parametrize(

@@ -15,11 +15,12 @@ import pytest
 import scipy.io
 from PIL import Image
 
-from conftest import write_clip, write_dataset
+from caption_training import write_captioned_images
 from data.matlab import cell_array, strings
-from helpers import QUICK, log, write_captioned_images
+from helpers import QUICK, log
 from support.cli import REPOSITORY
 from support.files import read_json
+from tiny_data import write_clip, write_dataset
 
 MODEL = REPOSITORY / "model"
 ASCII = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"}
@@ -158,7 +159,7 @@ def test_a_training_writes_its_classes(tmp_path, windows):
 
 
 def test_a_clip_reads_its_own_merges(tmp_path, windows):
-    from helpers import TINY, inputs
+    from caption_training import TINY, inputs
 
     write_captioned_images(tmp_path)
     output = tmp_path / "clip"
