@@ -21,7 +21,8 @@ With --names a CLIP names the images, and no run is needed. Attributes are then 
 whatever its class: a share of 20 % is CLIP's softmax over the vocabulary.
 
 With --labels folders, pictures in folders that are called like classes are counted: accuracy.json,
-per_class.csv and confusion.csv.
+per_class.csv and confusion.csv. Images that the run was trained with are told apart, where its dataset is
+still there.
 
 With --tile, each image gets NAME_classes.png and NAME_overlay.png to look at, NAME_tiles.csv, and to compute
 with NAME_raster.png and NAME_confidence.png; or, if it is a GeoTIFF and rasterio is installed,
@@ -167,6 +168,7 @@ from inference.predictions import Predictions, decoded_batches, print_prediction
 from inference.saved import kept_embeddings, load_saved
 from inference.scenes import open_scene
 from inference.tiles import Grid, classify_tiles
+from inference.training_images import find_training_images
 from runs.chosen import chosen_checkpoint
 from support.errors import InputError, exits_cleanly
 from support.machine import pick_device
@@ -203,7 +205,8 @@ def main(arguments=None):
     else:
         unreadable = name_images(opt, predictions, classifier, images)
     if opt.labels:
-        rank_zero(score_labels, opt.paths, predictions, candidates.names)
+        trained = find_training_images(classifier.run.dataset) if isinstance(classifier, Classifier) else None
+        rank_zero(score_labels, opt.paths, predictions, candidates.names, trained)
     if unreadable and (opt.strict or unreadable == images):
         reason = " (--strict)" if opt.strict else ""
         raise InputError(

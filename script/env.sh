@@ -23,6 +23,15 @@ need() {  # need PACKAGE...: or this script ends
   exit 2
 }
 
+set_by() {  # set_by VARIABLE OPTION ARGUMENTS...: ends the script if OPTION is given, which VARIABLE sets
+  local variable=$1 option=$2 word
+  for word in "${@:3}"; do
+    [ "${word%%=*}" = "$option" ] || continue
+    echo "error: $option is the same in all steps of this script: set $variable in front of it" >&2
+    exit 2
+  done
+}
+
 run_model() {  # run_model NAME OPTIONS...: python model/NAME.py
   need $PROGRAMS
   "$PYTHON" "$ROOT/model/$1.py" "${@:2}"

@@ -18,16 +18,20 @@ DATA=${DATA:-$ROOT/data}                          # divisions, attributes, CLIP'
 RUNS=${RUNS:-$ROOT/runs/$NAME}                    # results
 CLIP=${CLIP:-$ROOT/flax-community/clip-rsicd-tiny}  # any CLIP in Hugging Face's format
 UNSEEN=${UNSEEN:-}                                # classes; by default as prepare.py --help says
-DIVISIONS=${DIVISIONS:-3}                         # random divisions into seen and unseen classes
+DIVISIONS=${DIVISIONS:-}                          # into seen and unseen classes; by default 3, if there are
+BANDS=${BANDS:-}                                  # that are red, green, blue: "4 3 2"
 SEEDS=${SEEDS:-1}                                 # trainings of each
 EPISODES=${EPISODES:-40}                          # of an epoch
 
+set_by "DATA or NAME" --output "$@"
+set_by CLIP --clip "$@"
+set_by BANDS --bands "$@"
 dividing=(
-  ${UNSEEN:+--unseen "$UNSEEN"} --divisions "$DIVISIONS"
+  ${UNSEEN:+--unseen $UNSEEN} ${DIVISIONS:+--divisions "$DIVISIONS"} ${BANDS:+--bands $BANDS}
   --described 0.2                                 # of an unseen class's images: they describe it, untested
 )
 where=(
-  --root "$DATA" --dataset "$NAME" --image_root "$FOLDER"
+  --root "$DATA" --dataset "$NAME" --image_root "$FOLDER" ${BANDS:+--bands $BANDS}
   --image_embedding "$NAME" --clip "$CLIP"
 )
 training=(
@@ -40,14 +44,31 @@ training=(
 )
 all=(--class_embedding "ann_{}" --random_id all)  # what 2 writes; {} stands for the division
 
-echo "1  divide the classes into seen and unseen, $DIVISIONS times"
-if [ -f "$DATA/$NAME/files/${NAME}_splits.mat" ]; then
+# what the classes are divided by, to be told from what they were divided by
+asked=(${UNSEEN:+"UNSEEN=$UNSEEN"} ${DIVISIONS:+"DIVISIONS=$DIVISIONS"} ${BANDS:+"BANDS=$BANDS"} "${@:2}")
+divided=$DATA/$NAME/files/${NAME}_splits.mat
+record=$DATA/$NAME/files/my_images.txt
+refuse() {  # refuse WHAT: was it that divided the classes earlier? It was not
+  echo "error: $DATA/$NAME was made earlier with other $1: delete it, or NAME=another_name $0 ..." >&2
+  exit 2
+}
+
+echo "1  divide the classes into seen and unseen"
+echo "   (UNSEEN=2 DIVISIONS=3 SEEDS=1 in front of the command set --unseen, --divisions and --seeds)"
+if [ -f "$divided" ]; then
+  [ ! -f "$record" ] || [ "$(head -n 1 "$record")" = "$FOLDER" ] ||
+    refuse "images, those of $(head -n 1 "$record")"
+  [ ${#asked[@]} = 0 ] || [ "$(tail -n +2 "$record" 2> /dev/null)" = "$(printf '%s\n' "${asked[@]}")" ] ||
+    refuse "settings than ${asked[*]}"
   echo "note: done earlier, with the names and numbers of then: delete $DATA/$NAME to divide anew"
 else
   run_model prepare "$FOLDER" --output "$DATA/$NAME" "${dividing[@]}" "${@:2}"
+  printf '%s\n' "$FOLDER" ${asked[@]+"${asked[@]}"} > "$record"
 fi
+count="from data.matlab import divisions_of; import sys; print(*divisions_of(sys.argv[1]))"
+divisions=$(PYTHONPATH="$ROOT/model" "$PYTHON" -c "$count" "$divided")
 echo "2  describe each class: which attributes does CLIP see?"
-for ((division = 0; division < DIVISIONS; division++)); do
+for division in $divisions; do
   attributes=$DATA/$NAME/files/ann_${division}_splits.mat
   [ -f "$attributes" ] || run_model annotate "${where[@]}" --class_embedding "$NAME" \
     --random_id "$division" --from untested --output "$attributes"
@@ -61,7 +82,7 @@ echo "5  results: mean and deviation over divisions and seeds, in percent"
 run_model tables --column "$NAME" "$RUNS/baselines" "$RUNS/dsva" --scores ZSL U S H AUSUC \
   --kinds "CLIP by|attributes alone|ESZSL|SAE|clean protocol"
 echo "6  where the model looks, in images of classes that it has never seen"
-run_model visualize --resume "$RUNS/dsva/division-0_seed-1" --per_class 2 --output "$RUNS/attention"
+run_model visualize --resume "$RUNS/dsva/division-0_seed-1" --per_class 2
 echo "7  all of it on a page"
 run_model report "$RUNS" --checkpoint clean
 echo "name other pictures: python model/predict.py --resume $RUNS/dsva/division-0_seed-1 PICTURES"

@@ -12,6 +12,10 @@ DEMO=${DEMO:-$ROOT/RSSDIVCS/demo_data}              # the scenes
 CLIP=${CLIP:-$ROOT/flax-community/clip-demo}        # knows attributes, and no class
 RUNS=${RUNS:-$ROOT/runs/quickstart-$DIVISION-$SEED} # all results
 
+set_by RUNS --output "$@"
+set_by RUNS --name "$@"
+set_by DIVISION --random_id "$@"
+set_by CLIP --clip "$@"
 where=(
   --root "$(dirname "$DEMO")" --dataset "$(basename "$DEMO")"
   --image_embedding demo --random_id "$DIVISION"

@@ -16,6 +16,7 @@ from data.names import spelling
 from data.naming import words_of_folders
 from inference.classifier import six_digits
 from inference.predictions import Predictions
+from inference.training_images import TrainingImages
 from support.errors import InputError
 from support.files import write_columns, write_json
 
@@ -68,14 +69,21 @@ def check_labels(paths: Sequence[str], names: Sequence[str]):
     )
 
 
-def score_labels(paths: Sequence[str], predictions: Predictions, names: Sequence[str]):
+def score_labels(
+    paths: Sequence[str],
+    predictions: Predictions,
+    names: Sequence[str],
+    trained: Optional[TrainingImages] = None,
+):
     """Count what was written down; print the accuracy, and write accuracy.json, per_class.csv, confusion.csv.
 
-    names: [K] of the candidates
+    names:   [K] of the candidates
+    trained: the images that the run was trained with, if they are known
     """
     labels = Labels(paths, names)
     numbers = {name: k for k, name in enumerate(names)}
     counts = np.zeros((len(names), len(names)), int)  # images of a row's class, named as a column's
+    of_training = np.zeros_like(counts)  # of these, the run's training images
     others: Counter = Counter()  # images that are not counted, by why
     examples: Dict[str, None] = {}  # folders that are no class
     for line in predictions.written():
@@ -87,12 +95,30 @@ def score_labels(paths: Sequence[str], predictions: Predictions, names: Sequence
             if len(examples) < SHOWN_FOLDERS:
                 examples.setdefault(Path(line["image"]).parent.name)
         else:
-            counts[label, numbers[line["classes"][0]["class"]]] += 1
-    write_scores(predictions.folder, names, counts, others)
+            named = numbers[line["classes"][0]["class"]]
+            counts[label, named] += 1
+            if trained and trained.has(line["image"]):
+                of_training[label, named] += 1
+    write_scores(predictions.folder, names, counts, others, of_training if trained else None)
     print_scores(names, counts)
     for why, images in others.items():
         which = f", in {printable(', '.join(examples))}" if why != "unreadable" else ""
-        print(f"note: {images} images are not counted: {why}{which}")
+        are = "image is" if images == 1 else "images are"
+        print(f"note: {images} {are} not counted: {why}{which}")
+    note_training_images(counts, of_training)
+
+
+def note_training_images(counts: np.ndarray, of_training: np.ndarray):
+    """Say how many the run was trained with, and how often it is right on the others.  both: [K, K]"""
+    images, known = counts.sum(), of_training.sum()
+    if not known:
+        return
+    others = mean_accuracy(counts - of_training)
+    rest = "" if others is None else f" Of the {images - known} others it is {others:.1f} %."
+    print(
+        f"note: {known} of {images} images were trained with: "
+        f"the accuracy says nothing of new pictures.{rest}"
+    )
 
 
 def accuracies(counts: np.ndarray) -> np.ndarray:
@@ -106,8 +132,19 @@ def mean_accuracy(counts: np.ndarray) -> Optional[float]:
     return six_digits(np.nanmean(accuracies(counts))) if counts.any() else None
 
 
-def write_scores(folder: Path, names: Sequence[str], counts: np.ndarray, others: Counter):
-    """The three files.  counts: [K, K];  others: images that are not counted, by why"""
+def write_scores(
+    folder: Path,
+    names: Sequence[str],
+    counts: np.ndarray,
+    others: Counter,
+    of_training: Optional[np.ndarray],
+):
+    """The three files.
+
+    counts:      [K, K]
+    others:      images that are not counted, by why
+    of_training: [K, K], those of `counts` that the run was trained with; None if that is not known
+    """
     images = counts.sum(axis=1).tolist()
     shares: List[Any] = [six_digits(share) for share in accuracies(counts)]
     shares = [share if count else None for share, count in zip(shares, images)]
@@ -122,6 +159,9 @@ def write_scores(folder: Path, names: Sequence[str], counts: np.ndarray, others:
         "per_class": per_class,
         "confusion": rows,
     }
+    if of_training is not None:
+        record["trained_with"] = int(of_training.sum())
+        record["mean_of_others"] = mean_accuracy(counts - of_training)
     write_json(folder / "accuracy.json", record)
     in_table = ["" if share is None else share for share in shares]
     write_columns(folder / "per_class.csv", {**per_class, "accuracy": in_table})

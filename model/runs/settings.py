@@ -12,6 +12,7 @@ from typing import Any, Dict, List, Mapping, Optional, Union
 from data.benchmark import BenchmarkFiles, find_files
 from data.matlab import divisions_of
 from dsva.engine import Schedule
+from dsva.protocol import training_part
 from runs.command_line import recorded
 from runs.options import ATTENTION_TERMS, LOSS_WEIGHTS, get_parser
 from runs.records import looks_at_windows, selected_branch
@@ -38,6 +39,7 @@ class NetworkSettings:
 class SavedSettings:
     """What a checkpoint's options say to those who look at images with it.
 
+    trained_on:  name of the split whose images it was trained with
     gzsl:        do seen and unseen classes compete?
     branch:      whose scores count
     windows:     does that branch look at windows?
@@ -50,6 +52,7 @@ class SavedSettings:
     only_groups: Optional[List[str]]
     normalize: str
     bands: Optional[List[int]]
+    trained_on: str
     gzsl: bool
     branch: str
     windows: bool
@@ -74,6 +77,7 @@ def saved_settings(
         only_groups=opt.only_groups,
         normalize=opt.normalize,
         bands=opt.bands,
+        trained_on=training_part(opt.gzsl, opt.protocol == "clean"),
         gzsl=opt.gzsl,
         branch=selected_branch(opt.sel_res, ["projection+window"] if windows else ["projection"]),
         windows=windows,

@@ -8,6 +8,10 @@ DATA=${DATA:-$ROOT/data}                        # divisions, attributes, teacher
 RUNS=${RUNS:-$ROOT/runs/aid}                    # trainings and tables
 TINY=${TINY:-$ROOT/flax-community/clip-rsicd-tiny}
 
+set_by DIVISIONS --random_id "$@"
+set_by "CLIPS=tiny or CLIPS=seen-only" --clip "$@"
+set_by "DATA or RUNS" --output "$@"
+
 # --random_id: 0 1 2 are three random divisions into 25 seen and 5 unseen classes, 3 4 5 into 20/10, 6 7 8
 # into 15/15. The unseen classes of division k are among those of k + 3, and these among those of k + 6:
 # so a seen-only CLIP for k + 6 has met no unseen class of the other two.

@@ -176,10 +176,11 @@ def test_every_readme_with_commands_is_looked_at():
 
 
 def test_visualize_says_what_makes_the_run_that_it_shows(tmp_path):
-    command = [REPOSITORY / "script" / "visualize.sh"]
-    environment = {**os.environ, "PYTHON": sys.executable, "RUN": str(tmp_path)}
+    shutil.copytree(REPOSITORY / "script", tmp_path / "script")
+    environment = {**os.environ, "PYTHON": sys.executable}
     done = subprocess.run(
-        command, env=environment, capture_output=True, text=True, encoding="utf-8", check=False
+        [tmp_path / "script" / "visualize.sh"], env=environment, capture_output=True, encoding="utf-8"
     )
     assert done.returncode == 2 and done.stderr.count("\n") == 1
-    assert f"no finished run in {tmp_path}: ./script/quickstart.sh makes" in done.stderr
+    run = tmp_path / "runs" / "quickstart-0-1" / "words"
+    assert f"no finished run in {run}: ./script/quickstart.sh makes" in done.stderr
