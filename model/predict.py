@@ -126,7 +126,8 @@ def add_alone_options(parser: argparse.ArgumentParser):
         nargs="+",
         metavar="CLASS",
         help='classes, each as in --add_class, with --clip FOLDER: airport "storage tanks" '
-        '"wind farm: tall white turbines on grass" "port=examples/*.jpg"',
+        '"wind farm: tall white turbines on grass" "port=examples/*.jpg"; names may have commas between them. '
+        "PATH goes before it",
     )
     alone.add_argument(
         "--vocabulary",
@@ -247,7 +248,21 @@ def check_alone(parser: Parser, opt: argparse.Namespace):
             parser.error(f"--{name} is about a run, and --names does without: leave one of them out")
     if not opt.clip:
         parser.error("--names needs --clip FOLDER")
+    opt.names = divided_names(opt.names)
+    if not opt.names:
+        parser.error("argument --names: expected names of classes, found nothing but commas")
     opt.vocabulary = opt.vocabulary or str(VOCABULARY)
+
+
+def divided_names(said: List[str]) -> List[str]:
+    """A class each of `beach, forest`; a description or a pattern of pictures keeps its commas."""
+    names: List[str] = []
+    for text in said:
+        if "," not in text or ":" in text or "=" in text:
+            names.append(text)
+        else:
+            names += [part.strip() for part in text.split(",") if part.strip()]
+    return names
 
 
 def count_images(paths: List[str]) -> int:

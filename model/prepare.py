@@ -290,10 +290,11 @@ def get_options(arguments=None) -> argparse.Namespace:
     return opt
 
 
-def check_options(parser: argparse.ArgumentParser, opt: argparse.Namespace):
+def check_options(parser: Parser, opt: argparse.Namespace):
     """End with a line if a folder and xlsa17 are mixed up."""
     if bool(opt.folder) == bool(opt.from_xlsa17):
-        parser.error("expected either a folder with a folder for each class, or --from_xlsa17")
+        expected = "expected either a folder with a folder for each class, or --from_xlsa17"
+        parser.error(expected + ("" if opt.folder else parser.swallowed("the folder")))
     if opt.from_xlsa17 and not opt.image_root:
         parser.error("--from_xlsa17 needs --image_root, the folder of the images")
     others = ["image_root", "attribute_names"] if opt.folder else OF_FOLDERS

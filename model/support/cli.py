@@ -10,7 +10,7 @@ import re
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import List, Union
+from typing import List, Tuple, Union
 
 from support.errors import may_print_error, one_line
 from support.packages import need_packages
@@ -18,6 +18,7 @@ from support.streams import safe_streams
 from support.utf8 import use_utf8
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+MISSING = "the following arguments are required: "  # argparse's message begins with
 LARGEST_COUNT = 2**31 - 1  # of any option that counts something
 
 if hasattr(os, "sched_getaffinity"):
@@ -50,8 +51,11 @@ class Parser(argparse.ArgumentParser):
             with safe_streams():
                 self.parse_args(["--help"])
 
+    words: Tuple[str, ...] = ()  # that are parsed
+
     def parse_known_args(self, args=None, namespace=None):
         """Refuse `--name=--`, which argparse would read as an option without a value."""
+        self.words = self.words or tuple(sys.argv[1:] if args is None else args)
         for word in sys.argv[1:] if args is None else args:
             if re.fullmatch("--.+=--", word):
                 self.error(f"argument {word[:-3]}: expected a value, found '--'")
@@ -59,8 +63,19 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message):
         """Exit with code 2 and one line."""
+        if message.startswith(MISSING):
+            message += self.swallowed(message[len(MISSING) :])
         line = f"error: {one_line(message)}; `python model/{self.prog} --help` lists the options\n"
         self.exit(2, line if may_print_error() else None)
+
+
+    def swallowed(self, missing: str) -> str:
+        """Where to put what is missing, if an option that takes all words behind it may have taken it."""
+        for action in self._actions:
+            given = set(action.option_strings) & set(self.words)
+            if given and action.nargs in ("+", "*"):
+                return f"; {given.pop()} takes all words behind it: {missing} goes before it"
+        return ""
 
 
 class Help(argparse.ArgumentDefaultsHelpFormatter):

@@ -273,6 +273,21 @@ def test_the_nearest_folder_that_is_called_like_a_class_counts(tmp_path):
     assert labels.label(str(tmp_path / "lake" / "single.png")) == 0
 
 
+def test_names_may_have_commas_between_them(here, tmp_path):
+    run(here, tmp_path / "spaces", names=["green field", "harbor: piers, and ships", "desert", "lake"])
+    run(here, tmp_path / "commas", names=["green field, ", "harbor: piers, and ships", "desert,lake"])
+    for name in ("predictions.jsonl", "predictions.csv"):
+        assert (tmp_path / "commas" / name).read_bytes() == (tmp_path / "spaces" / name).read_bytes()
+
+
+@pytest.mark.parametrize("option", ["--names", "--without"])
+def test_a_path_that_an_option_took_is_said_to_go_before_it(here, capsys, option):
+    words = ["--clip", here / "clip", option, "beach,forest", here / "photos"]
+    assert f"PATH; {option} takes all words behind it: PATH goes before it" in refusal(
+        capsys, start, predict, *words
+    )
+
+
 # ---- wrong use -------------------------------------------------------------------------------------
 
 
@@ -282,6 +297,7 @@ def test_the_nearest_folder_that_is_called_like_a_class_counts(tmp_path):
         (["--names", "harbor", "HARBOR"], "--names: harbor is named twice"),
         (["--names", "harbor="], "--names 'harbor=': expected"),
         (["--names", "harbor=nowhere/*.jpg"], "--names: no picture is found by nowhere"),
+        (["--names", " , ,"], "expected names of classes, found nothing but commas"),
         (["--names", "___"], "--names: '___' is no name"),
         (["--names", "a", "--resume", "x"], "--resume is about a run"),
         (["--names", "a", "--classes", "all"], "--classes is about a run"),
