@@ -41,6 +41,7 @@ from support.cli import (
     number,
     path,
 )
+from support.notes import counted
 
 
 def get_parser() -> Parser:
@@ -126,8 +127,8 @@ def add_alone_options(parser: argparse.ArgumentParser):
         nargs="+",
         metavar="CLASS",
         help='classes, each as in --add_class, with --clip FOLDER: airport "storage tanks" '
-        '"wind farm: tall white turbines on grass" "port=examples/*.jpg"; names may have commas between them. '
-        "PATH goes before it",
+        '"wind farm: tall white turbines on grass" "port=examples/*.jpg"; '
+        "also with commas between names. PATH goes before it",
     )
     alone.add_argument(
         "--vocabulary",
@@ -211,7 +212,7 @@ def main(arguments=None):
     if unreadable and (opt.strict or unreadable == images):
         reason = " (--strict)" if opt.strict else ""
         raise InputError(
-            f"{unreadable} of {images} images could not be read{reason}: "
+            f"{unreadable} of {counted(images, 'image')} could not be read{reason}: "
             "replace those that are listed above, or take them away"
         )
 
@@ -334,7 +335,7 @@ def name_images(
     """
     done = rank_zero(lambda: predictions.done(walk(opt.paths), opt.batch_size))
     if done:
-        print(f"note: {done} of {images} images are there already")
+        print(f"note: {done} of {counted(images, 'image')} {'is' if done == 1 else 'are'} there already")
     files = islice(walk(opt.paths), done, None)
     batches = decoded_batches(
         files, classifier.preprocessing, opt.batch_size, opt.workers, classifier.device.type == "cuda"
@@ -355,7 +356,7 @@ def name_images(
             attributes = min(opt.attributes, len(classifier.attribute_names))
             summary = predictions.tabulate(classes, attributes)
     summary = rank_zero(lambda: summary)
-    print_prediction_summary(summary)
+    print_prediction_summary(summary, predictions.form)
     familiarity.tell_together()
     print(f"wrote   {predictions.lines}\n        {predictions.table}")
     return summary.unreadable

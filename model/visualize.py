@@ -33,6 +33,7 @@ from support.cli import (
     number,
     path,
 )
+from support.notes import counted
 
 
 def get_parser() -> Parser:
@@ -186,11 +187,12 @@ def main(arguments=None):
             panels.append(panel)
 
     save_picture(stack(panels[:ON_SHEET], opt.columns), folder / SHEET)
-    print(f"{len(panels)} images and {SHEET} in {folder}")
+    print(f"{counted(len(panels), 'image')} and {SHEET} in {folder}")
     if len(panels) > ON_SHEET:
         print(f"note: {SHEET} has the first {ON_SHEET} of them")
     if len(chosen) > len(panels):
-        print(f"note: {len(panels)} of {len(chosen)} images were drawn; --draw {len(chosen)} draws all")
+        drawn = f"{len(panels)} of {len(chosen)} images were drawn"
+        print(f"note: {drawn}; visualize.py --draw {len(chosen)} draws all")
     if measured:
         report_localization(measured, run.data.attribute_names, folder)
     if check:

@@ -19,6 +19,7 @@ ESZSL, SAE  --closed_forms: classic ridge regressions between CLIP's embeddings 
 import math
 
 from support.cli import Help, Parser, add_clip_options, add_data_options, number, path
+from support.notes import counted
 
 
 def get_parser() -> Parser:
@@ -296,7 +297,7 @@ def print_all(results: Dict[str, Any]):
     for part, found in results["runs"].items():
         print(part)
         print_scores(found)
-    print(f"\nmean and deviation of {len(results['runs'])} divisions")
+    print(f"\nmean and deviation of {counted(len(results['runs']), 'division')}")
     for name, scores in results["mean_and_deviation"]["scores"].items():
         words = [f"{score} {mean:.1f} +- {deviation:.1f}" for score, (mean, deviation) in scores.items()]
         print(f"{name:>10} " + "  ".join(words))

@@ -6,6 +6,7 @@ import torch
 from transformers import CLIPModel
 
 from clip.captions import CaptionsByImage
+from support.notes import counted
 
 
 def print_start(
@@ -21,7 +22,8 @@ def print_start(
     """
     facts = []
     for name, numbers in count_captions(captions).items():
-        facts.append(f"{name} {numbers['images']} images, {numbers['captions']} captions")
+        images, written = counted(numbers["images"], "image"), counted(numbers["captions"], "caption")
+        facts.append(f"{name} {images}, {written}")
     print(f"data    {', '.join(facts)}")
     millions = count_parameters(model) / 1e6
     print(f"model   {millions:.1f} M parameters on {device}; {init or 'from scratch'}")

@@ -4,7 +4,7 @@ from typing import List, Optional, Sequence
 
 import numpy as np
 
-from support.notes import note_once
+from support.notes import counted, note_once
 
 Bands = Sequence[int]  # red, green and blue, counted from 1
 
@@ -22,8 +22,7 @@ def choose_bands(count: int, bands: Optional[Bands]) -> List[int]:
             )
         return [1, 2, 3] if count >= 3 else [1]
     if max(bands) > count:
-        plural = "" if count == 1 else "s"
-        raise ValueError(f"it has {count} band{plural}, and --bands asks for number {max(bands)}")
+        raise ValueError(f"it has {counted(count, 'band')}, and --bands asks for number {max(bands)}")
     return list(bands)
 
 

@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 from data.pipeline import Preprocessing, decode
 from support.errors import InputError
 from support.loader import Loader
+from support.notes import counted
 from support.processes import progress
 
 AT_ONCE = 64  # images that are decoded and written together
@@ -87,4 +88,4 @@ def check_room(count: int, how: Preprocessing, where: str, free: Optional[int]):
             f"main.py --cache: {count} decoded images take {needed / 1e9:.3g} GB, "
             f"and {free / 1e9:.3g} GB are free in {where}: {ADVICE}"
         )
-    print(f"cache   {count} images in {where}, about {needed / 1e9:.3g} GB", flush=True)
+    print(f"cache   {counted(count, 'image')} in {where}, about {needed / 1e9:.3g} GB", flush=True)

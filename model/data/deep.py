@@ -12,6 +12,7 @@ from PIL import Image
 from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 from data.stretch import is_other
+from support.notes import counted
 
 TIFF_BEGINS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 BITS, COLOURS, SAMPLES, PLANES, FORMAT, NODATA = 258, 262, 277, 284, 339, 42113  # numbers of tags
@@ -30,8 +31,7 @@ class Layout(NamedTuple):
     colours: int = 1  # the tag COLOURS
 
     def __str__(self) -> str:
-        plural = "" if self.bands == 1 else "s"
-        return f"{self.bands} band{plural} of {self.type}"
+        return f"{counted(self.bands, 'band')} of {self.type}"
 
 
 def is_tiff(path: Path) -> bool:

@@ -17,6 +17,7 @@ from data.images import read_image, readable_endings, walk
 from data.levels import check_level
 from data.ranges import UsedRange, used_range, warn_of_narrow_ranges
 from support.errors import InputError
+from support.notes import counted
 from support.processes import progress
 from support.untrusted import are_words
 
@@ -61,10 +62,10 @@ def find_images(folder: Path, subfolders: bool = False) -> ClassFolders:
     if not subfolders:
         check_level(folder, found)
     if len(found) < 2:
-        plural = "" if len(found) == 1 else "s"
         hint = f", but there are images, such as {loose}" if loose else ""
         raise InputError(
-            f"{folder} has {len(found)} folder{plural}: expected one for each of at least two classes{hint}"
+            f"{folder} has {counted(len(found), 'folder')}: "
+            f"expected one for each of at least two classes{hint}"
         )
     for name, files in found.items():
         if not files:
@@ -187,7 +188,8 @@ def check_copies(images: ClassFolders, digests: Sequence[str], good: Sequence[in
             )
     if len(first) < len(good):
         print(
-            f"note: {len(good) - len(first)} images are copies of others of their class; "
+            f"note: {counted(len(good) - len(first), 'image is a copy', 'images are copies')} "
+            "of others of their class; "
             "training and test may share them"
         )
 
@@ -197,8 +199,7 @@ def check_counts(images: ClassFolders, names: Sequence[str]):
     counts = np.bincount(images.labels, minlength=len(names)).tolist()
     for name, count in zip(names, counts):
         if count < 2:
-            plural = "" if count == 1 else "s"
             raise InputError(
-                f"the class {name} has {count} readable image{plural}: "
+                f"the class {name} has {counted(count, 'readable image')}: "
                 "expected at least 2, one to train and one to test"
             )

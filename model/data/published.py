@@ -11,6 +11,7 @@ from data.benchmark import CLASS_FOLDERS
 from data.matlab import cell_array, to_matlab
 from data.names import NAMES_FILE
 from support.files import atomic, write_text
+from support.notes import counted
 
 
 def table_path(output: Path, ending: str) -> Path:
@@ -56,4 +57,4 @@ def write_captions(file: Path, training_files: Sequence[str], captions: Dict[str
     described = [image for image in training_files if image in captions]
     text = "".join(line + "\n" for image in described for line in captions[image])
     write_text(file, text)
-    print(f"wrote   {file}, {len(described)} images")
+    print(f"wrote   {file}, {counted(len(described), 'image')}")

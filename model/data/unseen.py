@@ -7,6 +7,7 @@ import numpy as np
 
 from data.names import find_class
 from support.errors import InputError
+from support.notes import counted
 
 USUAL_UNSEEN = 5
 USUAL_DIVISIONS = 3
@@ -29,9 +30,8 @@ def usual_counts(classes: int) -> List[int]:
     """How many unseen classes, if nobody says: five, or a third of a few."""
     count = min(USUAL_UNSEEN, max(1, classes // 3))
     if count < USUAL_UNSEEN:
-        plural = "" if count == 1 else "es"
         print(
-            f"note: {count} unseen class{plural} of {classes}, not {USUAL_UNSEEN}; "
+            f"note: {counted(count, 'unseen class', 'unseen classes')} of {classes}, not {USUAL_UNSEEN}; "
             "--unseen gives another number"
         )
     return [count]

@@ -19,6 +19,7 @@ from inference.predictions import Predictions
 from inference.training_images import TrainingImages
 from support.errors import InputError
 from support.files import write_columns, write_json
+from support.notes import counted
 
 SHOWN_FOLDERS = 5  # that are no class
 
@@ -103,8 +104,8 @@ def score_labels(
     print_scores(names, counts)
     for why, images in others.items():
         which = f", in {printable(', '.join(examples))}" if why != "unreadable" else ""
-        are = "image is" if images == 1 else "images are"
-        print(f"note: {images} {are} not counted: {why}{which}")
+        are = counted(images, "image is", "images are")
+        print(f"note: {are} not counted: {why}{which}")
     note_training_images(counts, of_training)
 
 
@@ -114,9 +115,9 @@ def note_training_images(counts: np.ndarray, of_training: np.ndarray):
     if not known:
         return
     others = mean_accuracy(counts - of_training)
-    rest = "" if others is None else f" Of the {images - known} others it is {others:.1f} %."
+    rest = "" if others is None else f" Of the {counted(images - known, 'other')} it is {others:.1f} %."
     print(
-        f"note: {known} of {images} images were trained with: "
+        f"note: {known} of {counted(images, 'image')} {'was' if known == 1 else 'were'} trained with: "
         f"the accuracy says nothing of new pictures.{rest}"
     )
 
@@ -176,7 +177,8 @@ def print_scores(names: Sequence[str], counts: np.ndarray):
         return
     with_images = np.flatnonzero(counts.sum(axis=1))
     print(
-        f"\naccuracy {mean:.1f} %, the mean over {len(with_images)} classes with images, "
+        f"\naccuracy {mean:.1f} %, the mean over {counted(len(with_images), 'class', 'classes')} "
+        "with images, "
         f"{counts.sum()} in all; chance among {len(names)} candidates: {100 / len(names):.1f} %"
     )
     print(f"{'images':>7} {'right':>7}  {'class':24} taken for")

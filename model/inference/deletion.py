@@ -23,6 +23,7 @@ from dsva.network import Output
 from inference.candidates import Candidates
 from inference.contributions import explain, has_place
 from inference.saved import SavedRun
+from support.notes import counted
 
 SIDE = 0.25  # of a blurred patch, as a share of the image's: 6 % of its pixels
 DEVIATION = 0.5  # of the blur, as a share of the patch's side: little is left of what stood there
@@ -139,8 +140,9 @@ class Check:
 
     def print_found(self):
         """One line, and one table."""
+        images = counted(self.images, "image")
         print(
-            f"\ncontributions add up to the difference of the network's logits in {self.images} images: "
+            f"\ncontributions add up to the difference of the network's logits in {images}: "
             f"largest error {self.largest_error:.1e}"
         )
         if not self.falls:

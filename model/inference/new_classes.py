@@ -12,7 +12,7 @@ from clip.sentences import phrases_of
 from data.images import walk
 from data.names import find_class, readable, spelling
 from support.errors import InputError
-from support.notes import first_of
+from support.notes import counted, first_of
 from support.untrusted import are_words
 
 SHOWN_NAMES = 12  # of the classes that are printed
@@ -34,8 +34,7 @@ class NewClass:
     def source(self) -> str:
         """What it is known from."""
         if self.pictures:
-            plural = "" if len(self.pictures) == 1 else "s"
-            return f"{len(self.pictures)} picture{plural}"
+            return counted(len(self.pictures), "picture")
         return "name" if self.is_named() else "description"
 
 

@@ -10,7 +10,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
-from typing import Any, Dict, Iterable, Iterator, List, Mapping, Sequence, Tuple, TypeVar
+from typing import Any, Dict, Iterable, Iterator, List, Mapping, Tuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -24,7 +24,7 @@ from support.errors import InputError
 from support.files import atomic, read_json, write_json
 from support.loader import Loader
 from support.machine import circumstances
-from support.notes import note_once
+from support.notes import counted, note_once
 from support.processes import rank, world_size
 from support.resumable import what_differs
 from support.untrusted import parse_json
@@ -114,15 +114,18 @@ class Summary:
             self.counts[line["classes"][0]["class"]] += 1
 
 
-def print_prediction_summary(summary: Summary):
-    """The first images, how many there are of each class, and what could not be read."""
-    print(f"\n{'image':32} {'class':24} {'':>6}  {attributes_heading(summary.first)}")
+def print_prediction_summary(summary: Summary, form: LineForm):
+    """The first images, how many there are of each class, and what could not be read.
+
+    form: what the lines have, of which the heading tells
+    """
+    print(f"\n{'image':32} {'class':24} {'':>6}  {attributes_heading(form)}")
     for line in summary.first:
         print(f"{printable(Path(line['image']).name):32} {best_class(line)}")
     if summary.images > len(summary.first):
         print(f"... and {summary.images - len(summary.first)} more")
     unreadable = f", {summary.unreadable} of them unreadable" if summary.unreadable else ""
-    print(f"\n{summary.images} images{unreadable}")
+    print(f"\n{counted(summary.images, 'image')}{unreadable}")
     for name, images in summary.counts.most_common():
         print(f"{images:>7} {name}")
     for line in summary.errors:
@@ -131,9 +134,9 @@ def print_prediction_summary(summary: Summary):
         print(f"        and {summary.unreadable - len(summary.errors)} more like it")
 
 
-def attributes_heading(lines: Sequence[dict]) -> str:
+def attributes_heading(form: LineForm) -> str:
     """What `best_class` tells of attributes."""
-    if any("logit_difference" in line for line in lines):
+    if "logit_difference" in form.totals:
         return "because of (what it adds, of the lead on the mean candidate, in logits)"
     return "CLIP sees most (whatever the class)"
 

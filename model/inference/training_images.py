@@ -27,16 +27,14 @@ class TrainingImages:
     def has(self, picture: str) -> bool:
         """Is this one of them, or a link to one, or a copy that has kept its name?"""
         names = {Path(picture).name, Path(os.path.realpath(picture)).name}
-        for name in names:
-            if any(is_same(picture, file) for file in self.by_name.get(name, [])):
-                return True
-        return False
+        alike = [file for name in names for file in self.by_name.get(name, [])]
+        return any(is_same(picture, file) for file in alike)
 
 
 def is_same(picture: str, file: Path) -> bool:
     """One file, or two of the same content."""
     try:
-        return os.path.samefile(picture, file) or filecmp.cmp(picture, file, shallow=False)
+        return Path(picture).samefile(file) or filecmp.cmp(picture, file, shallow=False)
     except OSError:  # one is gone
         return False
 

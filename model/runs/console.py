@@ -8,6 +8,7 @@ from dsva.protocol import ENOUGH_CLASSES
 from runs.options import get_parser
 from runs.records import EPOCHS, is_tested
 from support.machine import circumstances
+from support.notes import counted
 
 WIDTH = 100  # letters of a line
 # How a score is shown; those that are not here are in the files only.
@@ -51,9 +52,10 @@ def print_data(data, part, gzsl, xe_pro):
     """part: the split that is trained on;  xe_pro: weight of the windows' own cross entropy"""
     train, test_seen = data.splits[part], data.splits["test_seen_loc"]
     print(
-        f"data    {len(data.seen)} seen and {len(data.unseen)} unseen classes, "
-        f"{len(data.class_attributes)} attributes in {len(data.groups)} groups; "
-        f"{len(train)} training images, {len(data.splits['test_unseen_loc'])} unseen test images"
+        f"data    {len(data.seen)} seen and {counted(len(data.unseen), 'unseen class', 'unseen classes')}, "
+        f"{counted(len(data.class_attributes), 'attribute')} in {counted(len(data.groups), 'group')}; "
+        f"{counted(len(train), 'training image')}, "
+        f"{counted(len(data.splits['test_unseen_loc']), 'unseen test image')}"
     )
     print(f"unseen  {', '.join(data.class_names[c] for c in data.unseen)}")
     grouped = {a for group in data.groups.values() for a in group}
@@ -161,7 +163,7 @@ def print_results(results, run):
 
 def print_summary(summary, folder):
     """Mean and deviation over several runs."""
-    print(f"\nmean and deviation of {summary['runs']} runs")
+    print(f"\nmean and deviation of {counted(summary['runs'], 'run')}")
     for name in EPOCHS:
         for branch, scores in summary.get(name, {}).items():
             words = [f"{score} {mean:.1f} +- {deviation:.1f}" for score, (mean, deviation) in scores.items()]

@@ -68,7 +68,6 @@ class Parser(argparse.ArgumentParser):
         line = f"error: {one_line(message)}; `python model/{self.prog} --help` lists the options\n"
         self.exit(2, line if may_print_error() else None)
 
-
     def swallowed(self, missing: str) -> str:
         """Where to put what is missing, if an option that takes all words behind it may have taken it."""
         for action in self._actions:

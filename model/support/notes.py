@@ -17,6 +17,11 @@ def first_of(names: Sequence[str], most: int) -> str:
     return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """`1 image`, `2 images`.  many: the plural, by default with an s"""
+    return f"{number} {one if number == 1 else many or one + 's'}"
+
+
 def note(text: str):
     """Print `note: text`, or collect it."""
     if not collect(text, text):

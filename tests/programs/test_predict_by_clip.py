@@ -216,6 +216,18 @@ def test_two_processes_write_what_one_writes(here, tmp_path):
         assert (tmp_path / "two" / name).read_bytes() == (tmp_path / "one" / name).read_bytes()
 
 
+def test_the_heading_is_of_what_names_and_one_is_one(here, place, tmp_path, capsys):
+    broken = here / "photos" / "desert" / "broken.png"
+    with pytest.raises(SystemExit):
+        predict.main([str(broken), *options(here, tmp_path / "clip")[1:]])
+    assert "CLIP sees most" in capsys.readouterr().out
+    with pytest.raises(SystemExit):
+        predict_with(place, broken, "--output", tmp_path / "run")
+    printed = capsys.readouterr().out
+    assert "because of (what it adds" in printed and "CLIP sees most" not in printed
+    assert "\n1 image, 1 of them unreadable" in printed
+
+
 # ---- how often right -------------------------------------------------------------------------------
 
 

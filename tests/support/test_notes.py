@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from support.notes import is_quiet, note, note_new, note_once, quietly
+from support.notes import counted, is_quiet, note, note_new, note_once, quietly
 from support.processes import progress
 
 
@@ -59,3 +59,8 @@ def test_silence_ends_with_an_error_and_is_of_one_thread(capsys):
 def test_quietly_there_is_no_progress_bar():
     with quietly(), progress(range(3), "images") as bar:
         assert bar.disable
+
+
+def test_one_is_no_plural():
+    assert counted(1, "image") == "1 image" and counted(0, "image") == "0 images"
+    assert counted(2, "class", "classes") == "2 classes"
