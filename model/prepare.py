@@ -171,7 +171,7 @@ from data.published import (
 )
 from data.unseen import check_different, check_seen_classes, classes_by_name, draw_classes, usual_counts
 from data.xlsa17 import attribute_groups, find_tails, read_attribute_names, read_xlsa17
-from support.errors import InputError, exits_cleanly
+from support.errors import InputError, exits_cleanly, not_found
 from support.files import write_json
 
 # options that have no meaning with --from_xlsa17
@@ -317,7 +317,7 @@ def read_given_names(given: Sequence[str]) -> Dict[str, str]:
             add_name(names, text, "--names")
         else:
             raise InputError(
-                f"--names {text}: no such file; expected one, or FOLDER=WORDS such as aGrass=grass"
+                f"--names: {not_found(text)}; expected a file of names, or FOLDER=WORDS such as aGrass=grass"
             )
     return names
 

@@ -20,7 +20,7 @@ from transformers import CLIPConfig, CLIPModel
 from clip.checkpoint import check_finite_weights
 from clip.file_kinds import PLACEHOLDERS
 from clip.kinds import kind_of
-from support.errors import InputError, first_line
+from support.errors import InputError, first_line, not_found
 from support.untrusted import check_archive
 
 Weights = Dict[str, Tensor]
@@ -83,7 +83,7 @@ def read_state_dict(path: Path) -> Weights:
     Raises InputError that says what the file is, if it is no state dict of a ViT CLIP.
     """
     if not path.is_file():
-        raise InputError(f"no such file: {path}; expected a state dict of open_clip or OpenAI's CLIP")
+        raise InputError(f"{not_found(path)}; expected a state dict of open_clip or OpenAI's CLIP")
     kind = kind_of(path)
     if kind.name in (*PLACEHOLDERS, "cut off", "text"):
         raise InputError(f"{path} is {kind.what}; {kind.todo}")

@@ -14,7 +14,7 @@ from torch import Tensor
 from data.images import is_below
 from data.matlab import data_help, strings
 from data.names import readable
-from support.errors import InputError
+from support.errors import InputError, not_found
 from support.files import read_text
 from support.untrusted import are_words, parse_json
 
@@ -52,7 +52,7 @@ def attribute_matrix(att: np.ndarray, classes: int, where: Path) -> Tensor:
 def read_groups(path: Path) -> Dict[str, List[int]]:
     """{"functions": [0, 1, ...], "materials": [...], ...}: 0-based attribute indices."""
     if not os.path.isfile(path):
-        raise InputError(f"no such file: {path}. {data_help(path)}")
+        raise InputError(f"{not_found(path)}. {data_help(path)}")
     try:
         groups = parse_json(read_text(path))
     except (OSError, ValueError):

@@ -16,7 +16,7 @@ from data.bands import Bands
 from data.images import read_image, readable_endings, walk
 from data.levels import check_level
 from data.ranges import UsedRange, used_range, warn_of_narrow_ranges
-from support.errors import InputError
+from support.errors import InputError, not_found
 from support.notes import counted
 from support.processes import progress
 from support.untrusted import are_words
@@ -53,7 +53,7 @@ def find_images(folder: Path, subfolders: bool = False) -> ClassFolders:
     """
     check_unpacked(folder)
     if not folder.is_dir():
-        raise InputError(f"no such folder: {folder}. Expected one with a folder for each class")
+        raise InputError(f"{not_found(folder, 'folder')}. Expected one with a folder for each class")
     found: Dict[str, List[str]] = {}
     for place in sorted(folder.iterdir()):
         if place.is_dir() and not place.name.startswith(".") and not is_passed_over(place):

@@ -11,7 +11,8 @@ from typing import Dict, Iterable, List, Sequence
 import numpy as np
 import scipy.io
 
-from support.errors import InputError
+from support.errors import InputError, not_found
+from support.notes import first_of
 from support.untrusted import check_layout
 
 SHOWN = 5  # files that are named instead of a missing one
@@ -31,7 +32,7 @@ def data_help(file: Path) -> str:
         return DATA_HELP
     ending = "_" + Path(file).name.rpartition("_")[2]  # _images.mat, _splits.mat
     others = sorted(place.name for place in folder.glob("*" + ending)) if ending.endswith(".mat") else []
-    there = f"there are {', '.join(others[:SHOWN])} in that folder; " if others else ""
+    there = f"That folder has {first_of(others, SHOWN)}; " if others else ""
     return (
         f"{there}prepare.py makes NAME_images.mat and NAME_splits.mat of a folder of class folders, "
         "annotate.py the splits with attributes and their groups"
@@ -50,7 +51,7 @@ def read_mat(path: Path, keys: Sequence[str], optional: Sequence[str] = ()) -> D
     Raises InputError if the file is missing, damaged, or without one of the keys.
     """
     if not os.path.isfile(path):
-        raise InputError(f"no such file: {path}. {data_help(path)}")
+        raise InputError(f"{not_found(path)}. {data_help(path)}")
     wanted = [*keys, *optional]
     try:
         check_layout(path, wanted)

@@ -14,6 +14,7 @@ from support.errors import InputError
 from support.untrusted import are_words, parse_json
 
 NAMES_FILE = "class_names.json"  # beside the .mat files
+NEAR = 0.8  # of two spellings: a letter or two are other ones, as in forst, and not bareland for farmland
 
 # ---- one name --------------------------------------------------------------------------------------
 
@@ -34,8 +35,9 @@ def spelling(name: str) -> str:
 
 def suggest(word: str, words: Sequence[str]) -> str:
     """A hint for an error message: the nearest word, or all."""
-    close = difflib.get_close_matches(word, words, n=1, cutoff=0.5)
-    return f"did you mean {close[0]!r}?" if close else f"there are {', '.join(words)}"
+    spelled = {spelling(name): name for name in words}
+    close = difflib.get_close_matches(spelling(word), list(spelled), n=1, cutoff=NEAR)
+    return f"did you mean {spelled[close[0]]!r}?" if close else f"there are {', '.join(words)}"
 
 
 # ---- a name that a user types ----------------------------------------------------------------------

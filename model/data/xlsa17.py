@@ -17,7 +17,7 @@ from data.checks import attribute_matrix, check_class_names
 from data.divisions import divide
 from data.images import is_below
 from data.matlab import from_matlab, read_mat, strings, variable_names
-from support.errors import InputError
+from support.errors import InputError, not_found
 
 PARTS = {
     "train_zsl_loc": "trainval_loc",
@@ -134,7 +134,7 @@ def find_tails(image_files: Sequence[str], root: Path) -> List[str]:
     """
     check_unpacked(root)
     if not root.is_dir():
-        raise InputError(f"--image_root {root}: no such folder")
+        raise InputError(f"--image_root: {not_found(root, 'folder')}")
     tails = []
     missing = []
     left_out = 0  # folders at the beginning; the same for most images

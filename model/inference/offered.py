@@ -8,7 +8,7 @@ from collections import OrderedDict
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import RLock
-from typing import Any, Callable, Hashable, List, Optional, Sequence, Tuple
+from typing import Any, Callable, Hashable, List, Optional, Sequence, Set, Tuple
 
 from clip.embed import Clip
 from clip.kinds import loaded_files
@@ -60,10 +60,10 @@ def find_clips(folder: Path) -> List[Offer]:
     return [Offer(place.name, place, is_run=False) for place in places]
 
 
-def stamp(offer: Offer) -> Tuple[Tuple[str, int, int], ...]:
+def stamp(offer: Offer, was_there: bool = True) -> Tuple[Tuple[str, int, int], ...]:
     """Path, time and size of its weights: another one when they have changed.
 
-    Raises InputError if they are gone.
+    Raises InputError if they are gone, or have never been there.
     """
     files = [Path(chosen_checkpoint(offer.place))] if offer.is_run else loaded_files(offer.place)
     found = []
@@ -72,6 +72,8 @@ def stamp(offer: Offer) -> Tuple[Tuple[str, int, int], ...]:
             facts = file.stat()
             found.append((str(file), facts.st_mtime_ns, facts.st_size))
     if not found or len(found) < len(files):
+        if not was_there and not offer.place.exists():
+            raise InputError(f"{offer.place} is not there: check its name")
         raise InputError(f"{offer.name} is not there any more: choose another one, or put {offer.place} back")
     return tuple(found)
 
@@ -114,11 +116,18 @@ class Models:
         self.busy = RLock()
         self.loaded = Kept(MOST_LOADED)
         self.chosen = Kept(MOST_CHOSEN)
+        self.met: Set[Path] = set()  # what has been there
+
+    def stamp(self, offer: Offer) -> Tuple[Tuple[str, int, int], ...]:
+        """See `stamp`."""
+        found = stamp(offer, was_there=offer.place in self.met)
+        self.met.add(offer.place)
+        return found
 
     def run(self, offer: Offer) -> Classifier:
         """A run with the candidates of its own test. Raises InputError if it cannot be loaded."""
         with self.busy, quietly():
-            key = stamp(offer)
+            key = self.stamp(offer)
             return self.loaded.get(key, lambda: load_run(offer.place, str(self.device), self.bands))
 
     def classifier(
@@ -132,7 +141,7 @@ class Models:
         Raises InputError if two classes have one name, none is left, or a file is gone or cannot be read.
         """
         with self.busy, quietly():
-            key = (stamp(offer), own, tuple(added))
+            key = (self.stamp(offer), own, tuple(added))
             make = self.with_run if offer.is_run else self.with_clip
             return self.chosen.get(key, lambda: make(offer, own, added))
 
@@ -152,7 +161,7 @@ class Models:
         if not added:
             raise InputError("a CLIP alone has no classes of its own: type some, one a line")
         with from_python() as notes:
-            clip = self.loaded.get(stamp(offer), lambda: self.load_clip(offer))
+            clip = self.loaded.get(self.stamp(offer), lambda: self.load_clip(offer))
             found = ClipClassifier(clip, added, checked_vocabulary(VOCABULARY))
         found.notes = tuple(notes.values())
         return found

@@ -21,7 +21,7 @@ from data.appearance import Appearance, count_numbers
 from data.classes import Classes
 from dsva.network import DSVA
 from runs import saved_classes, saved_looks
-from support.errors import InputError, first_line
+from support.errors import InputError, first_line, not_found
 from support.files import atomic
 from support.untrusted import parse_json
 
@@ -93,6 +93,8 @@ def checkpoint_metadata(path: Path) -> dict:
         ) from error
     except (OSError, SafetensorError, ValueError) as error:
         kind = kind_of(Path(path))
+        if kind.name == "missing":
+            raise InputError(f"{not_found(path)}; {EXAMPLE}, or the folder of a run") from error
         why = first_line(error) if kind.name in ("unknown", "dsva") else f"it is {kind.what}"
         todo = f"; {kind.todo}" if kind.name in (*PLACEHOLDERS, "cut off") else ""
         raise InputError(

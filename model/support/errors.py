@@ -15,7 +15,7 @@ import sys
 import threading
 from contextlib import contextmanager
 from pathlib import Path
-from typing import List
+from typing import List, Union
 
 from support.streams import NobodyReads, safe_streams
 from support.workers import worker_failure
@@ -32,6 +32,15 @@ class InputError(ValueError):
     def __str__(self) -> str:
         """The message alone: a worker of a DataLoader puts its own traceback in front of it."""
         return super().__str__().rsplit("InputError: ", 1)[-1].strip()
+
+
+def not_found(path: Union[str, Path], wanted: str = "file") -> str:
+    """In words, why there is no such thing at a path.  wanted: "file" or "folder" """
+    if os.path.isdir(path):
+        return f"{path} is a folder, where a file is expected"
+    if os.path.isfile(path):
+        return f"{path} is a file, where a folder is expected"
+    return f"no such {wanted}: {path}"
 
 
 def one_line(text: str) -> str:

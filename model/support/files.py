@@ -110,6 +110,8 @@ def read_text(path: Union[str, Path]) -> str:
 
     Raises OSError, or ValueError that says what to do if it is neither.
     """
+    if Path(path).is_dir():
+        raise IsADirectoryError("it is a folder, where a file is expected")
     with Path(path).open("rb") as file:
         is_utf16 = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
     try:

@@ -217,6 +217,8 @@ def test_a_pickle_runs_no_code(tmp_path, capsys):
 
 
 def test_what_is_missing_or_does_not_fit_is_named(tmp_path, theirs, capsys):
+    assert f"{tmp_path} is a folder, where a file is expected" in fails(capsys, tmp_path, tmp_path / "clip")
+
     weights = dict(theirs.state_dict())
     missing = weights.pop("visual.transformer.resblocks.1.ln_1.bias")
     torch.save(weights, tmp_path / "weights.pt")

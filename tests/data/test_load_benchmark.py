@@ -285,7 +285,7 @@ def test_a_missing_file_of_another_dataset_is_told_with_those_that_are_there(tmp
     write_dataset(tmp_path, name="mine")
     (tmp_path / "RSSDIVCS").rename(tmp_path / "other")
     said = missing(tmp_path, "other", class_embedding="x")
-    assert "there are ann_attr_finetune_mine_splits.mat in that folder" in said
+    assert "x_splits.mat. That folder has ann_attr_finetune_mine_splits.mat; " in said
 
 
 @pytest.mark.parametrize("packed", ["root", "dataset", "image_root"])

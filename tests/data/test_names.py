@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from data.names import find_class, read_names, readable, renamed, stored_names
+from data.names import find_class, read_names, readable, renamed, stored_names, suggest
 from support.errors import InputError
 
 NAMES = ["grass", "baseball field", "BareLand", "Café", "草地", "100% corn"]
@@ -110,3 +110,9 @@ def test_names_are_stored_beside_the_mat_files(tmp_path):
 
 def test_number_signs_of_other_datasets_part_words():
     assert readable("grizzly+bear") == "grizzly bear"
+
+
+@pytest.mark.parametrize("typed, meant", [("forst", "forest"), ("Farm_land", "Farmland"), ("BareLand", "")])
+def test_only_a_near_spelling_is_suggested(typed, meant):
+    said = suggest(typed, ["forest", "Farmland", "storage tanks"])
+    assert said == (f"did you mean {meant!r}?" if meant else "there are forest, Farmland, storage tanks")

@@ -121,7 +121,7 @@ def test_a_run_that_has_changed_is_loaded_anew_and_one_that_is_gone_is_said_to_b
 
 
 def test_a_clip_that_is_gone(tmp_path):
-    with pytest.raises(InputError, match="x is not there any more"):
+    with pytest.raises(InputError, match="x is not there: check its name"):
         Models("cpu").classifier(Offer("x", tmp_path / "x", is_run=False), None, [parse("port")])
 
 

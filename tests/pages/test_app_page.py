@@ -175,9 +175,9 @@ def test_no_class_is_left(models, run_offer, clip_offer, pictures):
 
 def test_a_run_that_has_vanished(models, tmp_path, pictures):
     gone = Offer("my run", tmp_path / "gone", is_run=True)
-    assert "My run is not there any more" in refused(name_picture(models, Asked(gone, pictures[0])))
+    assert "My run is not there" in refused(name_picture(models, Asked(gone, pictures[0])))
     about, own, first = app_page.describe_offer(models, gone)
-    assert "My run is not there any more" in refused(about) and (own, first) == ([], "")
+    assert "My run is not there" in refused(about) and (own, first) == ([], "")
     assert find_examples(models, [gone], gone) == [] and app_page.warm_up(models, gone) is None
 
 

@@ -19,7 +19,10 @@ from tiny_data import write_dataset
         ("--sel_res all", "--sel_res: invalid choice"),
         ("--device gpu", "--device gpu cannot be used here"),
         ("--eval", "--eval needs --resume"),
-        ("--eval --resume nowhere.safetensors", "nowhere.safetensors is not a readable checkpoint"),
+        (
+            "--eval --resume nowhere.safetensors",
+            "no such file: .*nowhere.safetensors; expected such as runs/X/last.safetensors",
+        ),
         ("--random_id 7", "has no train_zsl_loc_7"),
         ("--image_embedding 99", f"no such file: .*99_images.mat. {DATA_HELP[:30]}"),
         ("--ways 10", "--ways 10 is larger than the number of seen classes, 9"),

@@ -249,7 +249,7 @@ def test_clip_is_told_the_stored_names(tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     "given, says",
     [
-        (["gras"], "--names gras: no such file; expected one, or FOLDER=WORDS"),
+        (["gras"], "--names: no such file: gras; expected a file of names, or FOLDER=WORDS"),
         (["quarry=stones"], "--names quarry=stones: there is no class quarry; there are aGrass, bField"),
         (["aGrass="], "--names: expected a folder and its name"),
         (["aGrass=field"], "both called 'field', once made readable: aGrass and bField"),

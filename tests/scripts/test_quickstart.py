@@ -168,6 +168,19 @@ def test_the_python_of_the_readme_runs_as_it_stands(clone, printed):
     assert (done.stdout, done.stderr) == ("6 (6, 39) ['beach', 'port']\n", "")
 
 
+@pytest.mark.skipif(not (REPOSITORY / ".git").exists(), reason="no git repository")
+def test_what_the_commands_of_the_readmes_make_is_ignored_by_git():
+    made = {"photos", "predictions", "runs", "data"}
+    for name in READMES:
+        for command in commands_of(name):
+            made.update(re.findall(r"--output ([\w/.-]+)", command))
+    places = [f"{place.rstrip('/')}/x" for place in sorted(made) if not place.startswith("/")]
+    done = subprocess.run(
+        ["git", "check-ignore", *places], cwd=REPOSITORY, capture_output=True, encoding="utf-8"
+    )
+    assert len(places) > 8 and set(places) - set(done.stdout.split()) == set()
+
+
 def test_every_readme_with_commands_is_looked_at():
     for file in [REPOSITORY / "README.md", *REPOSITORY.glob("*/**/README.md")]:
         name = str(file.relative_to(REPOSITORY))

@@ -8,7 +8,8 @@ import time
 import pytest
 
 from support import errors
-from support.errors import InputError, exits_cleanly, first_line, may_print_error, one_line
+from support.errors import InputError, exits_cleanly, first_line, may_print_error, not_found, one_line
+from support.files import read_text
 
 
 def ending(work, capsys) -> tuple:
@@ -167,3 +168,12 @@ def test_what_would_break_a_line_or_steer_a_terminal_is_spelled_out():
 def test_the_first_line_of_an_error_without_words_is_its_name():
     assert first_line(KeyError()) == "KeyError"
     assert first_line(ValueError("\n one \n two")) == "one "
+
+
+def test_what_is_not_found_is_told_from_what_is_of_the_other_kind(tmp_path):
+    (tmp_path / "file").touch()
+    assert not_found(tmp_path) == f"{tmp_path} is a folder, where a file is expected"
+    assert not_found(tmp_path / "file", "folder").endswith("file is a file, where a folder is expected")
+    assert not_found(tmp_path / "x", "folder") == f"no such folder: {tmp_path / 'x'}"
+    with pytest.raises(IsADirectoryError, match="it is a folder, where a file is expected"):
+        read_text(tmp_path)
