@@ -307,6 +307,8 @@ def print_report(
     print("        attributes in which a class lies most above the others:")
     for name, row in list(zip(classes, scores))[:SHOWN_CLASSES]:
         print(f"        {readable(name):24} {strongest(row, attributes, SHOWN_ATTRIBUTES)}")
+    if len(classes) > SHOWN_CLASSES:
+        print(f"        and {len(classes) - SHOWN_CLASSES} more: annotate.py --show tells all")
 
 
 def strongest(row: np.ndarray, attributes: List[str], count: int) -> str:

@@ -149,6 +149,7 @@ MOVED = "Name the folder of the dataset, where it lies now, with --data"
 MOVED_OR_OWN = f"{MOVED}, or images of your own with --images"
 SHEET = "contact_sheet.png"
 ON_SHEET = 60  # panels on it: 200 would be 28,600 pixels high
+SHOWN_ATTRIBUTES = 3  # the best and the worst localised ones, as many of each
 MEASURES = ("hit", "area", "iou", "iou_chance")  # of `localization`
 
 
@@ -288,18 +289,24 @@ def report_localization(measured: List[Dict[str, np.ndarray]], names: Sequence[s
     hit_ratio, iou_ratio = mean["hit"] / mean["area"], mean["iou"] / mean["iou_chance"]
 
     print(f"\n{'in %':24} {'peak on it':>10} {'chance':>7} {'IoU':>7} {'chance':>7} {'images':>7}")
-    for row in sorted(rows, key=lambda row: row["area"] - row["hit"]):
-        print_localization(row)
     print_localization({"attribute": "mean of the attributes", "images": len(measured), **mean})
+    ordered = sorted(rows, key=lambda row: row["area"] - row["hit"])  # the best first
+    if len(ordered) <= 2 * SHOWN_ATTRIBUTES:
+        print_localization(*ordered)
+    else:
+        print_localization(*ordered[:SHOWN_ATTRIBUTES])
+        print(f"... {len(ordered) - 2 * SHOWN_ATTRIBUTES} more, all in localization.json")
+        print_localization(*ordered[-SHOWN_ATTRIBUTES:])
     print(f"peaks {hit_ratio:.1f} times chance, IoU {iou_ratio:.1f} times")
     write_json(folder / "localization.json", {**mean, "ratio": hit_ratio, "attributes": rows})
 
 
-def print_localization(row: dict):
-    print(
-        f"{row['attribute']:24} {100 * row['hit']:>10.1f} {100 * row['area']:>7.1f} "
-        f"{100 * row['iou']:>7.1f} {100 * row['iou_chance']:>7.1f} {row['images']:>7}"
-    )
+def print_localization(*rows: dict):
+    for row in rows:
+        print(
+            f"{row['attribute']:24} {100 * row['hit']:>10.1f} {100 * row['area']:>7.1f} "
+            f"{100 * row['iou']:>7.1f} {100 * row['iou_chance']:>7.1f} {row['images']:>7}"
+        )
 
 
 if __name__ == "__main__":

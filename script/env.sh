@@ -23,6 +23,10 @@ need() {  # need PACKAGE...: or this script ends
   exit 2
 }
 
+duration() {  # how long this script has taken
+  echo "in all $((SECONDS / 60)) minutes $((SECONDS % 60)) seconds"
+}
+
 set_by() {  # set_by VARIABLE OPTION ARGUMENTS...: ends the script if OPTION is given, which VARIABLE sets
   local variable=$1 option=$2 word
   for word in "${@:3}"; do

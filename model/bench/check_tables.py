@@ -1,10 +1,11 @@
 """What gpu_check.py has found, as tables: of the record, so that what is printed was measured."""
 
 import sys
-from typing import Any, Dict, List
+from typing import Any, Dict, Iterable, List
 
 from bench.table import COLUMNS, PUBLISHED_COLUMNS, row_line
 from bench.workload import Row
+from support.notes import counted
 
 ANSWER = {True: "ok", False: "FAILED", None: "not tried"}
 ROW_FIELDS = ("name", "batches", "images", "passes", "seconds")
@@ -12,13 +13,17 @@ GOAL_OF_ONE = 3  # minutes of a paper run on one H100 or H200
 GOAL_OF_ALL = 20
 
 
-def print_part(name: str, part: Dict[str, Any]):
-    """Its numbers, if it came to its end, and its checks.  name: correctness, speed or experiments"""
+def print_part(name: str, part: Dict[str, Any], has_goals: bool):
+    """Its numbers, if it came to its end, and its checks.
+
+    name:      correctness, speed or experiments
+    has_goals: are its minutes to be compared with those that an H100 should take?
+    """
     print(f"\n== {name} ({part['seconds']:.0f} s)")
     if name == "speed" and not part.get("failed"):
         print_speed(part)
     if name == "experiments" and not part.get("failed"):
-        print_experiments(part)
+        print_experiments(part, has_goals)
     if part["checks"]:
         print_checks(part["checks"])
     sys.stdout.flush()
@@ -33,6 +38,17 @@ def print_checks(checks: List[Dict[str, Any]]):
         print(f"{what:{widths[0]}}  {expected:{widths[1]}}  {answer:9}  {found}")
 
 
+def print_verdict(parts: Iterable[Dict[str, Any]]):
+    """Whether all is right, and which checks are not, or could not be tried."""
+    checks = [one for part in parts for one in part["checks"]]
+    for answer, words in ((False, "not right, see FAILED above"), (None, "not tried")):
+        names = [one["what"] for one in checks if one["ok"] is answer]
+        if names:
+            print(f"{len(names)} of {counted(len(checks), 'check')} {words}: {'; '.join(names)}")
+    if all(one["ok"] for one in checks):
+        print(f"all {counted(len(checks), 'check')} are right" if checks else "nothing was to be checked")
+
+
 def print_speed(part: Dict[str, Any]):
     """The benchmark's table for each setting, then every cache."""
     for table in part["tables"]:
@@ -42,14 +58,17 @@ def print_speed(part: Dict[str, Any]):
             f"\n{table['setting']}: product of matrices {peak / 1e12:.3g} TFLOP/s, "
             f"memory {table['memory']:.2f} GiB at most"
         )
-        print(
-            COLUMNS + (PUBLISHED_COLUMNS if has_published else " " * 18) + f"{'kernels':>9}{'GPU busy':>10}"
-        )
+        heading = COLUMNS + (PUBLISHED_COLUMNS if has_published else " " * 18)
+        if any("kernels" in row for row in table["rows"]):
+            heading += f"{'kernels':>9}"
+        if any(row.get("busy") is not None for row in table["rows"]):
+            heading += f"{'GPU busy':>10}"
+        print(heading.rstrip())
         for row in table["rows"]:
             line = row_line(Row(**{name: row[name] for name in ROW_FIELDS}), table["pass_flops"], peak)
             if not has_published:
                 line += " " * 18
-            print(line + kernels_of(row))
+            print((line + kernels_of(row)).rstrip())
     print(f"\n{'cache':12}{'seconds to open':>17}{'images/s, training':>21}{'images/s, test':>17}")
     for row in part["loading"]:
         print(f"{row['cache']:12}{row['seconds_to_open']:17.1f}{row['training']:21.0f}{row['test']:17.0f}")
@@ -77,8 +96,9 @@ def fastest_step(part: Dict[str, Any]) -> float:
     return max(speeds)
 
 
-def print_experiments(part: Dict[str, Any]):
+def print_experiments(part: Dict[str, Any], has_goals: bool):
     """Minutes of each experiment, from measured steps; those of one that was run; the sum."""
+    goal = "   goal on an H100: {}" if has_goals else ""
     compiled = ", compiled" if part["compiled"] else ""
     print(f"{part['precision']}{compiled}, --cache device")
     for step in part["steps"]:
@@ -98,7 +118,7 @@ def print_experiments(part: Dict[str, Any]):
             f"{one['name']:16}{minutes['start']:8.2f}{minutes['steps']:8.2f}{minutes['tests']:8.2f}"
             f"{minutes['writing']:9.2f}{one['minutes']:9.2f}"
         )
-    print(f"{'all six':49}{part['total_minutes']:9.2f}   goal on an H100: {GOAL_OF_ALL}")
+    print(f"{'all six':49}{part['total_minutes']:9.2f}" + goal.format(GOAL_OF_ALL))
     if part["in_full"] is not None:
         title = f"{part['in_full_name']}, run in full"
-        print(f"{title:49}{part['in_full']:9.2f}   goal on an H100: {GOAL_OF_ONE}")
+        print(f"{title:49}{part['in_full']:9.2f}" + goal.format(GOAL_OF_ONE))

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from bench.checks import Check, check
+from bench.table import three_digits
 from data.benchmark import Benchmark
 from dsva.engine import column_of_class
 from dsva.losses import Criterion
@@ -193,7 +194,7 @@ def at_most(what: str, most: float, measure: Callable[[], float]) -> Check:
 
     def program() -> Tuple[str, bool]:
         value = measure()
-        return f"{value:.2g}", value <= most  # which NaN is not
+        return three_digits(value), value <= most  # which NaN is not
 
     return check(what, f"at most {most:g}", program)
 

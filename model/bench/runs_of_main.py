@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 
 from bench.checks import Check, Program, check
 from bench.generated import write_tower
+from bench.table import three_digits
 from dsva.engine import evaluate
 from dsva.metrics import score_all
 from runs.build import build_data, build_network
@@ -192,7 +193,7 @@ def divided(trainings: Trainings) -> Tuple[str, bool]:
     for one, two in [pair for pair in lines if not pair[0]["windows"]]:
         for name, value in one["losses"].items():
             worst = max(worst, abs(two["losses"][name] - value) / max(abs(value), 1e-2))
-    return f"{worst:.1g}", worst <= CLOSE
+    return three_digits(worst), worst <= CLOSE
 
 
 def evaluated(trainings: Trainings) -> Tuple[str, bool]:

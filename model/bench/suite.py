@@ -29,8 +29,13 @@ def check_suite(folder: Path, device: torch.device, small: bool) -> List[Check]:
             "all tests pass",
             lambda: outcome(report, said, is_parity=True),
         ),
-        check("tests marked gpu", "all tests pass", lambda: outcome(report, said, is_parity=False)),
+        check(gpu_tests(device), "all tests pass", lambda: outcome(report, said, is_parity=False)),
     ]
+
+
+def gpu_tests(device: torch.device) -> str:
+    """What they are called, where they run."""
+    return "tests marked gpu" + ("" if device.type == "cuda" else f", run on the {device.type.upper()}")
 
 
 def run_tests(report: Path, device: torch.device, small: bool) -> Optional[str]:

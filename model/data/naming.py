@@ -94,7 +94,7 @@ def note_changes(what: str, changes: Mapping[str, str], chosen: Collection[str])
     """
     told_of = {folder: readable(name) for folder, name in changes.items() if folder not in chosen}
     if told_of:
-        print(f"note: {what}: {told(told_of, shown=20)}; --names FOLDER=NAME says otherwise")
+        print(f"note: {what}: {told(told_of, shown=20)}; prepare.py --names FOLDER=NAME says otherwise")
 
 
 def check_names(names: Mapping[str, str]):

@@ -32,7 +32,7 @@ def usual_counts(classes: int) -> List[int]:
     if count < USUAL_UNSEEN:
         print(
             f"note: {counted(count, 'unseen class', 'unseen classes')} of {classes}, not {USUAL_UNSEEN}; "
-            "--unseen gives another number"
+            "prepare.py --unseen gives another number"
         )
     return [count]
 
@@ -65,7 +65,7 @@ def draw_classes(
     if divisions is None:
         divisions = max(1, min(USUAL_DIVISIONS, possible))
         if divisions < USUAL_DIVISIONS:
-            print(f"note: --divisions {divisions}: there are no more different ones with {asked}")
+            print(f"note: prepare.py --divisions {divisions}: there are no more different ones with {asked}")
     if divisions > possible:
         raise InputError(
             f"--divisions {divisions}: there are only {possible} different ones of {classes} classes "

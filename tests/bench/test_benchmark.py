@@ -10,7 +10,7 @@ import torch
 from bench import workload
 from bench.as_published import AsPublished, as_published
 from bench.rows import ROWS
-from bench.table import COLUMNS, PUBLISHED_COLUMNS, row_line
+from bench.table import COLUMNS, PUBLISHED_COLUMNS, row_line, three_digits
 from bench.workload import Work, pass_flops, time_alternately
 from benchmark import generate, get_benchmark_options, main
 from clip.checkpoint import use_eager_attention
@@ -38,7 +38,9 @@ def test_all_rows(tmp_path, capsys):
         assert row["seconds"].keys() == (
             {"ours"} if row["name"] == "loading" else {"ours", "tower", "published"}
         )
-        assert f"{row['name']:20}{1000 * row['seconds']['ours'] / row['batches']:10.1f}" in printed
+        assert (
+            f"{row['name']:20}{three_digits(1000 * row['seconds']['ours'] / row['batches']):>10}" in printed
+        )
     assert {row["name"]: row["images"] for row in told["rows"]} == dict.fromkeys(ROWS, 16)
     assert told["memory"] > 0
     assert "start with 140 images" in printed and told["seconds_to_first_step"] > 0
@@ -140,4 +142,4 @@ def test_columns_stand_below_each_other_whatever_a_row_lacks():
             lines.append(row_line(workload.Row("a row", 1, 64, passes, there), 1e9, 1e12))
     head = COLUMNS + PUBLISHED_COLUMNS
     assert {len(line) for line in lines} == {len(head)}
-    assert all(line.endswith("3000.0   3.00") for line in lines)
+    assert all(line.endswith("3000   3.00") for line in lines)

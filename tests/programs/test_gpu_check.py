@@ -9,19 +9,20 @@ import pytest
 import torch
 
 import gpu_check
-from bench import episode, speed, suite
+from bench import check_tables, episode, speed, suite
 from bench.checks import Check
 from bench.episode import Tolerance, Way
 from bench.experiments import IN_FULL, Measured
 from bench.kernels import Kernels
 from bench.published_scripts import EXPERIMENTS
 from bench.rows import EVALUATIONS, KEPT, STEPS
+from bench.table import three_digits
 from data.cache import open_shared
 
 SMALL = ["--small", "--device", "cpu"]
 CORRECTNESS = [
     "parity with the authors' program",
-    "tests marked gpu",
+    "tests marked gpu, run on the CPU",
     *(
         f"{what}, {way}"
         for way in ("fp32", "tf32", "bf16")
@@ -93,7 +94,10 @@ def test_every_setting_and_every_cache_is_timed(whole):
         assert kernels[KEPT] < kernels["evaluation"] / 2  # the tower has nothing to do
         for row in table["rows"]:
             assert row["seconds"].keys() == {"ours", "tower", "published"} and row["kernels"] > 9
-            assert f"{row['name']:20}{1000 * row['seconds']['ours'] / row['batches']:10.1f}" in printed
+            assert (
+                f"{row['name']:20}{three_digits(1000 * row['seconds']['ours'] / row['batches']):>10}"
+                in printed
+            )
     assert [row["cache"] for row in part["loading"]] == ["none", "disk", "memory", "device"]
     for row in part["loading"]:
         assert f"{row['training']:21.0f}{row['test']:17.0f}" in printed
@@ -104,12 +108,47 @@ def test_six_experiments_are_projected_and_one_is_run(whole):
     part = record["parts"]["experiments"]
     assert [one["name"] for one in part["experiments"]] == list(EXPERIMENTS)
     assert part["total_minutes"] == pytest.approx(sum(part["minutes"].values()))
-    assert f"{part['total_minutes']:9.2f}   goal" in printed and f"{part['in_full']:9.2f}   goal" in printed
+    assert f"{part['total_minutes']:9.2f}\n" in printed and f"{part['in_full']:9.2f}\n" in printed
     images = {one["name"]: one["images"] for one in part["experiments"]}
     assert images["01_zsl_40_30"] == 6 * 20 and images["03_zsl_60_10"] == 2 * 20
     assert images["13_gzsl_60_10"] == 2 * 20 + 12 * 4  # a fifth of the seen ones is tested
     results = json.loads((output / "in_full" / IN_FULL / "results.json").read_text(encoding="utf-8"))
     assert results["last"]["epoch"] == 1 and results["options"]["precision"] == "bf16"
+
+
+def test_a_rehearsal_says_that_it_is_one_and_ends_with_a_verdict(whole):
+    _, record, printed = whole
+    assert "a rehearsal: a tiny tower and tiny data. Its seconds say nothing of a GPU" in printed
+    assert "GPU busy" not in printed and "goal" not in printed
+    assert not [line for line in printed.splitlines() if line.startswith("cache   ") and "GB" in line]
+    checks = [one for part in record["parts"].values() for one in part["checks"]]
+    assert printed.endswith(f"all {len(checks)} checks are right\n")
+
+
+def test_on_a_gpu_there_are_goals_and_a_column_of_how_busy_it_is(whole):
+    _, record, _ = whole
+    parts = json.loads(json.dumps(record["parts"]))
+    for table in parts["speed"]["tables"]:
+        for row in table["rows"]:
+            row["busy"] = 0.001
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        for name, part in parts.items():
+            check_tables.print_part(name, part, has_goals=True)
+    assert "goal on an H100: 3" in printed.getvalue() and "GPU busy" in printed.getvalue()
+
+
+def test_a_check_that_could_not_be_tried_is_named(capsys):
+    checks = [{"what": "a", "ok": True}, {"what": "b", "ok": None}]
+    check_tables.print_verdict([{"checks": checks}])
+    assert capsys.readouterr().out == "1 of 2 checks not tried: b\n"
+
+
+@pytest.mark.parametrize(
+    "value, text", [(0.000244, "0.000244"), (1.5, "1.50"), (109.378, "109"), (12345.6, "12346"), (0, "0.00")]
+)
+def test_numbers_have_three_digits(value, text):
+    assert three_digits(value) == text
 
 
 def test_gpu_json_says_where_and_with_what(whole):
@@ -133,7 +172,7 @@ def test_the_table_shows_the_seconds_that_were_taken(tmp_path, monkeypatch):
     monkeypatch.setattr(gpu_check, "measure_loading", lambda *all: [])
     printed = run("--parts", "speed", output=tmp_path / "gpu")
     lines = [line.split() for line in printed.splitlines() if line.startswith(("warm-up ", "full "))]
-    assert len(lines) == 6 and all(line[1:4] == ["500.0", "500.0", "1.000"] for line in lines)
+    assert len(lines) == 6 and all(line[1:4] == ["500", "500", "1.00"] for line in lines)
     assert f"product of matrices {2 * gpu_check.SMALL['matrix'] ** 3 / 0.5 / 1e12:.3g} TFLOP/s" in printed
 
 
@@ -154,7 +193,7 @@ def test_the_projection_is_printed(tmp_path, monkeypatch):
     )
     seconds = 6 + 4 * 1.5 + 2 * 40 * 0.25 + 2 * 2
     assert f"{IN_FULL:16}{0.1:8.2f}{0.1:8.2f}{1 / 3:8.2f}{4 / 60:9.2f}{seconds / 60:9.2f}" in printed
-    assert f"0.{round(100 * seconds / 60)}" in printed and "     2.50   goal on an H100: 3" in printed
+    assert f"0.{round(100 * seconds / 60)}" in printed and "     2.50\n" in printed and "goal" not in printed
 
 
 # ---- what is wrong is found ------------------------------------------------------------------------
@@ -175,7 +214,7 @@ def test_a_check_that_fails_gives_code_1_and_the_others_are_made(
     with pytest.raises(SystemExit) as stop:
         gpu_check.main([*SMALL, "--parts", "correctness", "--output", str(tmp_path / "gpu")])
     printed = capsys.readouterr().out
-    assert stop.value.code == 1 and "not everything is right" in printed
+    assert stop.value.code == 1 and "2 of 7 checks not right" in printed
     answers = {one["what"]: one["ok"] for one in read(tmp_path / "gpu")["parts"]["correctness"]["checks"]}
     assert answers["losses, fp32"] and answers["a training"]
     assert not answers["losses, bf16"] and not answers["gradients, bf16"]

@@ -308,8 +308,8 @@ def test_defaults_that_do_not_fit_are_lowered_and_that_is_said(tmp_path, capsys)
     folder = pictures(tmp_path / "mine", ["port", "river"])
     prepare.main([str(folder), "--output", str(tmp_path / "out")])
     said = capsys.readouterr().out
-    assert "note: 1 unseen class of 2, not 5; --unseen gives another number" in said
-    assert "note: --divisions 2: there are no more different ones with --unseen 1" in said
+    assert "note: 1 unseen class of 2, not 5; prepare.py --unseen gives another number" in said
+    assert "note: prepare.py --divisions 2: there are no more different ones with --unseen 1" in said
 
 
 def test_divisions_of_the_same_images_are_refused(tmp_path, capsys):

@@ -214,6 +214,19 @@ def test_localization_is_printed_and_saved(checkpoint, root, tmp_path, monkeypat
     )
 
 
+def test_of_many_attributes_the_mean_the_best_and_the_worst_are_printed(tmp_path, capsys):
+    hits = np.linspace(0.9, 0.1, 9)
+    image = {"hit": hits, **{name: np.full(9, 0.25) for name in ("area", "iou", "iou_chance")}}
+    visualize.report_localization([image], [f"attribute {a}" for a in range(9)], tmp_path)
+    lines = capsys.readouterr().out.splitlines()[2:]
+    assert lines[0].startswith("mean of the attributes") and "50.0" in lines[0]
+    assert [line[:11] for line in lines[1:-1]] == [
+        *("attribute 0", "attribute 1", "attribute 2"),
+        *("... 3 more,", "attribute 6", "attribute 7", "attribute 8"),
+    ]
+    assert len(json.loads((tmp_path / "localization.json").read_text())["attributes"]) == 9
+
+
 @pytest.mark.parametrize(
     "words, message",
     [

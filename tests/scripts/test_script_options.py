@@ -109,7 +109,7 @@ def test_my_images_does_not_take_other_photographs_for_the_former(divided, tmp_p
 
 
 def test_my_images_leaves_the_number_of_divisions_to_prepare(script):
-    assert "--divisions" not in script("my_images.sh", ".").stdout.splitlines()[2]
+    assert "--divisions" not in script("my_images.sh", ".").stdout.splitlines()[3]
     said = script("my_images.sh", ".", DIVISIONS="2", UNSEEN="3").stdout
     assert "--unseen 3 --divisions 2" in said
     assert "UNSEEN=2 DIVISIONS=3 SEEDS=1 in front of the command set --unseen" in said
