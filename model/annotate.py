@@ -128,6 +128,7 @@ from runs.settings import benchmark_files, embedding_folder
 from support.errors import InputError, exits_cleanly
 from support.files import atomic, read_json, sha256, write_json
 from support.machine import pick_device
+from support.notes import counted
 from support.processes import init_processes, rank_zero
 
 SHOWN_CLASSES, SHOWN_ATTRIBUTES = 10, 5  # after an annotation
@@ -197,7 +198,7 @@ def annotate(opt: argparse.Namespace):
 
     print(f"clip    {opt.clip}")
     kept.print_summary()
-    print_report(classes, attributes, scores, described, len(sentences))
+    print_report(classes, attributes, scores, described, len(sentences), output)
     if truth is not None:
         print_agreement(unit_norm(scores), unit_norm(standardize(truth)))
     print(f"wrote   {output}\n        {groups_json}")
@@ -281,25 +282,35 @@ def provenance(
 
 
 def print_report(
-    classes: List[str], attributes: List[str], scores: np.ndarray, described: ClassImages, in_words: int
+    classes: List[str],
+    attributes: List[str],
+    scores: np.ndarray,
+    described: ClassImages,
+    in_words: int,
+    output: Path,
 ):
     """What stands for the classes, and the strongest attributes of the first of them.
 
-    scores: [C, A];  in_words: how many have a description
+    scores:   [C, A]
+    in_words: how many have a description
+    output:   the new splits file
     """
     pictured = len(np.unique(described.labels))
-    words = f"descriptions of {in_words}, " if in_words else ""
-    print(
-        f"from    {described.source}: {words}{len(described.paths)} images of {pictured} classes, "
-        f"the names of {len(classes) - pictured - in_words}; {len(attributes)} attributes"
-    )
+    named = len(classes) - pictured - in_words
+    sources = [f"descriptions of {counted(in_words, 'class', 'classes')}"] if in_words else []
+    if pictured:
+        images = counted(len(described.paths), "image")
+        sources.append(f"{images} of {counted(pictured, 'class', 'classes')}")
+    if named:
+        sources.append(f"the names of {counted(named, 'class', 'classes')}")
+    print(f"from    {described.source}: {', '.join(sources)}; {counted(len(attributes), 'attribute')}")
     if described.tested:
         print(
             f"note: {described.tested} test images describe the unseen classes, as in the paper, so that "
             "scores are too good: --from seen does without, and prepare.py --described 0.2 keeps images for "
             "--from untested"
         )
-    if described.division is not None:
+    if described.division is not None and not tells_division(output, described.division):
         print(
             f"note: seen and unseen are those of --random_id {described.division}: "
             "annotate every other division anew"
@@ -309,6 +320,11 @@ def print_report(
         print(f"        {readable(name):24} {strongest(row, attributes, SHOWN_ATTRIBUTES)}")
     if len(classes) > SHOWN_CLASSES:
         print(f"        and {len(classes) - SHOWN_CLASSES} more: annotate.py --show tells all")
+
+
+def tells_division(splits_mat: Path, division: int) -> bool:
+    """Has a file's name the number of its division, as ann_0_splits.mat has? Then its maker knows."""
+    return str(division) in splits_mat.stem.split("_")
 
 
 def strongest(row: np.ndarray, attributes: List[str], count: int) -> str:

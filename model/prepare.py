@@ -151,6 +151,7 @@ if __name__ == "__main__":
 
 import os
 from pathlib import Path
+from textwrap import fill
 from typing import Any, Dict, List, Optional, Sequence, Set
 
 import numpy as np
@@ -196,6 +197,7 @@ def prepare(opt: argparse.Namespace):
     found = find_images(Path(opt.folder), opt.subfolders)
     name_of = name_classes(found.classes, read_given_names(opt.names), known_words(opt.clip))
     names = list(name_of.values())
+    print_names(names)
     images = check_images(found, opt.skip_bad, opt.workers, opt.bands)
     check_counts(images, names)
     unseen = choose_unseen(opt, name_of)
@@ -254,6 +256,7 @@ def convert(opt: argparse.Namespace):
     source = read_xlsa17(Path(opt.from_xlsa17[0]), Path(opt.from_xlsa17[1]))
     name_of = name_classes(source.classes, read_given_names(opt.names), known_words(opt.clip))
     names = list(name_of.values())
+    print_names(names)
     files = find_tails(source.image_files, Path(opt.image_root))
     attributes = read_attribute_names(opt.attribute_names, len(source.att))
     held_out = source.validation(opt.train_share, np.random.default_rng([opt.seed, 0]))
@@ -325,6 +328,13 @@ def read_given_names(given: Sequence[str]) -> Dict[str, str]:
 def known_words(clip: Optional[str]) -> Set[str]:
     """Words that a CLIP knows, of which joined names may be made."""
     return whole_words(Path(clip)) if clip else set()
+
+
+def print_names(names: List[str]):
+    """All of them, in lines: what CLIP is told."""
+    head = "names   "
+    words = f"{', '.join(names)}: so CLIP is told of the folders; prepare.py --names FOLDER=NAME gives others"
+    print(fill(words, 110, initial_indent=head, subsequent_indent=" " * len(head), break_on_hyphens=False))
 
 
 def print_division(k: int, unseen: List[str], parts: Dict[str, np.ndarray]):

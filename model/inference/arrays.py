@@ -8,6 +8,10 @@ from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 import numpy as np
 
+from support.notes import counted, first_of
+
+SHOWN_CLASSES = 8  # of pictures
+
 
 class Looked(NamedTuple):
     """What a classifier sees in a batch, as numpy arrays; see `Prediction`."""
@@ -20,7 +24,7 @@ class Looked(NamedTuple):
     contributions: Optional[np.ndarray] = None  # [B, A]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Prediction:
     """What a classifier says of n pictures, in their order: numpy arrays.
 
@@ -62,6 +66,16 @@ class Prediction:
 
     def __len__(self) -> int:
         return len(self.probabilities)
+
+    def __repr__(self) -> str:
+        """The first classes, and the shapes: the numbers of a few pictures would fill pages."""
+        lines = [f"Prediction of {counted(len(self), 'picture')}: {first_of(self.classes, SHOWN_CLASSES)}"]
+        for name in ("probabilities", "scores", "attributes", "maps", "windows", "deciding", "contributions"):
+            array = getattr(self, name)
+            if array is not None:
+                lines.append(f"  {name:13} {list(array.shape)}")
+        lines += [f"  note: {text}" for text in self.notes]
+        return "\n".join(lines)
 
 
 def joined(batches: Sequence[Looked]) -> Looked:

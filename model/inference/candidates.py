@@ -207,11 +207,13 @@ def print_candidates(
     line = "classes " + (counts or "none of the run's")
     if by_default and by_kind:
         line += f" ({DEFAULT_IN_WORDS[run.gzsl]})"
-    if candidates.is_calibrated:
-        line += f"; calibrated stacking takes {candidates.calibration:g} from the seen ones"
     print(line)
     if candidates.is_calibrated:
-        print("        ranked by what is left, the calibrated_score: the first may not be the most probable")
+        less = f"{candidates.calibration:.3g}"
+        print(
+            f"        calibrated stacking ranks seen classes as if {less} less probable: "
+            "the first may not be the most probable"
+        )
     for kind, names in by_kind.items():
         print(f"{kind:7} {first_of(names, SHOWN_NAMES)}")
     columns = candidates.attributes.T.cpu().numpy()  # [K, A]

@@ -16,13 +16,20 @@ from inference.arrays import Looked, Prediction, joined
 from inference.candidates import Candidates, Choice, NamedCandidates, choose_candidates, fingerprint
 from inference.contributions import Contributions, distinctions
 from inference.familiarity import Familiarity
-from inference.new_classes import NewClass, check_names, checked_classes, checked_prompts, known_classes
+from inference.new_classes import (
+    SHOWN_NAMES,
+    NewClass,
+    check_names,
+    checked_classes,
+    checked_prompts,
+    known_classes,
+)
 from inference.new_columns import ClassValues, table_of_values
 from inference.pictures import Pictures, prepared
 from inference.predictions import in_batches
 from inference.saved import SavedRun
 from support.errors import InputError
-from support.notes import quietly
+from support.notes import counted, first_of, quietly
 
 # Files of a batch, the readable ones as uint8 [b, 3, S, S], what is wrong with the others.
 DecodedBatches = Iterable[Tuple[List[str], Tensor, Mapping[str, str]]]
@@ -52,10 +59,15 @@ class BaseClassifier(ABC):
 
     # ---- for notebooks -----------------------------------------------------------------------------
 
+    def __repr__(self) -> str:
+        names = first_of(self.candidates.names, SHOWN_NAMES)
+        return f"{type(self).__name__} of {counted(len(self.candidates.names), 'class', 'classes')}: {names}"
+
     def predict(self, pictures: Pictures, batch_size: int = 64, maps: bool = True) -> Prediction:
         """Name pictures, as predict.py does.
 
-        pictures:   one or many; paths, PIL images, a tensor uint8 [n, 3, S, S]: see `pictures.prepared`
+        pictures:   one or many; paths, PIL images, a tensor uint8 [n, 3, S, S]: see `pictures.prepared`.
+                    Of none, n is 0 in all shapes
         batch_size: how many the network sees at once, all that are in memory at a time
         maps:       are maps and windows wanted? Those of 1,000 pictures and 98 attributes take 20 to 80 MB
 

@@ -19,7 +19,7 @@ def prepared(pictures: Pictures, how: Preprocessing) -> Iterator[Tensor]:
     """uint8 [3, S, S] of each picture, one after another as they are asked for.
 
     pictures: one, or any number of them in a list or a generator:
-        a path             read as the programs read it; no folder
+        a path             read as the programs read it; no folder, whose pictures glob.glob lists
         a PIL image        of any mode and size, which goes the same way: the centre of the resized picture
         a tensor           uint8 [3, S, S], taken as it is; several in one tensor are [n, 3, S, S]
 
@@ -27,7 +27,7 @@ def prepared(pictures: Pictures, how: Preprocessing) -> Iterator[Tensor]:
     """
     for number, picture in enumerate(listed(pictures, how.size)):
         if isinstance(picture, (str, os.PathLike)):
-            yield load_image(expanded(picture), how)
+            yield load_image(checked_file(expanded(picture)), how)
         elif isinstance(picture, Image.Image):
             yield cut_from_pillow(picture, how, f"picture {number}")
         else:
@@ -38,6 +38,14 @@ def prepared(pictures: Pictures, how: Preprocessing) -> Iterator[Tensor]:
 def expanded(place: Union[str, "os.PathLike[str]"]) -> Path:
     """The path, in which a first ~ is the user's folder."""
     return Path(os.path.expanduser(place))  # noqa: PTH111, Path.expanduser fails if there is no such user
+
+
+def checked_file(place: Path) -> Path:
+    """The path itself. Raises InputError if it is a folder: which row is which picture would not be known."""
+    if os.path.isdir(place):
+        pattern = str(place / "*.jpg")
+        raise InputError(f"{place} is a folder: name its pictures, as sorted(glob.glob({pattern!r})) does")
+    return place
 
 
 def listed(pictures: Pictures, size: int) -> Iterable[Any]:

@@ -29,11 +29,14 @@ def print_options(run, device):
 
 
 def changed_options(options: Mapping[str, Any]) -> List[str]:
-    """Those that are not as main.py has them by default, NAME=VALUE."""
+    """Those that are not as main.py has them by default, and play a part, NAME=VALUE."""
     parser = get_parser()
     changed = []
     for name, value in sorted(options.items()):
-        if value != parser.get_default(name):
+        if value == parser.get_default(name):
+            continue
+        never = name == "pro_start_epoch" and value >= options["nepoch"] - 1  # windows do not come
+        if not never:
             changed.append(f"{name}={value}")
     return changed
 

@@ -84,11 +84,34 @@ def by_hand(out, labels, class_attributes, model):
     }
 
 
+def formula_of(term, batch) -> float:
+    """What `by_hand` says of a term."""
+    formulas = by_hand(*batch)
+    assert term in formulas, (
+        f"the loss term {term!r} has no formula yet: write it in plain Python, without torch, "
+        "into by_hand() of tests/dsva/test_losses.py"
+    )
+    return formulas[term]
+
+
+def test_every_term_has_a_weight_and_every_weight_a_term(batch):
+    terms = Criterion({}, GROUPS, grid=GRID)(*batch, full=True)
+    assert terms.keys() == LOSS_WEIGHTS.keys(), (
+        "a loss term needs an entry in Criterion.forward of model/dsva/losses.py, and its weight in "
+        "LOSS_WEIGHTS of model/runs/options.py"
+    )
+
+
+def test_a_new_term_without_a_formula_is_told_what_to_write(batch):
+    with pytest.raises(AssertionError, match="'spread' has no formula yet: write it .* into by_hand"):
+        formula_of("spread", batch)
+
+
 @pytest.mark.parametrize("term", LOSS_WEIGHTS)
 def test_term_is_its_weight_times_its_formula(batch, term):
     out, labels, class_attributes, model = batch
     terms = Criterion({term: 0.3}, GROUPS, grid=GRID)(out, labels, class_attributes, model, full=True)
-    assert terms[term].item() == pytest.approx(0.3 * by_hand(*batch)[term], rel=1e-5)
+    assert terms[term].item() == pytest.approx(0.3 * formula_of(term, batch), rel=1e-5)
     assert all(value == 0 for name, value in terms.items() if name != term)
 
 

@@ -62,6 +62,26 @@ def test_a_folder_stands_for_the_checkpoint_that_its_protocol_chose(place, loade
     assert loaded_run.notes == ()
 
 
+def test_what_a_notebook_shows_is_short(loaded_run, files, place):
+    found = loaded_run.predict(files)
+    shown = repr(found)
+    assert shown.startswith(f"Prediction of 8 pictures: {found.classes[0]}, ")
+    assert "  probabilities [8, 5]\n" in shown and f"  maps          [8, 5, {GRID}, {GRID}]\n" in shown
+    assert len(shown) < 700
+    assert "maps" not in repr(loaded_run.predict(files[0], maps=False))
+    assert repr(loaded_run) == f"Classifier of 5 classes: {', '.join(CLASSES)}"
+    assert repr(load_clip(place / "clip", ["beach"])) == "ClipClassifier of 1 class: beach"
+
+
+def test_of_no_pictures_all_arrays_are_empty(loaded_run, files):
+    found, one = loaded_run.predict([]), loaded_run.predict(files[:1])
+    assert len(found) == 0 and found.classes == []
+    for name in ("probabilities", "scores", "attributes", "maps", "windows", "deciding", "contributions"):
+        empty, filled = getattr(found, name), getattr(one, name)
+        assert empty.shape == (0, *filled.shape[1:]) and empty.dtype == filled.dtype
+    assert "Prediction of 0 pictures" in repr(found)
+
+
 def test_shapes_and_ranges(loaded_run, files):
     found = loaded_run.predict(files)
     assert len(found) == len(found.classes) == 8

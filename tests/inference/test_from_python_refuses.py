@@ -22,7 +22,7 @@ SQUARE = torch.zeros(3, SIDE, SIDE, dtype=torch.uint8)
         (3, "found an int"),
         ([SQUARE, None], "picture 1: expected a path, a PIL image, or a uint8 tensor .*, found a NoneType"),
         ("nowhere.jpg", "cannot read the image nowhere.jpg"),
-        (["."], "it is a folder"),
+        (["."], "is a folder: name its pictures"),
         (Path(__file__), "cannot read the image"),
         ([np.zeros((8, 8, 3), np.uint8)], "picture 0: .* found a ndarray; Image.fromarray makes a PIL image"),
         (SQUARE.float(), r"uint8 tensor \[3, 32, 32\], found float32 \[3, 32, 32\]"),
@@ -53,6 +53,10 @@ def test_a_closed_or_broken_picture(loaded_run, files, tmp_path):
 @pytest.mark.parametrize("batch_size", [0, -1, 2.5, "8", None, True])
 def test_wrong_sizes_of_a_batch(loaded_run, files, batch_size):
     refused("batch_size: expected a whole number from 1 on", loaded_run.predict, files, batch_size=batch_size)
+
+
+def test_a_folder_is_refused_with_what_lists_its_pictures(loaded_run, place):
+    refused("is a folder: name its pictures, as sorted.glob.glob.", loaded_run.predict, place / "RSSDIVCS")
 
 
 def test_what_is_no_run(place, tmp_path):

@@ -4,6 +4,7 @@ import json
 import math
 import shlex
 import statistics
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -350,3 +351,10 @@ def test_another_group_file_stands_beside_one_that_is_needed(root, clip):
     run(root, "--group_file mine", clip)
     assert json.loads((root / "mine.json").read_text()) == group_indices(VOCABULARY)
     assert json.loads((root / "attri_group_3.json").read_text()) == {"functions": [0]}
+
+
+@pytest.mark.parametrize(
+    "name, tells", [("ann_0", True), ("ann_attr_auto_1", False), ("ann_attr_0_mine", True), ("ann10", False)]
+)
+def test_a_file_that_is_called_by_its_division_needs_no_note(name, tells):
+    assert annotate.tells_division(Path(f"{name}_splits.mat"), 0) == tells

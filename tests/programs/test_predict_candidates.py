@@ -90,7 +90,7 @@ def test_the_columns_of_new_classes_do_not_vanish_where_one_known_class_is_left(
 def test_the_constant_is_the_runs_own_where_none_is_given(place, photos, tmp_path, capsys):
     run(place, photos / "b", "--classes", "all", "--output", tmp_path / "own")
     assert (
-        "2 unseen, 3 seen; calibrated stacking takes 0.1 from the seen ones\n        ranked by"
+        "2 unseen, 3 seen\n        calibrated stacking ranks seen classes as if 0.1 less probable"
         in capsys.readouterr().out
     )
     run(place, photos / "b", "--classes", "all", "--calibrated_stacking", 0.1, "--output", tmp_path / "given")

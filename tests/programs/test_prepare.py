@@ -285,7 +285,7 @@ def test_unreadable_images_stop_it_or_are_left_out(photos, capsys):
 def test_one_image_in_two_classes_is_refused_and_copies_in_a_class_are_told(photos, capsys):
     shutil.copy(photos / "Port" / "Port2.png", photos / "Port" / "copy.png")
     run(photos)
-    assert "1 images are copies" in capsys.readouterr().out
+    assert "1 image is a copy of" in capsys.readouterr().out
     shutil.rmtree(photos.parent / "data")
     shutil.copy(photos / "Port" / "Port2.png", photos / "river" / "port.png")
     assert "are the same image in two classes" in fails(photos, capsys)

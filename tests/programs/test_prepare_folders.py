@@ -171,8 +171,17 @@ def test_numbers_of_some_folders_alone_are_kept_and_that_is_said(tmp_path, capsy
     said = capsys.readouterr().out
     assert (
         "a number or letter in front is kept: 01_port as 01 port, aBeach as a beach; "
-        "--names FOLDER=NAME says otherwise" in said
+        "prepare.py --names FOLDER=NAME says otherwise" in said
     )
+
+
+def test_what_every_folder_is_read_as_is_printed(tmp_path, capsys):
+    folders = [f"SceneNumber{chr(65 + k)}{chr(75 + k)}x" for k in range(12)] + ["StorageTanks"]
+    run(pictures(tmp_path / "mine", folders), tmp_path / "out")
+    said = capsys.readouterr().out
+    told = said[said.index("names   ") : said.index(": so CLIP is told")]
+    assert told.endswith("storage tanks") and told.count(", ") + told.count(",\n") == 12
+    assert all(len(line) <= 110 for line in told.splitlines())
 
 
 def test_joined_names_are_parted_and_that_is_said(tmp_path, capsys):
