@@ -198,7 +198,7 @@ def annotate(opt: argparse.Namespace):
 
     print(f"clip    {opt.clip}")
     kept.print_summary()
-    print_report(classes, attributes, scores, described, len(sentences), output)
+    print_report(classes, attributes, scores, described, list(sentences), output)
     if truth is not None:
         print_agreement(unit_norm(scores), unit_norm(standardize(truth)))
     print(f"wrote   {output}\n        {groups_json}")
@@ -286,18 +286,18 @@ def print_report(
     attributes: List[str],
     scores: np.ndarray,
     described: ClassImages,
-    in_words: int,
+    in_words: List[int],
     output: Path,
 ):
     """What stands for the classes, and the strongest attributes of the first of them.
 
     scores:   [C, A]
-    in_words: how many have a description
+    in_words: numbers of the classes that have a description
     output:   the new splits file
     """
     pictured = len(np.unique(described.labels))
-    named = len(classes) - pictured - in_words
-    sources = [f"descriptions of {counted(in_words, 'class', 'classes')}"] if in_words else []
+    named = len(classes) - pictured - len(in_words)
+    sources = [f"descriptions of {counted(len(in_words), 'class', 'classes')}"] if in_words else []
     if pictured:
         images = counted(len(described.paths), "image")
         sources.append(f"{images} of {counted(pictured, 'class', 'classes')}")
@@ -315,11 +315,17 @@ def print_report(
             f"note: seen and unseen are those of --random_id {described.division}: "
             "annotate every other division anew"
         )
+    if in_words:
+        print(
+            "note: what sentences became is below; to describe a class by pictures was much better where we "
+            "measured it: RSSDIVCS/README.md tells"
+        )
     print("        attributes in which a class lies most above the others:")
-    for name, row in list(zip(classes, scores))[:SHOWN_CLASSES]:
-        print(f"        {readable(name):24} {strongest(row, attributes, SHOWN_ATTRIBUTES)}")
-    if len(classes) > SHOWN_CLASSES:
-        print(f"        and {len(classes) - SHOWN_CLASSES} more: annotate.py --show tells all")
+    shown = sorted(in_words) or range(len(classes))[:SHOWN_CLASSES]
+    for c in shown:
+        print(f"        {readable(classes[c]):24} {strongest(scores[c], attributes, SHOWN_ATTRIBUTES)}")
+    if len(classes) > len(shown):
+        print(f"        and {len(classes) - len(shown)} more: annotate.py --show tells all")
 
 
 def tells_division(splits_mat: Path, division: int) -> bool:

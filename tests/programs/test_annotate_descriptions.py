@@ -127,7 +127,17 @@ def test_descriptions_of_all_classes_need_no_image_and_hold_for_every_division(r
     assert FakeClip.images == []
     facts = provenance(table)
     assert (facts["from"], facts["images"], facts["random_id"]) == ("descriptions", 0, None)
-    assert "descriptions of 5 classes; " in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "descriptions of 5 classes; " in printed
+    assert "describe a class by pictures was much better" in printed
+
+
+def test_what_every_described_class_became_is_printed(root, monkeypatch, capsys):
+    monkeypatch.setattr(annotate, "SHOWN_CLASSES", 1)
+    run(root, {name: SAID[name] for name in ("Class0", "Class1")})
+    told = capsys.readouterr().out.split("most above the others:\n")[1].splitlines()
+    assert [line.split()[0] for line in told[:3]] == ["class0", "class1", "and"]
+    assert told[2].strip() == "and 3 more: annotate.py --show tells all"
 
 
 @pytest.mark.parametrize(
