@@ -7,7 +7,7 @@
 The page is on this machine alone, http://127.0.0.1:7860. Nothing is sent elsewhere. Dropped pictures lie in a
 temporary folder, which is deleted at the end. Ctrl-C ends it.
 
-It needs gradio: pip install gradio.
+It needs gradio: .venv/bin/python -m pip install gradio.
 """
 # ruff: noqa: E402, since --help is answered before torch is imported
 

@@ -19,6 +19,7 @@ from inference.offered import Models, Offer
 from support import local_page
 from support.cli import REPOSITORY
 from support.errors import InputError
+from support.packages import install
 
 needs_gradio = pytest.mark.skipif(not find_spec("gradio"), reason="needs gradio: pip install gradio")
 
@@ -35,7 +36,7 @@ def fake_gradio():
 def test_without_gradio_it_ends_with_a_line(capsys, monkeypatch):
     monkeypatch.setattr(local_page, "find_spec", lambda name: None)
     monkeypatch.setattr(local_page, "OLDEST_PYTHON", (3, 0))
-    assert refusal(capsys, start, app).endswith("needs gradio, which is not installed: pip install gradio")
+    assert refusal(capsys, start, app).endswith(f"needs gradio, which is not installed: {install('gradio')}")
 
 
 def test_a_port_that_is_taken(capsys, monkeypatch, fake_gradio):
