@@ -21,6 +21,7 @@ from pages.gallery import kind_legend
 from pages.html import coloured, details, note
 
 RANKED = 5  # classes that are shown at once
+HELD_BACK = 3  # more probable ones that calibrated stacking has put below them, shown as well
 REASONS = 6  # attributes that are told
 SMALLEST = 0.0005  # a probability below it would be told as 0.0 %
 IN_TRAINING = {"seen": "a class seen in training", "unseen": "a class never seen in training"}
@@ -32,14 +33,18 @@ class Shown:
 
     square: uint8 [3, S, S], what the network sees of it
     found:  of this one picture
+    file:   its name
     label:  the class that it is known to be of, "" if it is not known
+    doubts: what is to be known before it is believed, as sentences
     notes:  what is to be said beside
     """
 
     classifier: BaseClassifier
     square: Tensor
     found: Prediction
+    file: str = ""
     label: str = ""
+    doubts: Tuple[str, ...] = ()
     notes: Tuple[str, ...] = ()
 
 
@@ -98,7 +103,10 @@ def headline(shown: Shown) -> str:
     words = IN_TRAINING.get(kind, f"a class by {by}")
     seen = photo(shown.square, "the square that the model sees")
     seen += window(shown.found, shown.square.shape[-1])
-    told = whether_right(shown, name, kind) if shown.label else ""
+    told = f'<p class="file">{escape(shown.file)}</p>' if shown.file else ""
+    told += whether_right(shown, name, kind) if shown.label else ""
+    for doubt in shown.doubts:
+        told += f'<p class="doubt">{escape(doubt)}</p>'
     return (
         f'<header><figure class="square">{seen}</figure><div>'
         f'<p class="kind {css_kind(shown.classifier, kind)}">{escape(words)}</p>'
@@ -125,33 +133,62 @@ def css_kind(classifier: BaseClassifier, kind: str) -> str:
     return kind if isinstance(classifier, Classifier) and kind in IN_TRAINING else "chosen"
 
 
-def percent(probability: float) -> str:
+def percent(probability: float, unit: str = " %") -> str:
     """One decimal."""
-    return "< 0.1 %" if 0 < probability < SMALLEST else f"{100 * probability:.1f} %"
+    return ("< 0.1" if 0 < probability < SMALLEST else f"{100 * probability:.1f}") + unit
 
 
 def ranking(shown: Shown) -> str:
-    """The candidates, the first one first, with their probabilities."""
+    """The candidates, the first one first, with their probabilities.
+
+    Most of the probability may be where calibrated stacking has put it, below the first few. So the most
+    probable ones of these are shown, too, and what all others have together.
+    """
     classifier, found = shown.classifier, shown.found
     probabilities = found.probabilities[0]
     kinds = [css_kind(classifier, kind) for kind in classifier.candidates.kinds]
     order = np.argsort(-found.scores[0], kind="stable")
-    entries = []
-    for k in order:
-        entries.append(share(kinds[k], readable(found.class_names[k]), float(probabilities[k])))
+
+    def entries(chosen: Sequence[int], start: int = 1) -> str:
+        bars = [share(kinds[k], readable(found.class_names[k]), float(probabilities[k])) for k in chosen]
+        first = f' start="{start}"' if start > 1 else ""
+        return f'<ol class="ranking"{first}>{"".join(bars)}</ol>'
+
+    first, below = order[:RANKED], order[RANKED:]
+    held_back = held_back_most(probabilities, first, below)
+    rest = [k for k in below if k not in held_back]
+    listed = entries(first)
+    if held_back:
+        listed += '<p class="held">More probable than some of these, but held back:</p>'
+        listed += entries(held_back, RANKED + 1)
+    if rest:
+        words = rest_in_words(probabilities[rest])
+        listed += details(words, [entries(rest, RANKED + len(held_back) + 1)])
     words = ""
     if isinstance(classifier, Classifier):
         words = kind_legend(found.class_names, dict(zip(found.class_names, kinds)))
     if (np.diff(probabilities[order]) > 0).any():
         words += note(
-            f"The order is not that of the probabilities: {percent(classifier.candidates.calibration)} are "
-            "taken from classes seen in training, which a network prefers (calibrated stacking)."
+            "A network prefers the classes that it was trained on. So each of them is ranked as if it had "
+            f"{percent(classifier.candidates.calibration, ' percentage points')} less (calibrated stacking)."
         )
-    listed = f'<ol class="ranking">{"".join(entries[:RANKED])}</ol>'
-    if len(entries) > RANKED:
-        rest = f'<ol class="ranking" start="{RANKED + 1}">{"".join(entries[RANKED:])}</ol>'
-        listed += details(f"{len(entries) - RANKED} more classes", [rest])
     return listed + words
+
+
+def held_back_most(probabilities: np.ndarray, first: np.ndarray, below: np.ndarray) -> List[int]:
+    """Of the classes that are ranked below the first ones, those that are more probable than one of these.
+
+    probabilities: [K];  first, below: numbers of classes.  The most probable comes first
+    """
+    by_probability = below[np.argsort(-probabilities[below], kind="stable")][:HELD_BACK]
+    return [k for k in by_probability if probabilities[k] > probabilities[first].min()]
+
+
+def rest_in_words(probabilities: np.ndarray) -> str:
+    """Of classes that are not shown at once: how many there are, and how probable they are together."""
+    if len(probabilities) == 1:
+        return f"1 more class, {percent(probabilities[0])}"
+    return f"{len(probabilities)} more classes, {percent(probabilities.sum())} together"
 
 
 def share(kind: str, words: str, value: float) -> str:

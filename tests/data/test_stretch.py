@@ -127,7 +127,10 @@ def test_compressed_rgb_of_16_bits_needs_no_rasterio(tmp_path, compress, monkeyp
 def test_without_rasterio_what_pillow_cannot_read_is_refused_with_what_to_do(tmp_path, kind, monkeypatch):
     monkeypatch.setattr(rasters, "rasterio", None)
     write_tiff(tmp_path / "x.tif", NARROW.astype(kind))
-    message = rf"x.tif: it has 3 bands of {kind}: install rasterio to read it \(\S*python\S* -m pip install rasterio\), or save"
+    message = (
+        rf"x.tif: it has 3 bands of {kind}: install rasterio to read it "
+        r"\(\S*python\S* -m pip install rasterio\), or save"
+    )
     with pytest.raises(InputError, match=message):
         read(tmp_path / "x.tif")
 
