@@ -1,7 +1,7 @@
 """What happens on the page of app.py, without the page: a visitor's words and pictures in, HTML out.
 
 Nothing is remembered from one call to the next but the weights in `Models`, so visitors do not mix. Whatever
-is wrong becomes a sentence. A page is no command line: nobody reads a file of the machine by typing its path.
+is wrong becomes a sentence.
 """
 
 from dataclasses import dataclass

@@ -12,7 +12,8 @@ from PIL import Image
 
 from inference import load_run
 from inference.contributions import Contributions
-from pages.app_views import Shown, answer, percent, steps
+from pages.app_ranking import percent
+from pages.app_views import Shown, answer, steps
 
 
 def altered(shown: Shown, **changes) -> Shown:
