@@ -209,9 +209,9 @@ def print_candidates(
         line += f" ({DEFAULT_IN_WORDS[run.gzsl]})"
     print(line)
     if candidates.is_calibrated:
-        less = f"{candidates.calibration:.3g}"
+        change = f"{abs(candidates.calibration):.3g} {'less' if candidates.calibration > 0 else 'more'}"
         print(
-            f"        calibrated stacking ranks seen classes as if {less} less probable: "
+            f"        calibrated stacking ranks seen classes as if {change} probable: "
             "the first may not be the most probable"
         )
     for kind, names in by_kind.items():
