@@ -116,7 +116,10 @@ def test_only_the_next_batches_are_ever_taken(photos):
         (["nowhere.png"], "no such file or folder: .*nowhere.png"),
         (["{empty}"], "no image in"),
         (["{photos}", "--resume", "{photos}/broken.png"], "not a readable checkpoint"),
-        (["{photos}", "--resume", "nowhere.safetensors"], "not a readable checkpoint"),
+        (
+            ["{photos}", "--resume", "nowhere.safetensors"],
+            "no such file: .*nowhere.safetensors; expected such as runs",
+        ),
         (["{photos}", "--classes", "none"], "needs --add_class or --class_values"),
         (["{photos}", "--classes", "class 7"], "--classes: there is no class class 7"),
         (["{photos}", "--classes", ","], "--classes: expected unseen, all, none or names of classes"),

@@ -77,7 +77,7 @@ def test_strict_makes_an_error_of_them_once_all_others_are_done(place, photos, f
 
 
 def test_no_readable_image_is_an_error(place, photos, tmp_path, capsys):
-    assert "1 of 1 images could not be read" in refusal(
+    assert "1 of 1 image could not be read" in refusal(
         capsys, run, place, photos / "broken.png", "--output", tmp_path
     )
 

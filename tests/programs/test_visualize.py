@@ -70,7 +70,7 @@ def test_images_that_are_not_drawn_and_panels_that_are_on_no_sheet_are_told(
     look(checkpoint, "--per_class", 2, "--draw", 3, "--output", tmp_path)
     said = capsys.readouterr().out
     assert "note: contact_sheet.png has the first 2 of them" in said
-    assert "note: 3 of 6 images were drawn; --draw 6 draws all" in said
+    assert "note: 3 of 6 images were drawn; visualize.py --draw 6 draws all" in said
 
 
 def test_images_are_of_every_class_in_turn(checkpoint, tmp_path):
