@@ -7,7 +7,7 @@ where prepare.py would call it so. Folders above the given paths do not count.
 import os
 from collections import Counter
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -78,8 +78,10 @@ def score_labels(paths: Sequence[str], predictions: Predictions, names: Sequence
     counts = np.zeros((len(names), len(names)), int)  # images of a row's class, named as a column's
     others: Counter = Counter()  # images that are not counted, by why
     examples: Dict[str, None] = {}  # folders that are no class
+    folders: Dict[str, Optional[str]] = {}  # of pictures, and the class that each is called like
     for line in predictions.written():
         label = labels.label(line["image"])
+        folders[str(Path(line["image"]).parent)] = None if label is None else names[label]
         if "error" in line:
             others["unreadable"] += 1
         elif label is None:
@@ -88,7 +90,7 @@ def score_labels(paths: Sequence[str], predictions: Predictions, names: Sequence
                 examples.setdefault(Path(line["image"]).parent.name)
         else:
             counts[label, numbers[line["classes"][0]["class"]]] += 1
-    write_scores(predictions.folder, names, counts, others)
+    write_scores(predictions.folder, names, counts, others, folders)
     print_scores(names, counts)
     for why, images in others.items():
         which = f", in {printable(', '.join(examples))}" if why != "unreadable" else ""
@@ -106,8 +108,19 @@ def mean_accuracy(counts: np.ndarray) -> Optional[float]:
     return six_digits(np.nanmean(accuracies(counts))) if counts.any() else None
 
 
-def write_scores(folder: Path, names: Sequence[str], counts: np.ndarray, others: Counter):
-    """The three files.  counts: [K, K];  others: images that are not counted, by why"""
+def write_scores(
+    folder: Path,
+    names: Sequence[str],
+    counts: np.ndarray,
+    others: Counter,
+    folders: Mapping[str, Optional[str]],
+):
+    """The three files.
+
+    counts:  [K, K]
+    others:  images that are not counted, by why
+    folders: of pictures, each with its class, None if it is called like none
+    """
     images = counts.sum(axis=1).tolist()
     shares: List[Any] = [six_digits(share) for share in accuracies(counts)]
     shares = [share if count else None for share, count in zip(shares, images)]
@@ -121,6 +134,7 @@ def write_scores(folder: Path, names: Sequence[str], counts: np.ndarray, others:
         "not_counted": dict(others),
         "per_class": per_class,
         "confusion": rows,
+        "folders": dict(folders),
     }
     write_json(folder / "accuracy.json", record)
     in_table = ["" if share is None else share for share in shares]

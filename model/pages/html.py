@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from string import Template
-from typing import Any, Mapping, Sequence, Tuple
+from typing import Any, Iterable, Mapping, Sequence, Tuple
 from urllib.parse import quote
 
 from PIL import Image
 
 LONG = 40  # letters from which on a table's cell may be broken into lines
+CLASS_KINDS = {"seen": "seen classes", "unseen": "unseen classes", "chosen": "added classes"}  # by CSS class
 STYLES = ("colours", "report", "charts")
 
 
@@ -86,6 +87,17 @@ def coloured(kind: str, words: str) -> str:
 def legend(kinds: Sequence[Tuple[str, str]]) -> str:
     """What colours mean.  kinds: CSS class and words of each"""
     return f'<p class="legend">{"".join(coloured(kind, words) for kind, words in kinds)}</p>'
+
+
+def class_legend(shown: Iterable[str], kinds: Mapping[str, str]) -> str:
+    """What the colours of the classes shown mean; "" if it is not known what kinds they are.
+
+    kinds: class -> CSS class
+    """
+    if not kinds:
+        return ""
+    there = {kinds.get(name, "chosen") for name in shown}
+    return legend([(kind, words) for kind, words in CLASS_KINDS.items() if kind in there])
 
 
 def note(words: str) -> str:

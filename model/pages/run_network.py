@@ -15,10 +15,10 @@ from data.classes import Classes
 from data.pipeline import load_image
 from inference.candidates import choose_candidates
 from inference.saved import SavedRun, load_saved
+from pages.confusion import ordered_by_group
 from pages.heat_map import heat_map
 from pages.html import colour_scale, details, note, picture, scroller, table
 from pages.panels import choose_images, draw_panel, look, named_class, whose_maps
-from pages.run_scores import ordered_by_group
 from support.errors import InputError
 from support.processes import progress
 

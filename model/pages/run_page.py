@@ -8,7 +8,7 @@ import torch
 
 from pages.html import card, coloured, missing, page_head, render, settings
 from pages.run_network import network_sections
-from pages.run_scores import SCORE_KINDS, classes, confusion_section, curves, epoch_words, scores
+from pages.run_scores import SCORE_KINDS, classes, confusion, curves, epoch_words, scores
 from runs.records import EPOCHS, RunRecord, read_run
 from support.cli import REPOSITORY
 from support.errors import InputError
@@ -28,9 +28,7 @@ def run_page(folder: Path, epoch: str, device: torch.device, per_class: int, mos
         "Scores": scores(run),
         "Training": curves(run) if run.log else missing("log.jsonl"),
         "Classes": classes(run, epoch) if run.accuracies[epoch] else missing(f"per_class_{epoch}.csv"),
-        "Confusion": confusion_section(run, epoch)
-        if run.confusions[epoch]
-        else missing(f"confusion_{epoch}.csv"),
+        "Confusion": confusion(run, epoch) if run.confusions[epoch] else missing(f"confusion_{epoch}.csv"),
     }
     checkpoint = folder / f"{epoch}.safetensors"
     words = epoch_words(run, epoch)

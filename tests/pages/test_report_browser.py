@@ -7,15 +7,18 @@ import json
 import re
 import shutil
 import subprocess
+from collections import Counter
 from html import unescape
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 import main as program
 import report
-from helpers import predict_with
+from helpers import predict_with, write_lines
+from inference.accuracy import write_scores
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs a browser: apt-get install chromium")
@@ -78,11 +81,28 @@ GALLERY = (
   type("IMAGE_1"); found.both = there();
   chips[0].click(); found.word = there();
   type(""); found.again = there();
+  found.more = more.hidden;
   const colour = element => getComputedStyle(element).color;
   const legend = [...document.querySelectorAll("#pictures .legend b")];
   found.legend = legend.map(entry => [entry.textContent.trim(), colour(entry)]);
   const named = [...gallery.querySelectorAll("h3")].map(h3 => [name(h3.parentNode), colour(h3)]);
   found.names = Object.fromEntries(named);
+"""
+)
+
+LABELLED = (
+    LOOK
+    + """
+  const visible = () => [...gallery.children].filter(card => card.offsetHeight).length;
+  const there = () => [visible(), shown.textContent, more.hidden || more.textContent];
+  const chips = [...document.querySelectorAll(".chips button")];
+  found.begin = there();
+  more.click(); found.more = there();
+  wrong.click(); found.wrong = there();
+  found.pressed = wrong.getAttribute("aria-pressed");
+  chips[1].click(); found.wrongOfClass = there();
+  wrong.click(); found.ofClass = there();
+  chips[0].click(); found.end = there();
 """
 )
 
@@ -182,6 +202,23 @@ def gallery_page(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def labelled_page(tmp_path_factory) -> Path:
+    """70 forests, of which 3 are named lake, and 2 of these have no picture any more."""
+    folder = tmp_path_factory.mktemp("labelled")
+    Image.new("RGB", (40, 40)).save(folder / "0.png")
+    lines = []
+    for n in range(70):
+        classes = [{"class": "lake" if n < 3 else "forest", "probability": 0.5}]
+        lines.append({"image": str(folder / f"{n}.png"), "classes": classes, "attributes": []})
+    write_lines(folder / "predictions.jsonl", lines)
+    names = ["forest", "lake"]
+    counts = np.array([[67, 3], [0, 0]])
+    write_scores(folder, names, counts, Counter(), {str(folder): "forest"})
+    report.main([str(folder)])
+    return folder / "report.html"
+
+
+@pytest.fixture(scope="module")
 def summary_page(root, clip, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("several") / "runs"
     places = ["--root", str(root), "--clip", str(clip), "--output", str(folder), "--device", "cpu"]
@@ -231,7 +268,19 @@ def test_a_gallery(gallery_page, width):
     assert list(colours) == ["seen classes", "unseen classes", "added classes"]
     assert [found["names"][name] for name in ("lake", 'a "harbour" <b>', "forest")] == list(colours.values())
     assert len(set(colours.values())) == 3
+    assert found["more"], "a button for more, and there are no more"
     assert found["both"] == [[], "0 pictures"] and found["word"] == [['a "harbour" <b>'], "1 picture"]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_of_many_pictures_the_first_are_shown_and_what_is_wrong_can_be_chosen(labelled_page, width):
+    found = look(labelled_page, LABELLED, width)
+    assert found["fits"]
+    assert found["begin"] == found["end"] == [60, "the first 60 of 70 pictures", "show 10 more"]
+    assert found["more"] == [70, "70 pictures", True]
+    assert found["wrong"] == [3, "3 pictures", True] and found["pressed"] == "true"
+    assert found["wrongOfClass"] == [0, "0 pictures", True]
+    assert found["ofClass"] == [60, "the first 60 of 67 pictures", "show 7 more"]
 
 
 @pytest.mark.parametrize("width", [1280, 375])

@@ -113,7 +113,7 @@ def test_classes_are_sorted_and_coloured(run, page):
 
 
 def test_confusion_is_the_table_of_the_run(run, page):
-    table = page.by_row("Confusion")
+    table = page.by_row("Counts")
     assert table == read_confusion(run / "confusion_last.csv")
     assert len(re.findall(r"of \d+ images, \d+%</title>", page.text)) == sum(
         count != "0" for row in table.values() for count in row.values()
