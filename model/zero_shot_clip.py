@@ -298,7 +298,7 @@ def print_all(results: Dict[str, Any]):
         print_scores(found)
     print(f"\nmean and deviation of {len(results['runs'])} divisions")
     for name, scores in results["mean_and_deviation"]["scores"].items():
-        words = [f"{score} {mean:.1f} +- {deviation:.1f}" for score, (mean, deviation) in scores.items()]
+        words = [f"{score} {mean:.1f} ± {deviation:.1f}" for score, (mean, deviation) in scores.items()]
         print(f"{name:>10} " + "  ".join(words))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from data.images import read_image
 from inference.contributions import in_words, reasons
 from pages.charts import Bar, bar_chart
-from pages.html import card, class_legend, figure, missing, note, page_head, picture, render, settings, table
+from pages.html import card, kind_legend, figure, missing, note, page_head, picture, render, settings, table
 from pages.labelled import accuracy_card, accuracy_sections, is_wrong, labels_of, mark
 from runs.prediction_records import (
     ATTENTION_SHARES,
@@ -158,7 +158,7 @@ def gallery(predictions: Sequence[Prediction], counts: Counter, told: Told) -> s
         items += gallery_item(prediction, places[given_class(prediction)], told)
     return (
         note(explanation(predictions, total, told.labels))
-        + class_legend(places, told.kinds)
+        + kind_legend(places, told.kinds)
         + '<div class="filter">'
         + f'<div class="chips" role="group" aria-label="class">{buttons}</div>'
         + '<div class="search"><label for="words">file name</label>'
@@ -282,7 +282,7 @@ def class_counts(counts: Counter, kinds: Mapping[str, str]) -> str:
         tip = f"{name}\n{images} of {total} images"
         bars.append(Bar(name, images, kinds.get(name, "chosen"), tip))
     chart = bar_chart("images of each class", bars, high=max(counts.values()), digits=".0f")
-    return class_legend(counts, kinds) + figure("Images of each class", "", chart)
+    return kind_legend(counts, kinds) + figure("Images of each class", "", chart)
 
 
 def prediction_table(predictions: Sequence[Prediction], total: int) -> str:

@@ -89,7 +89,7 @@ def legend(kinds: Sequence[Tuple[str, str]]) -> str:
     return f'<p class="legend">{"".join(coloured(kind, words) for kind, words in kinds)}</p>'
 
 
-def class_legend(shown: Iterable[str], kinds: Mapping[str, str]) -> str:
+def kind_legend(shown: Iterable[str], kinds: Mapping[str, str]) -> str:
     """What the colours of the classes shown mean; "" if it is not known what kinds they are.
 
     kinds: class -> CSS class

@@ -9,7 +9,7 @@ import numpy as np
 from inference.accuracy import accuracies, mean_accuracy
 from pages.charts import Bar, bar_chart
 from pages.confusion import confusion_section
-from pages.html import card, class_legend, details, grid, note, table
+from pages.html import card, kind_legend, details, grid, note, table
 from runs.prediction_records import LabelRecord, Prediction, read_labels
 from support.errors import InputError
 
@@ -32,7 +32,7 @@ def labels_of(folder: Path, named: Sequence[Prediction]) -> Tuple[Optional[Label
         label = labels.label(prediction.image)
         if label is not None:
             pairs[label, prediction.classes[0][0]] += 1
-    counted = Counter()
+    counted: Counter = Counter()
     for k, n in zip(*np.nonzero(labels.counts)):
         counted[labels.names[k], labels.names[n]] = int(labels.counts[k, n])
     if pairs != counted:
@@ -81,7 +81,7 @@ def class_accuracies(labels: LabelRecord, kinds: Mapping[str, str]) -> str:
     half = -(-len(bars) // 2) if len(bars) > TWO_COLUMNS else len(bars)  # rounded up
     charts = [bar_chart("accuracy by class, %", part) for part in (bars[:half], bars[half:]) if part]
     numbers = table("Accuracy by class", ["class", "images", "right", "%"], rows, digits=".1f")
-    colours = class_legend([bar.label for bar in bars], kinds)
+    colours = kind_legend([bar.label for bar in bars], kinds)
     return note(words) + colours + grid(charts) + details("Every class's numbers", [numbers])
 
 

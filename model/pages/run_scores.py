@@ -14,6 +14,7 @@ from runs.options import LOSS_WEIGHTS
 from runs.records import EPOCHS, RunRecord
 
 SCORE_KINDS = {"U": "unseen", "S": "seen", "H": "chosen", "AUSUC": "other"}  # score -> CSS class
+HEADLINES = ("clean", "last", "best")  # the first of these that there is, no test image has helped to choose
 TERM_HEIGHT = 64  # of the small chart of a loss term, pixels
 TWO_COLUMNS = 12  # more bars than these stand in two columns
 
@@ -21,6 +22,12 @@ TWO_COLUMNS = 12  # more bars than these stand in two columns
 def epoch_words(run: RunRecord, epoch: str) -> str:
     """Such as `best epoch (12)`."""
     return f"{epoch} epoch ({run.epochs[epoch]['epoch']})"
+
+
+def headline_words(epoch: str, is_first: bool) -> str:
+    """How the epoch of a headline number was chosen.  is_first: is it the one to read?"""
+    how = EPOCHS[epoch]
+    return f"{how}; no test image chose it: the number to read" if is_first and epoch != "best" else how
 
 
 # ---- scores ----------------------------------------------------------------------------------------

@@ -30,7 +30,8 @@ def named(counted, tmp_path) -> Path:
 
 
 def change(file: Path, **new):
-    file.write_text(json.dumps({**json.loads(file.read_text()), **new}))
+    content = json.loads(file.read_text(encoding="utf-8"))
+    file.write_text(json.dumps({**content, **new}), encoding="utf-8")
 
 
 def wrong_images(folder: Path) -> list:

@@ -77,6 +77,15 @@ def test_every_epoch_is_named_for_how_it_was_chosen(run, page):
         assert {name for name, how in EPOCHS.items() if how in place} == epochs
 
 
+def test_the_first_number_is_one_that_no_test_image_chose(run, page):
+    first, *others = page.cards()
+    epoch = "clean" if run.name == "clean" else "last"
+    assert f"{epoch} epoch" in first and first.endswith("no test image chose it: the number to read")
+    assert not any("the number to read" in words for words in others)
+    names = [re.search(r"(\w+) epoch", words)[1] for words in page.cards() if " epoch" in words]
+    assert names == [name for name in ("clean", "last", "best") if name in names]
+
+
 def test_every_epoch_is_marked_in_the_curves(run, page):
     results = json.loads((run / "results.json").read_text())
     charts = len(page.of("svg", "lines"))

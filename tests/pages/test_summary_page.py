@@ -137,6 +137,35 @@ def test_methods_below_one_folder_are_compared(several, tmp_path):
     assert "division 0" in [row[0] for row in page.tables["Runs"][1:]] and "of 3 kinds" in page.text
 
 
+def test_the_first_number_of_one_kind_of_run_was_not_chosen_on_test_images(several):
+    cards = write_report(several).cards()
+    assert [card.split()[:3] for card in cards] == [["H,", "last", "epoch"], ["H,", "best", "epoch"]]
+    assert cards[0].endswith("no test image chose it: the number to read")
+
+
+def test_trainings_stand_before_baselines_whatever_they_score(several, tmp_path):
+    runs = tmp_path / "runs"
+    shutil.copytree(several, runs / "dsva")
+    write_baseline(runs / "a baseline", 99.0)
+    page = write_report(runs)
+    cards = page.cards()
+    assert cards[0].startswith("dsva, attention") and cards[1].startswith("a baseline, ")
+    assert "the number to read. Trainings stand before baselines, whatever they score" in cards[0]
+    assert "4 trainings and 1 run of baselines" in page.text
+
+
+def test_trainings_of_the_clean_protocol_stand_before_others(several, tmp_path):
+    runs = tmp_path / "runs"
+    shutil.copytree(several, runs / "a paper's")
+    shutil.copytree(several, runs / "ours")
+    for file in runs.glob("ours/division-*/results.json"):
+        results = json.loads(file.read_text())
+        file.write_text(json.dumps({**results, "clean": results["last"]}))
+    cards = write_report(runs).cards()
+    assert cards[0].startswith("ours, ") and "those of the clean protocol before others" in cards[0]
+    assert "the number to read" not in "".join(cards)  # they are compared
+
+
 def test_what_differs_between_runs_is_told_apart(several):
     page = write_report(several)
     assert page.tables["In which the runs differ"][0] == ["run", "manualSeed", "random_id"]
