@@ -11,7 +11,7 @@ import numpy as np
 from data.images import read_image
 from inference.contributions import in_words, reasons
 from pages.charts import Bar, bar_chart
-from pages.html import card, kind_legend, figure, missing, note, page_head, picture, render, settings, table
+from pages.html import card, figure, kind_legend, missing, note, page_head, picture, render, settings, table
 from pages.labelled import accuracy_card, accuracy_sections, is_wrong, labels_of, mark
 from runs.prediction_records import (
     ATTENTION_SHARES,

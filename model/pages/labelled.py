@@ -9,7 +9,7 @@ import numpy as np
 from inference.accuracy import accuracies, mean_accuracy
 from pages.charts import Bar, bar_chart
 from pages.confusion import confusion_section
-from pages.html import card, kind_legend, details, grid, note, table
+from pages.html import card, details, grid, kind_legend, note, table
 from runs.prediction_records import LabelRecord, Prediction, read_labels
 from support.errors import InputError
 

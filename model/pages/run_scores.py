@@ -55,7 +55,7 @@ def scores(run: RunRecord) -> str:
         )
     head = ["epoch", "branch", *keys, "how it was chosen"]
     return note(f"{meaning} The branch that counts is in bold.") + table(
-        "Scores", head, rows, emphasised=emphasised, stacked=True
+        "Every epoch and branch", head, rows, emphasised=emphasised, stacked=True
     )
 
 

@@ -167,7 +167,7 @@ def run_section(members: Sequence[Member], left_out: Dict[str, str], epoch: str,
         f"The numbers of each run: of the branch that counts, in the {epoch} epoch, in percent. "
         "A run is a link if it has a page of its own: python model/report.py FOLDER writes it."
     )
-    body += table("Runs", head, rows, stacked=True)
+    body += table("Every run", head, rows, stacked=True)
     body += details("Every epoch that counts", [epoch_table(members)])
     if left_out:
         body += table("Left out", ["folder", "why"], list(left_out.items()))

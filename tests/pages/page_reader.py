@@ -60,6 +60,8 @@ class Page(HTMLParser):
         if tag == "h2":
             self.section = self.title
             self.sections[self.section] = ""
+        elif tag == "h3":
+            assert self.title != self.section, f"the heading {self.title} twice"
 
     def handle_data(self, words):
         if self.open and self.open[-1] in ("h2", "h3"):

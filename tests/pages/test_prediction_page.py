@@ -164,6 +164,14 @@ def test_thumbnails_keep_their_shape(predictions, tmp_path, size):
     assert max(int(image["width"]), int(image["height"])) == min(176, max(size))
 
 
+def test_a_long_table_scrolls_in_a_box_and_says_so(predictions):
+    assert "scroll down" not in write_report(predictions).text
+    lines = read_lines(predictions / "predictions.jsonl")
+    write_lines(predictions / "predictions.jsonl", [lines[-1]] * 81)
+    page = write_report(predictions)
+    assert "81 rows: scroll down for more" in page.sections["Table"] and len(page.of("div", "tall")) == 1
+
+
 # ---- ranked by calibrated scores -------------------------------------------------------------------
 
 

@@ -65,6 +65,9 @@ SCROLL = """
   const stacked = [...document.querySelectorAll(".stacked")].filter(table => !folded(table));
   found.stacked = stacked.map(table => table.parentNode.scrollWidth <= table.parentNode.clientWidth);
   const inside = cell => cell.getBoundingClientRect().right <= innerWidth;
+  const settings = [...document.querySelectorAll("#settings .scroller")].map(box => box.lastElementChild);
+  const cut = box => isWide(box) || box.scrollHeight > box.clientHeight + 1;
+  found.settingsCut = settings.filter(box => !box.closest(".code")).map(cut);
   found.cells = stacked.every(table => [...table.querySelectorAll("td")].every(inside));
 """
 GALLERY = (
@@ -289,7 +292,7 @@ def test_what_scrolls_says_so_and_no_score_is_cut(run_page, width):
     assert found["fits"] and found["stacked"] == [True] and found["cells"]
     assert found["wide"] == [[True, True]] * len(found["wide"])
     assert found["narrow"] == [[False, False]] * len(found["narrow"])
-    assert not any(found["atEnd"])
+    assert not any(found["atEnd"]) and found["settingsCut"] == [False] * 2
     assert found["matrices"] == 2 or width > 375
 
 

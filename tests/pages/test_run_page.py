@@ -53,7 +53,7 @@ def test_the_page_is_whole_and_needs_nothing_else(page):
 
 def test_the_scores_are_those_of_results(run, page):
     results = json.loads((run / "results.json").read_text())
-    head, *rows = page.tables["Scores"]
+    head, *rows = page.tables["Every epoch and branch"]
     epochs = [name for name in ("best", "clean", "last") if name in results]
     expected = [
         [f"{name} epoch ({results[name]['epoch']})", branch, *(f"{value:.2f}" for value in values.values())]
@@ -213,14 +213,14 @@ def test_what_is_missing_is_left_out_with_a_line(copy, page, file, section):
         and file in without.sections[section]
     )
     assert (
-        without.tables["Scores"] == page.tables["Scores"]
+        without.tables["Every epoch and branch"] == page.tables["Every epoch and branch"]
         and without.tables["Options"] == page.tables["Options"]
     )
 
 
 def test_results_are_enough(copy, page, tmp_path):
     shutil.copy(copy / "results.json", tmp_path)
-    assert write_report(tmp_path).tables["Scores"] == page.tables["Scores"]
+    assert write_report(tmp_path).tables["Every epoch and branch"] == page.tables["Every epoch and branch"]
 
 
 @pytest.mark.parametrize("torn", ["", '{"epoch": 2, "half a li'])

@@ -24,16 +24,16 @@ def test_the_clean_epoch_has_tables_and_weights_of_its_own(places, tmp_path, mon
     assert all("clean epoch (1)" in page.sections[name] for name in ("Classes", "Confusion", "Attention"))
     assert len(page.of("img")) == 3
     (run / "log.jsonl").unlink()
-    assert write_report(run).tables["Scores"] == page.tables["Scores"]
+    assert write_report(run).tables["Every epoch and branch"] == page.tables["Every epoch and branch"]
 
 
 def test_windows_may_join_in_later(places, tmp_path):
     run = train(places, tmp_path / "run", *"--gzsl --sel_res main --pro_start_epoch 1".split())
     lines = read_lines(run / "log.jsonl")
     page = write_report(run)
-    last = [row for row in page.tables["Scores"][1:] if row[0] == "last epoch (2)"]
+    last = [row for row in page.tables["Every epoch and branch"][1:] if row[0] == "last epoch (2)"]
     assert {row[1] for row in last} == {"projection+window", "attention", "window"}
-    assert "–" not in [cell for row in page.tables["Scores"] for cell in row]
+    assert "–" not in [cell for row in page.tables["Every epoch and branch"] for cell in row]
     assert "Scores of the projection, then projection+window branch" in page.sections["Training"]
     counting = ["projection", "projection", "projection+window"]
     for row, branch, line in zip(page.tables["Scores by epoch, %"][1:], counting, lines):
