@@ -129,7 +129,7 @@ def cards(rows: Sequence[Row], epoch: str) -> List[str]:
         if row.epoch != UNTRAINED and len(trained) == 1:
             below = headline_words(row.epoch, is_first=not shown)
         if len(groups) > 1:
-            above, below = method_name(row), f"{above}: {below}"
+            above, below = method_name(row), f"{above}; {below}"
         if len(groups) > 1 and not shown:
             below += ". Trainings stand before baselines, whatever they score"
             below += ", and those of the clean protocol before others" if clean and clean != trained else ""

@@ -19,6 +19,7 @@ import main as program
 import report
 from helpers import predict_with, write_lines
 from inference.accuracy import write_scores
+from pages.html import card, page_head, render
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs a browser: apt-get install chromium")
@@ -106,6 +107,16 @@ LABELLED = (
   chips[1].click(); found.wrongOfClass = there();
   wrong.click(); found.ofClass = there();
   chips[0].click(); found.end = there();
+"""
+)
+
+CARDS = (
+    LOOK
+    + """
+  const top = card => card.getBoundingClientRect().top;
+  found.tops = [...document.querySelectorAll(".cards")].map(list => [...list.children].map(top));
+  const cards = [...document.querySelectorAll(".cards li")];
+  found.fit = cards.every(card => card.scrollWidth <= card.clientWidth);
 """
 )
 
@@ -294,6 +305,19 @@ def test_what_scrolls_says_so_and_no_score_is_cut(run_page, width):
     assert found["narrow"] == [[False, False]] * len(found["narrow"])
     assert not any(found["atEnd"]) and found["settingsCut"] == [False] * 2
     assert found["matrices"] == 2 or width > 375
+
+
+@pytest.mark.parametrize("width", [1280, 800, 390])
+def test_no_headline_number_stands_alone_below_others(tmp_path, width):
+    heads = ""
+    for count in range(1, 9):
+        cards = [card("H", f"{n}", "some words below the number", unit="± 12.3 %") for n in range(count)]
+        heads += page_head("kind", "title", "lead", cards)
+    (tmp_path / "page.html").write_text(render("t", heads, {"One": ""}, ""))
+    found = look(tmp_path / "page.html", CARDS, width)
+    assert found["fit"] and [len(tops) for tops in found["tops"]] == list(range(1, 9))
+    for tops in found["tops"]:
+        assert len(tops) == 1 or tops.count(max(tops)) > 1
 
 
 @pytest.mark.parametrize("width, dark", [(1280, False), (375, True)])
