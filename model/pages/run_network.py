@@ -92,7 +92,7 @@ def attention(run: SavedRun, per_class: int, most_panels: int, epoch: str) -> st
     explanation = note(
         f"Test images of unseen classes: {epoch}. "
         "Above each image what it was named, with its probability, green if right; "
-        "the dashed box is the window that the maps agree on. "
+        "the dashed frame is the window for a second look, where it is not the whole image. "
         "Beside it the attributes that add most to this class, each with what it adds, in logits, "
         "of the class's lead on the mean candidate. Where less of an attribute is seen, it is the lack of it "
         f"that adds, and there is no map. {whose_maps(run.branch).capitalize()}."
