@@ -132,10 +132,9 @@ def scroller(box: str) -> str:
     return f'<div class="scroller"><p class="hint">scroll sideways for more</p>{box}</div>'
 
 
-def colour_scale(low: str, high: str, signed: bool = False) -> str:
-    """The colours of a heat map.  signed: from minus over 0 to plus"""
-    bar = "<i class=signed></i>" if signed else "<i></i>"
-    return f'<p class="scale">{escape(low)}{bar}{escape(high)}</p>'
+def colour_scale(low: str, high: str, kind: str = "") -> str:
+    """The colours of a heat map.  kind: "signed" from minus over 0 to plus, "grey" from black to white"""
+    return f'<span class="scale">{escape(low)}<i class="{kind}"></i>{escape(high)}</span>'
 
 
 def picture(image: Image.Image, words: str, quality: int = 80) -> str:

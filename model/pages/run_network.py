@@ -70,7 +70,7 @@ def class_attributes(data: Classes) -> str:
             "What the classes are said to look like: how strongly each has each attribute. "
             "Unseen classes are known by this alone."
         )
-        + colour_scale(f"{-largest:.2f}", f"{largest:+.2f}", signed=True)
+        + colour_scale(f"{-largest:.2f}", f"{largest:+.2f}", "signed")
         + heat_map("class-attribute matrix", values / largest, row_labels, column_labels, tip)
         + details("All values", [every_value])
     )
