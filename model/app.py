@@ -7,7 +7,7 @@
 The page is on this machine alone, http://127.0.0.1:7860. Nothing is sent elsewhere. Dropped pictures lie in a
 temporary folder, which is deleted at the end. Ctrl-C ends it.
 
-It needs gradio: pip install gradio.
+It needs gradio: .venv/bin/python -m pip install gradio.
 """
 # ruff: noqa: E402, since --help is answered before torch is imported
 
@@ -60,7 +60,8 @@ from typing import Any, List
 
 from data.names import readable
 from inference.offered import Models, Offer, find_clips, find_finished_runs
-from pages import app_page
+from pages import app_classes, app_page
+from pages.app_dataset import find_examples, thumbnails
 from pages.app_frame import app_head, into_view, name_examples, title_of_page, welcome
 from pages.app_page import Asked
 from support.errors import InputError, exits_cleanly
@@ -177,9 +178,9 @@ class Page:
             elem_id="added",
         )
         self.names = gradio.Textbox(
-            app_page.TYPED, label="Classes, one a line", lines=5, max_lines=12, elem_id="names"
+            app_classes.TYPED, label="Classes, one a line", lines=5, max_lines=12, elem_id="names"
         )
-        self.ticked = gradio.CheckboxGroup(label="Classes by pictures", visible=False, elem_id="ticked")
+        self.ticked = gradio.CheckboxGroup(label=app_classes.BY_PICTURES, visible=False, elem_id="ticked")
         with gradio.Accordion("Add a class by pictures", open=False, elem_id="by_pictures"):
             self.name = gradio.Textbox(label="Its name", elem_id="name")
             self.pictures = gradio.File(
@@ -195,8 +196,10 @@ class Page:
         one = {"concurrency_id": "models", "concurrency_limit": 1, "api_visibility": "private"}
         quiet = {**one, "show_progress": "hidden"}
         waits = {**one, "show_progress": "minimal", "show_progress_on": self.answer}
-        choices = [self.offer, self.own, self.added, self.names, self.pictured, self.ticked]
+        choices = [self.offer, self.own, self.added, self.names]
+        choices += [self.pictured, self.ticked, self.name, self.pictures]
         inputs = [self.picture, *choices]
+        by_pictures = [self.pictured, self.ticked, self.name, self.pictures, self.told]
         shown = [self.picture, self.file, self.examples, self.answer, self.panel]
 
         def after(answered):
@@ -219,20 +222,14 @@ class Page:
         for event in (loaded, chosen):
             event.then(None, js=name_examples())
         show_after(chosen)
-        show_after(
-            self.add.click(
-                self.add_class,
-                [self.name, self.pictures, self.pictured, self.ticked],
-                [self.name, self.pictures, self.pictured, self.ticked, self.told],
-                **quiet,
-            )
-        )
-        for event in (self.go.click, self.own.input, self.ticked.input, self.added.submit, self.names.submit):
+        show_after(self.add.click(self.add_class, inputs, by_pictures, **quiet))
+        show_after(self.go.click(self.add_begun_class, inputs, by_pictures, **quiet))
+        for event in (self.own.input, self.ticked.input, self.added.submit, self.names.submit):
             after(event(self.show, inputs, [self.answer, self.panel], **waits))
 
     # ---- what events call --------------------------------------------------------------------------
 
-    def asked(self, picture, offer, own, added, names, pictured, ticked) -> Asked:
+    def asked(self, picture, offer, own, added, names, pictured, ticked, name, files) -> Asked:
         """What a visitor wants to know, from the inputs."""
         chosen = self.offers[offer]
         file, label = picture or (None, "")
@@ -243,6 +240,9 @@ class Page:
             own if chosen.is_run else None,
             added if chosen.is_run else names,
             tuple(one for one in pictured if one.name in ticked),
+            tuple(one for one in pictured if one.name not in ticked),
+            name or "",
+            tuple(map(str, files or [])),
         )
 
     def show(self, *values):
@@ -254,10 +254,12 @@ class Page:
         return app_page.panel_link(self.models, self.asked(*values))
 
     def drop(self, file, *values):
-        """A visitor's own picture. The input is empty again, for the next one."""
-        gradio = self.gradio
+        """A visitor's own picture. The input is empty again, for the next one, and no example is marked.
+
+        gradio leaves None out of an `update`, but not out of a component.
+        """
         picture = (str(file), "")
-        return picture, None, gradio.update(selected_index=None), *self.show(picture, *values)
+        return picture, None, self.gradio.Gallery(selected_index=None), *self.show(picture, *values)
 
     def pick(self, place, examples, *values):
         """One of the examples that are on the page, even if others have come since."""
@@ -269,26 +271,33 @@ class Page:
         update = self.gradio.update
         offer = self.offers[place]
         about, own, first = app_page.describe_offer(self.models, offer)
-        examples = app_page.find_examples(self.models, self.offers, offer)
-        pictures = list(zip(app_page.thumbnails(examples), [readable(example.label) for example in examples]))
+        examples = find_examples(self.models, self.offers, offer)
+        pictures = list(zip(thumbnails(examples), [readable(example.label) for example in examples]))
         return (
             about,
             update(choices=own, value=first or None, visible=bool(own)),
             update(visible=offer.is_run),
             update(visible=not offer.is_run),
-            update(value=pictures, selected_index=None, visible=bool(pictures)),
+            self.gradio.Gallery(value=pictures, selected_index=None, visible=bool(pictures)),
             examples,
         )
 
-    def add_class(self, name, files, pictured, ticked):
+    def add_class(self, *values):
         """A class by pictures, for this visitor. If it is wrong, the inputs stay as they are."""
         skip, update = self.gradio.skip(), self.gradio.update
-        new, words = app_page.class_by_pictures(name, files or [], pictured)
+        *_, pictured, ticked, _, _ = values
+        new, words = app_page.class_by_pictures(self.models, self.asked(*values))
         if new is None:
             return skip, skip, skip, skip, words
         pictured = [*pictured, new]
         choices = [(f"{one.name}: {one.source()}", one.name) for one in pictured]
-        return "", None, pictured, update(choices=choices, value=[*ticked, new.name], visible=True), words
+        return pictured, update(choices=choices, value=[*ticked, new.name], visible=True), "", None, words
+
+    def add_begun_class(self, *values):
+        """The same before a picture is named, if a class is filled in and nobody has pressed the button."""
+        if self.asked(*values).has_begun_a_class:
+            return self.add_class(*values)
+        return [self.gradio.skip()] * 5
 
 
 def named_offer(place: str, is_run: bool) -> Offer:

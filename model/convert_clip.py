@@ -61,6 +61,7 @@ from clip.saving import copy_tokenizer, image_processor_config, save_clip  # noq
 from clip.tokenizer import write_openai_tokenizer  # noqa: E402
 from support.errors import InputError, exits_cleanly  # noqa: E402
 from support.files import write_json  # noqa: E402
+from support.packages import install  # noqa: E402
 
 
 @exits_cleanly
@@ -121,7 +122,7 @@ def print_clip(config, activation: str, was_given: bool, has_words: bool):
     if not has_words:
         print(
             "note: no tokenizer: main.py can train with this CLIP, and nothing that reads words will work. "
-            "pip install open_clip_torch, or give --tokenizer FOLDER, and convert again"
+            f"{install('open_clip_torch')}, or give --tokenizer FOLDER, and convert again"
         )
 
 

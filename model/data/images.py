@@ -32,6 +32,7 @@ from data.jpeg2000 import layout_beyond_pillow
 from data.ranges import USED
 from data.stretch import find_stretch, sampled
 from support.errors import InputError, first_line
+from support.packages import install
 
 LONGEST_STRIP = 16  # times as long as wide: of a longer strip only the middle is kept
 READING = 2  # raised when pictures of some kind are read otherwise than before: caches keep it
@@ -173,7 +174,7 @@ def read_by_rasterio(path: Path, tags: Layout, bands: Optional[Bands]) -> Image.
     check_colours(tags)
     if rasters.rasterio is None:
         raise ValueError(
-            f"it has {tags}: install rasterio to read it (pip install rasterio), "
+            f"it has {tags}: install rasterio to read it ({install('rasterio')}), "
             "or save red, green and blue with 8 bits"
         )
     raster = rasters.Raster(str(path), bands)

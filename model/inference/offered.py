@@ -26,6 +26,7 @@ from support.notes import quietly
 
 MOST_LOADED = 3  # runs and CLIPs
 MOST_CHOSEN = 32  # choices of classes: without weights of their own
+OF_GPU_CHECK = "gpu.json"  # of a folder of gpu_check.py, whose runs are of random pictures
 DRAWN = "clip-demo"  # has seen no photograph: the last one to be offered
 
 
@@ -43,14 +44,21 @@ class Offer:
 
 
 def find_finished_runs(folder: Path) -> List[Offer]:
-    """Finished runs with a checkpoint below a folder, the newest first."""
+    """Finished runs with a checkpoint below a folder, the newest first, but none of a check of the GPU."""
     found = []
     for place in find_runs(folder):
-        if is_finished(place) and any(place.glob(f"*{ENDING}")):
+        is_whole = is_finished(place) and any(place.glob(f"*{ENDING}"))
+        if is_whole and not is_of_gpu_check(place, folder):
             found.append(place)
     found.sort(key=lambda place: (place / "results.json").stat().st_mtime, reverse=True)
     names = [str(place.relative_to(folder)) if place != folder else place.name for place in found]
     return [Offer(name, place, is_run=True) for name, place in zip(names, found)]
+
+
+def is_of_gpu_check(place: Path, folder: Path) -> bool:
+    """Has gpu_check.py trained this run, to measure the time?  folder: that it was found below"""
+    around = [above for above in place.parents if above == folder or folder in above.parents]
+    return any((above / OF_GPU_CHECK).is_file() for above in around)
 
 
 def find_clips(folder: Path) -> List[Offer]:

@@ -18,6 +18,7 @@ from data.rasters import Raster, rasterio
 from inference.tiles import NO_DATA, Box, Scene
 from support.errors import InputError
 from support.files import atomic
+from support.packages import install
 
 GEOTIFF = (".tif", ".tiff")
 MOST_PIXELS = 2 * 10**9  # pixels
@@ -29,7 +30,7 @@ def open_scene(file: str, bands: Optional[Bands] = None) -> Scene:
     if is_geotiff and rasterio is None:
         print(
             f"note: {printable(file)}: a georeference would not be kept, "
-            "as rasterio is not installed (pip install rasterio)"
+            f"as rasterio is not installed ({install('rasterio')})"
         )
     if is_geotiff and rasterio is not None:
         check_regular(Path(file))

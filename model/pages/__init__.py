@@ -13,7 +13,9 @@ map_page        the page of a folder of maps
 panels          one image as the network sees it; model/visualize.py draws these, too
 attention_maps  how a map is laid over its image
 app_page        what happens on the page of model/app.py, without the page; and
-app_views       an answer on it, with the looks of app.css; app_maps its pictures, app_frame what is around
+app_views       an answer on it, with the looks of app.css; app_ranking and app_maps are parts of it
+app_frame       what stands around an answer; app_classes the classes that a visitor adds;
+                app_dataset what a run's dataset tells; app_errors what is wrong
 html            tables, cards, pictures, and around them report.html with its CSS and script;
                 colours.css has the colours of every page
 charts          lines and bars as inline SVG, strips dots, heat_map a matrix; svg the elements of all

@@ -4,9 +4,13 @@ from html import escape
 from typing import List, Tuple
 
 from inference.classifier import Classifier
+from pages.app_dataset import is_demo, name_of_dataset
 from pages.html import read_part
 
 ABOUT_CLIP = "A CLIP alone, without training: it chooses among the classes that you type."
+NEVER_A_PHOTOGRAPH = (
+    "This model knows drawn scenes, and has never seen a photograph: of one, its answer means little."
+)
 WELCOME = "Drop a picture, or pick one. Here you will see its class, the reasons, and where the model looks."
 
 
@@ -50,13 +54,22 @@ def welcome() -> str:
 # ---- what can be chosen ----------------------------------------------------------------------------
 
 
-def about_run(classifier: Classifier) -> str:
-    """What a run is, in a line."""
+def about_run(classifier: Classifier, images: int) -> str:
+    """What a run was trained on, in a line.  images: that it was trained on, 0 if that is not known"""
     data = classifier.run.data
+    count = f"{images:,} " if images else ""
+    name = name_of_dataset(classifier.run)
+    what = f"drawn scenes ({name}), and no photograph" if is_demo(classifier.run) else f"images ({name})"
     return (
-        f"A trained run: {len(data.seen)} classes seen in training, {len(data.unseen)} never seen, "
+        f"A run trained on {count}{what}: "
+        f"{len(data.seen)} classes seen in training, {len(data.unseen)} never seen, "
         f"{len(data.attribute_names)} attributes."
     )
+
+
+def about_clip(is_drawn: bool) -> str:
+    """What a CLIP alone is, in a line.  is_drawn: has it learned from drawn scenes alone?"""
+    return ABOUT_CLIP + (" It has learned from drawn scenes, and no photograph." if is_drawn else "")
 
 
 def own_choices(classifier: Classifier) -> List[Tuple[str, str]]:

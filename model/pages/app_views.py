@@ -17,13 +17,10 @@ from inference.arrays import Prediction
 from inference.classifier import BaseClassifier, Classifier
 from inference.contributions import SEEN_LESS, Contributions, digits, in_words
 from pages.app_maps import maps, photo, window
-from pages.gallery import kind_legend
+from pages.app_ranking import IN_TRAINING, css_kind, percent, ranking, share
 from pages.html import coloured, details, note
 
-RANKED = 5  # classes that are shown at once
 REASONS = 6  # attributes that are told
-SMALLEST = 0.0005  # a probability below it would be told as 0.0 %
-IN_TRAINING = {"seen": "a class seen in training", "unseen": "a class never seen in training"}
 
 
 @dataclass(frozen=True)
@@ -32,14 +29,18 @@ class Shown:
 
     square: uint8 [3, S, S], what the network sees of it
     found:  of this one picture
+    file:   its name
     label:  the class that it is known to be of, "" if it is not known
+    doubts: what is to be known before it is believed, as sentences
     notes:  what is to be said beside
     """
 
     classifier: BaseClassifier
     square: Tensor
     found: Prediction
+    file: str = ""
     label: str = ""
+    doubts: Tuple[str, ...] = ()
     notes: Tuple[str, ...] = ()
 
 
@@ -59,7 +60,7 @@ def remark(words: str) -> str:
 def answer(shown: Shown) -> str:
     """All there is to say of a picture."""
     classifier = shown.classifier
-    parts = [headline(shown), '<div class="pair">', section("Ranking", ranking(shown))]
+    parts = [headline(shown), '<div class="pair">', section("Ranking", ranking(classifier, shown.found))]
     if isinstance(classifier, Classifier):
         found = contributions_of(shown.found)
         parts += [section("Reasons", reasons(shown, found)), "</div>"]
@@ -98,7 +99,10 @@ def headline(shown: Shown) -> str:
     words = IN_TRAINING.get(kind, f"a class by {by}")
     seen = photo(shown.square, "the square that the model sees")
     seen += window(shown.found, shown.square.shape[-1])
-    told = whether_right(shown, name, kind) if shown.label else ""
+    told = f'<p class="file">{escape(shown.file)}</p>' if shown.file else ""
+    told += whether_right(shown, name, kind) if shown.label else ""
+    for doubt in shown.doubts:
+        told += f'<p class="doubt">{escape(doubt)}</p>'
     return (
         f'<header><figure class="square">{seen}</figure><div>'
         f'<p class="kind {css_kind(shown.classifier, kind)}">{escape(words)}</p>'
@@ -118,48 +122,6 @@ def whether_right(shown: Shown, name: str, kind: str) -> str:
     elif kind in IN_TRAINING:
         mark = coloured("minus", "Wrong.")
     return f'<p class="known">{mark}{escape(words)}.</p>'
-
-
-def css_kind(classifier: BaseClassifier, kind: str) -> str:
-    """The CSS class of a candidate: its colour."""
-    return kind if isinstance(classifier, Classifier) and kind in IN_TRAINING else "chosen"
-
-
-def percent(probability: float) -> str:
-    """One decimal."""
-    return "< 0.1 %" if 0 < probability < SMALLEST else f"{100 * probability:.1f} %"
-
-
-def ranking(shown: Shown) -> str:
-    """The candidates, the first one first, with their probabilities."""
-    classifier, found = shown.classifier, shown.found
-    probabilities = found.probabilities[0]
-    kinds = [css_kind(classifier, kind) for kind in classifier.candidates.kinds]
-    order = np.argsort(-found.scores[0], kind="stable")
-    entries = []
-    for k in order:
-        entries.append(share(kinds[k], readable(found.class_names[k]), float(probabilities[k])))
-    words = ""
-    if isinstance(classifier, Classifier):
-        words = kind_legend(found.class_names, dict(zip(found.class_names, kinds)))
-    if (np.diff(probabilities[order]) > 0).any():
-        words += note(
-            f"The order is not that of the probabilities: {percent(classifier.candidates.calibration)} are "
-            "taken from classes seen in training, which a network prefers (calibrated stacking)."
-        )
-    listed = f'<ol class="ranking">{"".join(entries[:RANKED])}</ol>'
-    if len(entries) > RANKED:
-        rest = f'<ol class="ranking" start="{RANKED + 1}">{"".join(entries[RANKED:])}</ol>'
-        listed += details(f"{len(entries) - RANKED} more classes", [rest])
-    return listed + words
-
-
-def share(kind: str, words: str, value: float) -> str:
-    """A bar in a ranking.  kind: CSS class;  value: 0 to 1"""
-    return (
-        f'<li class="{kind}" data-value="{value:.6g}"><b>{escape(words)}</b>'
-        f'<i><s style="width:{value:.2%}"></s></i><span>{escape(percent(value))}</span></li>'
-    )
 
 
 # ---- reasons ---------------------------------------------------------------------------------------

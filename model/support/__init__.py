@@ -1,7 +1,7 @@
 """What every program stands on and no paper describes: options, error lines, files, processes, the machine.
 
 errors      wrong input ends with one line and exit code 2, an interruption with 130 or 143
-packages    those of requirements.txt: are they there?
+packages    those of requirements.txt: are they there? How are others installed?
 cli         types of options, and the options that several programs share
 files       files that are written completely or not at all, and the lock of a folder
 resumable   may this program go on with what a folder holds?

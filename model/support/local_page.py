@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Iterator, Mapping
 
 from support.errors import InputError, first_line
+from support.packages import install
 
 ADDRESS = "127.0.0.1"
 NAMES = ("127.0.0.1", "localhost")  # of this machine: no page elsewhere has them
@@ -30,7 +31,7 @@ def import_gradio() -> Any:
             f"the page needs gradio, and gradio needs Python 3.10 or newer: this is Python {found}"
         )
     if find_spec("gradio") is None:
-        raise InputError("the page needs gradio, which is not installed: pip install gradio")
+        raise InputError(f"the page needs gradio, which is not installed: {install('gradio')}")
     for name in [name for name in os.environ if name.startswith("GRADIO_")]:
         del os.environ[name]  # settings of other pages: a public link, folders that may be read
     os.environ.update(
@@ -42,11 +43,13 @@ def import_gradio() -> Any:
     try:
         import gradio
     except ImportError as error:
-        raise InputError(f"gradio cannot be imported ({error}): pip install -U gradio may help") from error
+        raise InputError(
+            f"gradio cannot be imported ({error}): {install('-U', 'gradio')} may help"
+        ) from error
     if int(gradio.__version__.split(".")[0]) < OLDEST_GRADIO:
         raise InputError(
             f"the page needs gradio {OLDEST_GRADIO} or newer, and found {gradio.__version__}: "
-            "pip install -U gradio"
+            f"{install('-U', 'gradio')}"
         )
     return gradio
 

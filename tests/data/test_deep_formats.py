@@ -105,3 +105,15 @@ def test_other_colours_of_16_bits_are_no_red_green_and_blue(tmp_path, colours, t
     if rasters.rasterio:
         with pytest.raises(InputError, match=told):
             rasters.Raster(str(file))
+
+
+@needs_rasterio
+def test_what_gdal_stumbles_over_late_is_said_once(tmp_path):
+    """A second picture that is not there: GDAL asks for it when the bands' colours are read."""
+    file = tmp_path / "x.tif"
+    write_tiff(file, np.dstack([PHOTOGRAPH, FAR]).astype(np.float64))
+    content = bytearray(file.read_bytes())
+    content[-4:] = struct.pack("<I", 1)
+    file.write_bytes(content)
+    with pytest.raises(InputError, match=r"^cannot read the image [^:]*x.tif: TIFFReadDirectory"):
+        read(file)

@@ -128,7 +128,8 @@ def test_without_rasterio_what_pillow_cannot_read_is_refused_with_what_to_do(tmp
     monkeypatch.setattr(rasters, "rasterio", None)
     write_tiff(tmp_path / "x.tif", NARROW.astype(kind))
     message = (
-        rf"x.tif: it has 3 bands of {kind}: install rasterio to read it \(pip install rasterio\), or save"
+        rf"x.tif: it has 3 bands of {kind}: install rasterio to read it "
+        r"\(\S*python\S* -m pip install rasterio\), or save"
     )
     with pytest.raises(InputError, match=message):
         read(tmp_path / "x.tif")

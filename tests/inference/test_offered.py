@@ -41,6 +41,17 @@ def test_finished_runs_are_found_the_newest_first(tmp_path):
     assert find_finished_runs(tmp_path / "nothing") == []
 
 
+def test_runs_of_a_check_of_the_gpu_are_not_offered_wherever_it_was_written(tmp_path):
+    """They are of random pictures, and the newest: they would be what the page begins with."""
+    finished(tmp_path / "mine", 1000)
+    finished(tmp_path / "in_full" / "01_zsl", 500)
+    for name in ("gpu_check", "by/hand"):
+        finished(tmp_path / name / "in_full" / "03_zsl_60_10", 2000)
+        (tmp_path / name / "gpu.json").write_text("{}")
+    assert [offer.name for offer in find_finished_runs(tmp_path)] == ["mine", "in_full/01_zsl"]
+    assert find_finished_runs(tmp_path / "gpu_check") == []
+
+
 def test_a_run_itself_may_be_the_folder(tmp_path):
     assert [offer.name for offer in find_finished_runs(finished(tmp_path / "run", 1))] == ["run"]
 

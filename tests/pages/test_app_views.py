@@ -3,6 +3,7 @@
 import base64
 import io
 import re
+from dataclasses import replace
 from html import unescape
 
 import numpy as np
@@ -11,7 +12,8 @@ from PIL import Image
 
 from inference import load_run
 from inference.contributions import Contributions
-from pages.app_views import Shown, answer, percent, steps
+from pages.app_ranking import percent
+from pages.app_views import Shown, answer, steps
 
 
 def altered(shown: Shown, **changes) -> Shown:
@@ -113,8 +115,55 @@ def test_calibration_is_said_where_the_order_is_another(shown):
     assert candidates.calibration
     probabilities = np.array([[0.1 if kind == "unseen" else 0.3 for kind in candidates.kinds]])
     held_back = altered(shown, probabilities=probabilities, scores=-probabilities)
-    assert "The order is not that of the probabilities: 10.0 % are taken" in answer(held_back)
-    assert "The order" not in answer(altered(shown, probabilities=probabilities, scores=probabilities))
+    words = "ranked as if it had 10.0 percentage points less (calibrated stacking)"
+    assert words in answer(held_back)
+    assert words not in answer(altered(shown, probabilities=probabilities, scores=probabilities))
+
+
+@pytest.fixture
+def of_many(place) -> Shown:
+    """The same among nine classes."""
+    classifier = load_run(place / "run", "cpu").with_classes("pier", "quay", "dune", "mine")
+    square = classifier.prepare(place / "RSSDIVCS/Class1/image_4.png")[0]
+    return Shown(classifier, square, classifier.predict(square))
+
+
+def of_ranking(html: str) -> tuple:
+    """Names that are shown at once, those that are not, and the words above these."""
+    section = re.search("<h3>Ranking</h3>.*?</section>", html)[0]
+    above, _, below = section.partition("<details")
+    summary = re.search("<summary>(.*?)</summary>", below)
+    names = [re.findall(r"<b>([^<]*)</b><i>", part) for part in (above, below)]
+    return (*names, summary[1] if summary else "")
+
+
+def test_what_is_not_shown_at_once_is_counted_with_its_probability(of_many):
+    probabilities = np.array([[0.4, 0.3, 0.1, 0.09, 0.05, 0.03, 0.02, 0.008, 0.002]])
+    names = [name.lower() for name in of_many.found.class_names]
+    html = answer(altered(of_many, probabilities=probabilities, scores=probabilities))
+    assert of_ranking(html) == (names[:5], names[5:], "4 more classes, 6.0 % together")
+    assert "held back" not in html
+
+
+def test_probable_classes_that_calibrated_stacking_has_put_lower_are_shown(of_many):
+    probabilities = np.array([[0.3, 0.02, 0.02, 0.01, 0.01, 0.04, 0.2, 0.15, 0.25]])
+    scores = -np.arange(9.0)[None]
+    names = [name.lower() for name in of_many.found.class_names]
+    shown, hidden, words = of_ranking(answer(altered(of_many, probabilities=probabilities, scores=scores)))
+    assert shown == [*names[:5], names[8], names[6], names[7]]
+    assert hidden == [names[5]] and words == "1 more class, 4.0 %"
+    rest = probabilities[:, [0, 1, 2, 3, 4, 8, 6, 7, 5]].copy()
+    rest[0, 5:] = 0.005  # none is more probable than those that are shown
+    assert of_ranking(answer(altered(of_many, probabilities=rest, scores=scores)))[0] == names[:5]
+
+
+def test_the_file_and_doubts_stand_beside_the_picture(shown):
+    html = answer(replace(shown, file="a <b>.jpg", doubts=("it is < drawn",)))
+    header = re.search("<header>.*?</header>", html)[0]
+    assert (
+        '<p class="file">a &lt;b&gt;.jpg</p>' in header and '<p class="doubt">it is &lt; drawn</p>' in header
+    )
+    assert 'class="file"' not in answer(shown) and 'class="doubt"' not in answer(shown)
 
 
 def test_each_bar_starts_where_the_one_before_ends():

@@ -15,10 +15,12 @@ import pytest
 
 import app
 from helpers import refusal, start
+from inference import NewClass
 from inference.offered import Models, Offer
 from support import local_page
 from support.cli import REPOSITORY
 from support.errors import InputError
+from support.packages import install
 
 needs_gradio = pytest.mark.skipif(not find_spec("gradio"), reason="needs gradio: pip install gradio")
 
@@ -26,7 +28,9 @@ needs_gradio = pytest.mark.skipif(not find_spec("gradio"), reason="needs gradio:
 @pytest.fixture
 def fake_gradio():
     """What the wiring asks of gradio: a change, or none."""
-    return SimpleNamespace(update=lambda **changes: changes, skip=lambda: "as it was")
+    return SimpleNamespace(
+        update=lambda **changes: changes, Gallery=lambda **changes: changes, skip=lambda: "as it was"
+    )
 
 
 # ---- what it refuses -------------------------------------------------------------------------------
@@ -35,7 +39,7 @@ def fake_gradio():
 def test_without_gradio_it_ends_with_a_line(capsys, monkeypatch):
     monkeypatch.setattr(local_page, "find_spec", lambda name: None)
     monkeypatch.setattr(local_page, "OLDEST_PYTHON", (3, 0))
-    assert refusal(capsys, start, app).endswith("needs gradio, which is not installed: pip install gradio")
+    assert refusal(capsys, start, app).endswith(f"needs gradio, which is not installed: {install('gradio')}")
 
 
 def test_a_port_that_is_taken(capsys, monkeypatch, fake_gradio):
@@ -117,7 +121,7 @@ def picture(place) -> str:
 
 
 def test_a_run_takes_its_own_classes_and_a_clip_takes_those_of_its_own_input(page, picture):
-    values = ["unseen", "wind farm", "airport", [], []]
+    values = ["unseen", "wind farm", "airport", [], [], "", None]
     run = page.asked((picture, "Class1"), 0, *values)
     assert (run.offer.name, run.own, run.typed, run.label) == ("run", "unseen", "wind farm", "Class1")
     clip = page.asked(None, 1, *values)
@@ -125,22 +129,22 @@ def test_a_run_takes_its_own_classes_and_a_clip_takes_those_of_its_own_input(pag
 
 
 def test_a_dropped_picture_is_named_and_the_input_is_free_for_the_next(page, picture):
-    chosen, file, examples, html, panel = page.drop(picture, 0, "all", "", "", [], [])
+    chosen, file, examples, html, panel = page.drop(picture, 0, "all", "", "", [], [], "", None)
     assert chosen == (picture, "") and file is None and panel == ""
     assert 'class="dsva answer"' in html and examples == {"selected_index": None}
-    assert "data:image/png" in page.draw(chosen, 0, "all", "", "", [], [])
+    assert "data:image/png" in page.draw(chosen, 0, "all", "", "", [], [], "", None)
 
 
 def test_an_example_is_named_and_its_class_is_known(page):
     examples = page.choose(0)[-1]
-    chosen, file, _, html, _ = page.pick(0, examples, 0, "all", "", "", [], [])
+    chosen, file, _, html, _ = page.pick(0, examples, 0, "all", "", "", [], [], "", None)
     assert chosen[1] == "Class0" and file is None and "The picture is of the class class0" in html
 
 
 def test_a_choice_changes_what_can_be_said(page):
     about, own, added, names, examples, shown = page.choose(0)
     assert [example.label for example in shown] == [f"Class{c}" for c in range(5)]
-    assert "A trained run" in about and own["value"] == "all" and own["visible"] and added["visible"]
+    assert "A run trained on" in about and own["value"] == "all" and own["visible"] and added["visible"]
     assert not names["visible"] and len(examples["value"]) == 5 and examples["visible"]
     about, own, added, names, examples, _ = page.choose(1)
     assert "A CLIP alone" in about and not own["visible"] and not added["visible"] and names["visible"]
@@ -152,23 +156,79 @@ def test_an_example_of_a_run_that_has_vanished_since(place, fake_gradio, tmp_pat
     page = app.Page(fake_gradio, Models("cpu"), [Offer("my run", tmp_path / "run", is_run=True)])
     examples = page.choose(0)[-1]
     shutil.rmtree(tmp_path / "run")
-    _, _, _, html, _ = page.pick(4, examples, 0, "all", "", "", [], [])
+    _, _, _, html, _ = page.pick(4, examples, 0, "all", "", "", [], [], "", None)
     assert "My run is not there any more" in html
     assert page.choose(0)[-1] == []
 
 
 def test_a_class_by_pictures_is_added_ticked_and_can_be_left_out(page, picture):
-    name, files, pictured, ticked, said = page.add_class("port", [picture], [], [])
+    pictured, ticked, name, files, said = page.add_class(None, 0, "all", "", "", [], [], "port", [picture])
     assert (name, files) == ("", None) and "Added port" in said
     assert ticked == {"choices": [("port: 1 picture", "port")], "value": ["port"], "visible": True}
-    with_port = page.show((picture, ""), 0, "none", "", "", pictured, ["port"])
-    without = page.show((picture, ""), 0, "none", "", "", pictured, [])
+    with_port = page.show((picture, ""), 0, "none", "", "", pictured, ["port"], "", None)
+    without = page.show((picture, ""), 0, "none", "", "", pictured, [], "", None)
     assert "<h2>port</h2>" in with_port[0] and "No class is left" in without[0]
 
 
-def test_what_is_wrong_about_a_class_by_pictures_leaves_the_inputs_as_they_are(page):
-    *inputs, said = page.add_class("port", [], [], [])
-    assert inputs == ["as it was"] * 4 and "Drop some pictures of port" in said
+def test_classes_by_pictures_keep_their_order_and_their_ticks(page, picture):
+    pictured = [NewClass(name, name, (picture,)) for name in ("port", "quay")]
+    found, ticked, *_ = page.add_class(None, 0, "all", "", "", pictured, ["quay"], "pier", [picture])
+    assert [new.name for new in found] == ["port", "quay", "pier"] and ticked["value"] == ["quay", "pier"]
+
+
+@pytest.mark.parametrize(
+    "name, typed, words",
+    [
+        ("quay", "", "Drop some pictures of quay"),
+        ("CLASS 3", "", "CLASS 3 is a class of the run: give the new class another name."),
+        ("Wind_Farm", "x=y\nwind farm: tall", "Wind_Farm is typed already: give the new class another name."),
+        ("Port", "", "Port is there already: give the new class another name."),
+    ],
+)
+def test_what_is_wrong_about_a_class_by_pictures_leaves_the_inputs_as_they_are(
+    page, picture, name, typed, words
+):
+    """A name is taken if the run, a line that is typed or another class by pictures has it, ticked or not."""
+    files = [] if name == "quay" else [picture]
+    pictured = [NewClass("port", "port", (picture,))]
+    *inputs, said = page.add_class(None, 0, "none", typed, "", pictured, [], name, files)
+    assert inputs == ["as it was"] * 4 and words in said
+
+
+def test_a_clip_alone_has_no_class_whose_name_is_taken(page, picture):
+    values = [None, 1, None, "class 4", "airport", [], []]
+    assert "Added class 3" in page.add_class(*values, "class 3", [picture])[-1]
+    assert "Added class 4" in page.add_class(*values, "class 4", [picture])[-1]  # typed for runs
+    assert "Airport is typed already" in page.add_class(*values, "Airport", [picture])[-1]
+
+
+def test_a_class_that_is_filled_in_is_added_before_the_picture_is_named(page, picture):
+    values = [(picture, ""), 0, "none", "", "", [], []]
+    pictured, ticked, name, files, said = page.add_begun_class(*values, "port", [picture])
+    assert (name, files) == ("", None) and "Added port" in said
+    assert "<h2>port</h2>" in page.show(*values[:5], pictured, ticked["value"], name, files)[0]
+    assert page.add_begun_class(*values, "", None) == ["as it was"] * 5
+
+
+@pytest.mark.parametrize(
+    "name, count, words", [("port", 0, "Drop some pictures of port"), (" ", 1, "a name")]
+)
+def test_a_class_that_is_filled_in_and_cannot_be_added_is_told_of(page, picture, name, count, words):
+    values = [(picture, ""), 0, "all", "", "", [], [], name, [picture] * count]
+    *inputs, said = page.add_begun_class(*values)
+    assert inputs == ["as it was"] * 4 and words in said
+    html = page.show(*values)[0]
+    assert 'class="dsva answer"' in html and words in html
+    assert "The class by pictures is not added, and does not compete." in html
+
+
+def test_a_class_that_waits_for_the_button_is_told_of_in_other_answers(page, picture):
+    html = page.drop(picture, 0, "all", "", "", [], [], "port", [picture, picture])[3]
+    assert "port, by 2 pictures, is not added yet, and does not compete." in html
+    assert (
+        "<b>port</b>" not in html
+        and "not added" not in page.drop(picture, 0, "all", "", "", [], [], "", [])[3]
+    )
 
 
 @needs_gradio

@@ -19,7 +19,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from in_browser import CONTRAST, DROP, GUARD, NAMELESS
+from in_browser import CONTRAST, DROP, GUARD, LINES_OF_CAPTIONS, NAMELESS
 from inference import NewClass, load_clip, load_run
 from pages.panels import draw_attention
 from support.cli import REPOSITORY
@@ -184,12 +184,17 @@ def test_classes_are_added_by_name_and_by_description(visit, run, pictures):
 
 
 def add_by_pictures(page, name, files):
+    fill_in_class(page, name, files)
+    answered(page, lambda: page.get_by_role("button", name="Add this class").click())
+
+
+def fill_in_class(page, name, files):
     page.bring_to_front()
-    page.get_by_role("button", name="Add a class by pictures").click()
+    if not page.get_by_label("Its name").is_visible():
+        page.get_by_role("button", name="Add a class by pictures").click()
     page.get_by_label("Its name").fill(name)
     choose_file(page, files, "#pictures")
     page.locator("#pictures tr").nth(len(files) - 1).wait_for()
-    answered(page, lambda: page.get_by_role("button", name="Add this class").click())
 
 
 def test_a_class_is_added_by_five_pictures_and_left_out_again(visit, run, pictures):
@@ -200,6 +205,44 @@ def test_a_class_is_added_by_five_pictures_and_left_out_again(visit, run, pictur
     agree(ranked(page), expected(run.with_classes(new), pictures[3]))
     answered(page, lambda: page.get_by_label("port: 5 pictures").uncheck())
     agree(ranked(page), expected(run, pictures[3]))
+
+
+def test_a_class_that_is_filled_in_counts_when_the_picture_is_named(visit, run, pictures):
+    page = visit()
+    answered(page, lambda: choose_file(page, pictures[3]))
+    fill_in_class(page, "port", pictures[:5])
+    answered(page, lambda: page.locator("#go").click())
+    new = NewClass("port", "port", tuple(map(str, pictures[:5])))
+    agree(ranked(page), expected(run.with_classes(new), pictures[3]))
+    assert (
+        page.get_by_label("port: 5 pictures").is_checked()
+        and page.get_by_label("Its name").input_value() == ""
+    )
+    fill_in_class(page, "Class 1", pictures[:2])
+    answered(page, lambda: page.locator("#go").click())
+    agree(ranked(page), expected(run.with_classes(new), pictures[3]))
+    assert "Class 1 is a class of the run: give the new class another name." in page.inner_text("#answer")
+    assert page.get_by_label("Its name").input_value() == "Class 1"  # to be mended
+    assert page.locator("#pictures tr").count() == 2
+
+
+def marked(page) -> list:
+    return page.locator("#examples .selected").all_inner_texts()
+
+
+def test_the_example_that_is_marked_is_the_one_that_was_named(visit, pictures, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"nothing")
+    page = visit()
+    for file in (pictures[7], tmp_path / "broken.png"):
+        answered(page, lambda: page.locator("#examples button").nth(1).click())
+        assert marked(page) == ["class1"] and page.inner_text(".file").startswith("image_")
+        answered(page, lambda file=file: choose_file(page, file))
+        assert marked(page) == [] and file.name in page.inner_text("#answer")
+    answered(page, lambda: page.locator("#examples button").nth(1).click())
+    page.get_by_label("Model").click()
+    answered(page, lambda: page.get_by_role("option", name="/clip (CLIP alone)").click())
+    page.get_by_text("A CLIP alone, without").wait_for()
+    assert marked(page) == []
 
 
 def test_a_clip_alone(visit, place, pictures):
@@ -316,6 +359,32 @@ def test_a_browser_without_javascript_is_told(browser, server):
 
 
 # ---- how it looks ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("width", [1200, 390])
+def test_captions_of_examples_are_not_cut_off_and_words_are_whole(visit, width):
+    page = visit(width)
+    names = [
+        "container port",
+        "circular farmland",
+        "intersection",
+        "mobile home park",
+        "Wirtschaftswissenschaft",
+    ]
+    lines = page.evaluate(LINES_OF_CAPTIONS, names)
+    assert fits(page)
+    for name, (width, room, found) in zip(names, lines):
+        assert width <= room
+        assert " ".join(found).split() == name.split() or name == names[-1]  # which is too long for a line
+
+
+def test_gradio_says_no_key_without_its_words(visit, pictures, tmp_path):
+    (tmp_path / "broken.png").write_bytes(b"nothing")
+    page = visit()
+    answered(page, lambda: choose_file(page, tmp_path / "broken.png"))
+    page.wait_for_timeout(1500)  # gradio says it a moment later
+    assert "common." not in page.inner_text("body")
+    assert all(not status.is_visible() for status in page.locator(".sr-only[role=status]").all())
 
 
 @pytest.mark.parametrize("width, dark", [(1280, False), (390, True)])

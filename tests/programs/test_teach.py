@@ -61,5 +61,5 @@ def test_the_main_axes_keep_what_differs_most(teach):
 )
 def test_a_teacher_that_is_not_installed_is_told_with_the_way_to_get_it(teach, monkeypatch, what, package):
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(InputError, match="pip install"):
+    with pytest.raises(InputError, match="python.* -m pip install"):
         getattr(teach, what)([])
