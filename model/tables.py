@@ -4,6 +4,7 @@
     python model/tables.py --column 25/5 runs/aid/dsva/tiny/division-[012] --column 20/10 runs/aid/dsva/...
     python model/tables.py --row "no windows" runs/without/* --row "no warm-up" runs/cold/* --kinds attention
     python model/tables.py --quickstart runs/quickstart-0-1  what script/quickstart.sh measured
+    python model/tables.py --column mine runs/mine --format text --output table.md
 
 Each --column, or --row, takes a title and folders of runs, of main.py or zero_shot_clip.py, over which the
 mean goes. Every score of a row is of one epoch: the one that main.py reports as best, clean or last. Each
@@ -32,6 +33,7 @@ from runs.records import EPOCHS, read_results, selected_branch
 from runs.results import BASELINES, PROTOCOLS, UNTRAINED, RunScores, finished_results, scores_of_results
 from support.cli import REPOSITORY, Parser, path, pattern
 from support.errors import InputError, exits_cleanly
+from support.files import write_text
 from support.utf8 import use_utf8
 
 TABLE_SCORES = ("ZSL", "U", "S", "H", "AUSUC")
@@ -58,6 +60,8 @@ QUICKSTART = [
     ("our recipe", "attention"),
 ]
 
+ENDINGS = {".md": "markdown", ".tex": "latex", ".csv": "csv", ".txt": "text"}  # of --output: its format
+
 Values = Dict[Tuple[str, str], List[float]]  # (kind of result, score) -> a value of each run
 
 
@@ -74,10 +78,17 @@ def main(arguments=None):
         if not any(runs_named(name, Path(opt.runs)) for name, *_ in PUBLISHED.values()):
             print(f"note: no finished run of the six experiments lies in {opt.runs}", file=sys.stderr)
     written_as = opt.format or ("text" if opt.quickstart else "markdown")
-    print("\n\n".join(FORMATS[written_as](table) for table in tables))
+    print(in_format(written_as, tables))
     if written_as == "csv":
         for table in tables:
             print(table.caption, file=sys.stderr)
+    if opt.output:
+        write_text(Path(opt.output), in_format(ENDINGS[Path(opt.output).suffix], tables) + "\n")
+
+
+def in_format(name: str, tables: Sequence[Table]) -> str:
+    """All tables, with an empty line between them.  name: of FORMATS"""
+    return "\n\n".join(FORMATS[name](table) for table in tables)
 
 
 def get_options(arguments) -> argparse.Namespace:
@@ -135,7 +146,15 @@ def get_options(arguments) -> argparse.Namespace:
         help="markdown, latex (a table with booktabs), csv, or text in aligned columns "
         "(default: markdown; of --quickstart text)",
     )
+    parser.add_argument(
+        "--output",
+        type=path,
+        metavar="FILE",
+        help=f"write the tables into a file, too, as its ending says: {', '.join(ENDINGS)}",
+    )
     opt = parser.parse_args(arguments)
+    if opt.output and Path(opt.output).suffix not in ENDINGS:
+        parser.error(f"--output {opt.output}: expected a file that ends with {', '.join(ENDINGS)}")
     given = [f"--{name}" for name in ("column", "row", "quickstart") if getattr(opt, name)]
     if len(given) > 1:
         parser.error(f"{' and '.join(given)} make different tables: give one of them")
@@ -217,6 +236,7 @@ def compare_groups(
     kinds = sorted({kind for kind, _ in there}, key=order)
     shown = [score for score in scores if any(score == other for _, other in there)]
 
+    is_single = len(values) == 1 and not in_rows  # then its title stands above the names of the rows, once
     rows: Dict[str, Dict[str, str]] = defaultdict(dict)
     for title, found in values.items():
         for kind in kinds:
@@ -225,8 +245,8 @@ def compare_groups(
                 if in_rows:
                     rows[title][f"{kind} {score}" if len(kinds) > 1 else score] = cell
                 else:
-                    rows[kind][f"{title} {score}"] = cell
-    return Table("", rows, caption_of_groups(values, kinds, shown, in_rows))
+                    rows[kind][score if is_single else f"{title} {score}"] = cell
+    return Table(title if is_single else "", rows, caption_of_groups(values, kinds, shown, in_rows))
 
 
 def runs_of_group(title: str, patterns: List[str]) -> List[RunScores]:
@@ -294,14 +314,14 @@ def caption_of_groups(
 
 
 def count_runs(values: Mapping[str, Values], scores: Sequence[str]) -> str:
-    """Such as `Runs: 3 of 25/5, 2 to 3 of 20/10.`, the latter where not every cell has as many."""
+    """Such as `Runs in a mean: 3 of 25/5, 2 to 3 of 20/10.`, the latter where not every cell has as many."""
     counts = []
     for title, found in values.items():
         numbers = [len(of_runs) for (_, score), of_runs in found.items() if score in scores]
         least, most = min(numbers, default=0), max(numbers, default=0)
         span = f"{least}" if least == most else f"{least} to {most}"
         counts.append(f"{span} of {title}")
-    return f"Runs: {', '.join(counts)}."
+    return f"Runs in a mean: {', '.join(counts)}."
 
 
 def explain_epochs(epochs: Sequence[str]) -> str:

@@ -135,7 +135,7 @@ from inference.candidates import choose_candidates, print_candidates
 from inference.deletion import Check
 from inference.new_classes import parse
 from inference.saved import SavedRun, kept_embeddings, load_saved
-from pages.panels import choose_images, draw_panel, look, named_class, stack
+from pages.panels import add_remark, choose_images, draw_panel, look, named_class, stack
 from runs.chosen import chosen_checkpoint
 from support.errors import InputError, exits_cleanly, first_line
 from support.files import atomic, write_json
@@ -184,10 +184,11 @@ def main(arguments=None):
         if len(panels) < opt.draw:
             class_name = None if label is None else run.data.class_names[label]
             panel = draw_panel(run, candidates, pixels, out, class_name, file, opt.top)
-            save_picture(panel, folder / panel_name(file, class_name, taken))
+            save_picture(add_remark(panel, run.branch), folder / panel_name(file, class_name, taken))
             panels.append(panel)
 
-    save_picture(stack(panels[:ON_SHEET], opt.columns), folder / SHEET)
+    sheet = stack(panels[:ON_SHEET], opt.columns)
+    save_picture(add_remark(sheet, run.branch), folder / SHEET)
     print(f"{counted(len(panels), 'image')} and {SHEET} in {folder}")
     if len(panels) > ON_SHEET:
         print(f"note: {SHEET} has the first {ON_SHEET} of them")

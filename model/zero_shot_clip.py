@@ -299,7 +299,7 @@ def print_all(results: Dict[str, Any]):
         print_scores(found)
     print(f"\nmean and deviation of {counted(len(results['runs']), 'division')}")
     for name, scores in results["mean_and_deviation"]["scores"].items():
-        words = [f"{score} {mean:.1f} +- {deviation:.1f}" for score, (mean, deviation) in scores.items()]
+        words = [f"{score} {mean:.1f} ± {deviation:.1f}" for score, (mean, deviation) in scores.items()]
         print(f"{name:>10} " + "  ".join(words))
 
 

@@ -81,7 +81,8 @@ echo "4  DSVA by our own recipe"
 run_model main "${where[@]}" "${all[@]}" "${training[@]}" --output "$RUNS/dsva"
 echo "5  results: mean and deviation over divisions and seeds, in percent"
 run_model tables --column "$NAME" "$RUNS/baselines" "$RUNS/dsva" --scores ZSL U S H AUSUC \
-  --kinds "CLIP by|attributes alone|ESZSL|SAE|clean protocol"
+  --kinds "CLIP by|attributes alone|ESZSL|SAE|clean protocol" --format text --output "$RUNS/table.md"
+echo "as Markdown: $RUNS/table.md"
 echo "6  where the model looks, in images of classes that it has never seen"
 run_model visualize --resume "$RUNS/dsva/division-0_seed-1" --per_class 2
 echo "7  all of it on a page"

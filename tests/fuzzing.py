@@ -36,7 +36,7 @@ from support.errors import exits_cleanly
 from tiny_data import write_dataset
 
 CASES = int(os.environ.get("FUZZ", 5000))
-SHARES = 2.45  # of all properties, together
+SHARES = 2.5  # of all properties, together
 # "generated": how many cases there were;  "succeeded", "refused": how many ended so
 OUTCOMES = Counter()
 MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None  # a folder that is no disk

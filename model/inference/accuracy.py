@@ -7,7 +7,7 @@ where prepare.py would call it so. Folders above the given paths do not count.
 import os
 from collections import Counter
 from pathlib import Path
-from typing import Any, Dict, List, Optional, Sequence, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Sequence, Tuple
 
 import numpy as np
 
@@ -87,8 +87,10 @@ def score_labels(
     of_training = np.zeros_like(counts)  # of these, the run's training images
     others: Counter = Counter()  # images that are not counted, by why
     examples: Dict[str, None] = {}  # folders that are no class
+    folders: Dict[str, Optional[str]] = {}  # of pictures, and the class that each is called like
     for line in predictions.written():
         label = labels.label(line["image"])
+        folders[str(Path(line["image"]).parent)] = None if label is None else names[label]
         if "error" in line:
             others["unreadable"] += 1
         elif label is None:
@@ -100,7 +102,7 @@ def score_labels(
             counts[label, named] += 1
             if trained and trained.has(line["image"]):
                 of_training[label, named] += 1
-    write_scores(predictions.folder, names, counts, others, of_training if trained else None)
+    write_scores(predictions.folder, names, counts, others, folders, of_training if trained else None)
     print_scores(names, counts)
     for why, images in others.items():
         which = f", in {printable(', '.join(examples))}" if why != "unreadable" else ""
@@ -138,12 +140,14 @@ def write_scores(
     names: Sequence[str],
     counts: np.ndarray,
     others: Counter,
-    of_training: Optional[np.ndarray],
+    folders: Mapping[str, Optional[str]],
+    of_training: Optional[np.ndarray] = None,
 ):
     """The three files.
 
     counts:      [K, K]
     others:      images that are not counted, by why
+    folders:     of pictures, each with its class, None if it is called like none
     of_training: [K, K], those of `counts` that the run was trained with; None if that is not known
     """
     images = counts.sum(axis=1).tolist()
@@ -159,6 +163,7 @@ def write_scores(
         "not_counted": dict(others),
         "per_class": per_class,
         "confusion": rows,
+        "folders": dict(folders),
     }
     if of_training is not None:
         record["trained_with"] = int(of_training.sum())

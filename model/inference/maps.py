@@ -28,6 +28,9 @@ FIRST_COLOURS = (
 )
 OVERLAY_LONGEST = 4096  # pixels
 OVERLAY_OPACITY = 0.45
+FILLED = (
+    0.7  # a legend that is lower than this share of the pictures stands below them, and not at their right
+)
 INK = "#222222"
 GREY = "#666666"
 
@@ -93,6 +96,8 @@ def draw_map(
 ) -> Image.Image:
     """The scene, its map in the same size, and a legend with each class's share of the area.
 
+    The legend stands right of them, or in columns below them, if it would leave much of the sheet empty.
+
     classes: [R, L];  colours: [K, 3] uint8, by default those of `palette`
     """
     scale = min(max(grid.width, grid.height, 800), 2048) / max(grid.width, grid.height)
@@ -105,17 +110,21 @@ def draw_map(
         colours = palette(len(names))
 
     available = height if is_beside else 2 * height
-    unit = min(longest // 44, int(available / legend_height(shares)))
+    unit = min(longest // 44, int(available / legend_height(len(shares))))
     unit = max(longest // 70, unit)  # height of the letters
     x = width + unit if is_beside else 0  # of the map
     y = 0 if is_beside else height + unit
+    across, down = x + width, y + height  # of scene and map together
     legend = draw_legend(shares, names, colours, title, grid, unit)
-    sheet_width = x + width + 4 * unit + legend.width
-    sheet_height = max(y + height, legend.height) + 2 * unit
-    sheet = Image.new("RGB", (sheet_width, sheet_height), "white")
+    is_below = legend.height < FILLED * down and legend.width <= across
+    if is_below:
+        legend = draw_legend(shares, names, colours, title, grid, unit, across)
+    right = 0 if is_below else legend.width + 2 * unit
+    below = legend.height + 2 * unit if is_below else max(legend.height - down, 0)
+    sheet = Image.new("RGB", (across + right + 2 * unit, down + below + 2 * unit), "white")
     sheet.paste(scene.overview(longest).resize((width, height)), (unit, unit))
     sheet.paste(paint(classes, grid, colours, width, height), (x + unit, y + unit))
-    sheet.paste(legend, (x + width + 3 * unit, unit))
+    sheet.paste(legend, (unit, down + 3 * unit) if is_below else (across + 3 * unit, unit))
     return sheet
 
 
@@ -162,10 +171,12 @@ def draw_legend(
     title: str,
     grid: Grid,
     unit: int,
+    across: int = 0,
 ) -> Image.Image:
-    """A column: title and facts, then a swatch, a name and a share for every class on the map.
+    """Title and facts, then a swatch, a name and a share for every class on the map.
 
-    unit: height of the letters, in pixels
+    unit:   height of the letters, in pixels
+    across: the width that columns side by side may fill; without it there is one column
     """
     plain = load_font("", unit)
     bold = load_font(title, unit, bold=True)
@@ -173,22 +184,30 @@ def draw_legend(
     facts = [f"{grid.width} x {grid.height} pixels", f"tiles of {grid.tile}, every {grid.stride}"]
     entries = [fonts[k].getlength(f"{names[k]}   100.0 %") + 2.4 * unit for k in shares]
     width = round(max(bold.getlength(title), *map(plain.getlength, facts), *entries))
-    legend = Image.new("RGB", (width, round(legend_height(shares) * unit)), "white")
+    columns, step = 1, 0  # and from one column to the next
+    if across:
+        column = round(max(entries, default=0))
+        columns = max(1, min(len(shares), (across + 4 * unit) // (column + 4 * unit)))
+        step = column + 4 * unit
+        width = max(width, step * columns - 4 * unit)
+    end = width if columns == 1 else step - 4 * unit  # of the shares of the first column
+    rows = -(-len(shares) // columns)  # rounded up
+    legend = Image.new("RGB", (width, round(legend_height(rows) * unit)), "white")
     pen = ImageDraw.Draw(legend)
 
     pen.text((0, 0.5 * unit), title, INK, bold, anchor="lm")
     for line, fact in enumerate(facts, 1):
         pen.text((0, (1.6 * line + 0.5) * unit), fact, GREY, plain, anchor="lm")
-    for line, (k, share) in enumerate(shares.items()):
-        y = (6.2 + 1.8 * line) * unit
-        swatch = (0, y - 0.65 * unit, 1.6 * unit, y + 0.65 * unit)
+    for place, (k, share) in enumerate(shares.items()):
+        x, y = step * (place // rows), (6.2 + 1.8 * (place % rows)) * unit
+        swatch = (x, y - 0.65 * unit, x + 1.6 * unit, y + 0.65 * unit)
         pen.rounded_rectangle(swatch, unit / 4, tuple(colours[k].tolist()))
-        pen.text((2.4 * unit, y), names[k], INK, fonts[k], anchor="lm")
+        pen.text((x + 2.4 * unit, y), names[k], INK, fonts[k], anchor="lm")
         percent = f"{100 * share:.1f} %" if share >= 0.001 else "< 0.1 %"
-        pen.text((width, y), percent, GREY, plain, anchor="rm")
+        pen.text((x + end, y), percent, GREY, plain, anchor="rm")
     return legend
 
 
-def legend_height(shares: Dict[int, float]) -> float:
+def legend_height(rows: int) -> float:
     """In heights of its letters."""
-    return 6 + 1.8 * len(shares)
+    return 6 + 1.8 * rows

@@ -6,7 +6,9 @@ run_network     what its network shows: class attributes, attention
 summary_page    the page of several runs, put together from
 summary_rows    the values of one kind of run, epoch and branch; and from
 summary_charts  scores, curves and classes over the runs
-gallery         the page of a folder of predictions
+gallery         the page of a folder of predictions; and, with labels,
+labelled        how often they are right
+confusion       which classes are taken for which, of a run or of predictions
 map_page        the page of a folder of maps
 panels          one image as the network sees it; model/visualize.py draws these, too
 attention_maps  how a map is laid over its image

@@ -240,7 +240,17 @@ def draw_bar(bar: Bar, y: int, high: float, digits: str) -> str:
     content = tooltip(bar.tip)
     content += element("text", escape(short(bar.label)), x=-10, y=baseline, text_anchor="end")
     content += element("rect", y=y + BAR_GAP // 2, width=width, height=BAR, rx=2)
-    content += element("text", format(bar.value, digits), kind="value", x=width, dx=7, y=baseline)
+    number = format(bar.value, digits)
+    content += element(
+        "rect",
+        kind="behind",  # hides the lines of the means
+        x=width,
+        y=y + BAR_GAP // 2 - 1,
+        transform="translate(4 0)",
+        width=round(LETTER * len(number) + 6),
+        height=BAR + 2,
+    )
+    content += element("text", number, kind="value", x=width, dx=7, y=baseline)
     return element("g", content, kind=f"bar {bar.kind}")
 
 

@@ -1,20 +1,23 @@
 """The page of a folder of predictions: what its images were named, to scroll through and to filter."""
 
 from collections import Counter
+from dataclasses import dataclass
 from html import escape
 from pathlib import Path
-from typing import Dict, Iterable, List, Mapping, Optional, Sequence
+from typing import Dict, List, Mapping, Optional, Sequence
 
 import numpy as np
 
 from data.images import read_image
 from inference.contributions import in_words, reasons
 from pages.charts import Bar, bar_chart
-from pages.html import card, figure, legend, missing, note, page_head, picture, render, settings, table
+from pages.html import card, figure, kind_legend, missing, note, page_head, picture, render, settings, table
+from pages.labelled import accuracy_card, accuracy_sections, is_wrong, labels_of, mark
 from runs.prediction_records import (
     ATTENTION_SHARES,
     CLIP_SHARES,
     CONTRIBUTIONS,
+    LabelRecord,
     Prediction,
     read_predictions,
 )
@@ -33,7 +36,21 @@ NUMBERS_IN_WORDS = {
     ATTENTION_SHARES: "attributes with shares of the attention branch's score, as an earlier version of "
     "predict.py wrote them. They do not tell why the class was given: predict anew.",
 }
-CLASS_KINDS = {"seen": "seen classes", "unseen": "unseen classes", "chosen": "added classes"}  # by CSS class
+CALIBRATED = "ranked by calibrated score"
+
+
+@dataclass(frozen=True)
+class Told:
+    """What is known of a folder of predictions beside its lines.
+
+    kinds:  class -> CSS class, see `class_kinds`
+    bands:  of the pictures, that are red, green and blue, if not the first three
+    labels: what the folders of the images say, if that was counted
+    """
+
+    kinds: Mapping[str, str]
+    bands: Optional[List[int]]
+    labels: Optional[LabelRecord]
 
 
 def prediction_page(folder: Path, most: int) -> str:
@@ -42,22 +59,27 @@ def prediction_page(folder: Path, most: int) -> str:
     most: pictures that are shown at most, evenly taken from all
     """
     facts, predictions = read_predictions(folder)
-    kinds = class_kinds(facts)
     named = [prediction for prediction in predictions if prediction.classes]
     failed = [prediction for prediction in predictions if not prediction.classes]
+    labels, left_out = labels_of(folder, named)
+    told = Told(class_kinds(facts), chosen_bands(facts), labels)
     sections = {}
+    if labels:
+        sections = accuracy_sections(labels, told.kinds)
+    elif left_out:
+        sections["Accuracy"] = note(f"Left out: {left_out}.")
     if named:
         counts = Counter(given_class(prediction) for prediction in named)
         shown = evenly(named, most)
-        sections["Pictures"] = gallery(shown, len(named), kinds, chosen_bands(facts))
-        sections["Classes"] = class_counts(counts, kinds)
+        sections["Pictures"] = gallery(shown, counts, told)
+        sections["Classes"] = class_counts(counts, told.kinds)
         sections["Table"] = prediction_table(shown, len(named))
     if failed:
         sections["Unreadable"] = failure_table(failed)
     sections["Settings"] = settings(facts) if facts else missing("options.json")
     by_whom = ", by a CLIP alone" if is_by_clip_alone(facts) else ""
     lead = f"What the images were named{by_whom}, as predict.py wrote it down in {folder}."
-    head = page_head("DSVA, predictions", folder.name, lead, cards(named, failed))
+    head = page_head("DSVA, predictions", folder.name, lead, cards(named, failed, labels))
     return render(f"{folder.name} - DSVA", head, sections, f"Written by model/report.py from {folder}")
 
 
@@ -88,10 +110,13 @@ def evenly(predictions: Sequence[Prediction], most: int) -> List[Prediction]:
     return [predictions[place] for place in places]
 
 
-def cards(named: Sequence[Prediction], failed: Sequence[Prediction]) -> List[str]:
+def cards(
+    named: Sequence[Prediction], failed: Sequence[Prediction], labels: Optional[LabelRecord]
+) -> List[str]:
     """The headline numbers."""
     classes = {given_class(prediction) for prediction in named}
-    shown = [
+    shown = [accuracy_card(labels)] if labels else []
+    shown += [
         card("Images", str(len(named)), "were named", unit=""),
         card("Classes", str(len(classes)), "were given to at least one", unit=""),
     ]
@@ -115,48 +140,45 @@ def chosen_bands(facts: Mapping) -> Optional[List[int]]:
     return None
 
 
-def gallery(
-    predictions: Sequence[Prediction], total: int, kinds: Mapping[str, str], bands: Optional[List[int]]
-) -> str:
-    """Thumbnails with what they were named, and the filter: a button for each class, and words.
+def gallery(predictions: Sequence[Prediction], counts: Counter, told: Told) -> str:
+    """Thumbnails with what they were named, and the filter: a button for each class, words, what is wrong.
 
-    total: the images of which these were taken
-    kinds: class -> CSS class
-    bands: of the pictures, that are red, green and blue, if not the first three
+    predictions: those that are shown
+    counts:      class -> images that were given it, shown or not
     """
-    counts = Counter(given_class(prediction) for prediction in predictions)
-    most_frequent = sorted(counts, key=lambda name: (-counts[name], name))
+    shown = Counter(given_class(prediction) for prediction in predictions)
+    most_frequent = sorted(shown, key=lambda name: (-counts[name], name))
     places = {name: place for place, name in enumerate(most_frequent)}
-    buttons = class_button("", "all", len(predictions), pressed=True)
+    total = sum(counts.values())
+    buttons = class_button("", "all", len(predictions), total, pressed=True)
     for name, place in places.items():
-        buttons += class_button(str(place), name, counts[name])
+        buttons += class_button(str(place), name, shown[name], counts[name])
     items = ""
     for prediction in progress(predictions, "thumbnails"):
-        items += gallery_item(prediction, places[given_class(prediction)], kinds, bands)
+        items += gallery_item(prediction, places[given_class(prediction)], told)
     return (
-        note(explanation(predictions, total))
-        + kind_legend(places, kinds)
+        note(explanation(predictions, total, told.labels))
+        + kind_legend(places, told.kinds)
         + '<div class="filter">'
         + f'<div class="chips" role="group" aria-label="class">{buttons}</div>'
         + '<div class="search"><label for="words">file name</label>'
         + '<input type="search" id="words" placeholder="has in it">'
+        + wrong_button(predictions, told.labels)
         + f'<span id="shown" role="status">{len(predictions)} pictures</span></div></div>'
         + f'<ul id="gallery" class="gallery">{items}</ul>'
+        + '<button type="button" id="more" hidden>show more</button>'
     )
 
 
-def kind_legend(shown: Iterable[str], kinds: Mapping[str, str]) -> str:
-    """What the colours of the classes shown mean; "" if options.json does not tell what kinds they are.
-
-    kinds: class -> CSS class
-    """
-    if not kinds:
+def wrong_button(predictions: Sequence[Prediction], labels: Optional[LabelRecord]) -> str:
+    """Shows only the images that were named wrong; "" if nobody knows which these are."""
+    if not labels:
         return ""
-    there = {kinds.get(name, "chosen") for name in shown}
-    return legend([(kind, words) for kind, words in CLASS_KINDS.items() if kind in there])
+    wrong = sum(is_wrong(labels, prediction) for prediction in predictions)
+    return f'<button type="button" id="wrong" aria-pressed="false">✗ wrong <span>{wrong}</span></button>'
 
 
-def explanation(predictions: Sequence[Prediction], total: int) -> str:
+def explanation(predictions: Sequence[Prediction], total: int, labels: Optional[LabelRecord]) -> str:
     """What is written about each picture, in words."""
     words = "The class that each image was given, with its probability; the next ones"
     told = [prediction.told for prediction in predictions if prediction.attributes]
@@ -164,8 +186,13 @@ def explanation(predictions: Sequence[Prediction], total: int) -> str:
         words += f"; {NUMBERS_IN_WORDS[told[0]]}"
     else:
         words += "."
+    if labels:
+        words += " ✓ and ✗: was it named as its folder is called?"
     if any(is_calibrated(prediction) for prediction in predictions):
-        words += " A class may come before a more probable one: calibrated stacking holds seen classes back."
+        words += (
+            f' "{CALIBRATED.capitalize()}": the class stands before a more probable one, since calibrated '
+            "stacking holds seen classes back."
+        )
     if len(predictions) < total:
         words += (
             f" {len(predictions)} of {total} images are shown, evenly taken from all: "
@@ -180,31 +207,48 @@ def is_calibrated(prediction: Prediction) -> bool:
     return probabilities[0] < max(probabilities)
 
 
-def class_button(value: str, name: str, images: int, pressed: bool = False) -> str:
-    """Shows the images of one class.  value: its number, "" for all"""
+def class_button(value: str, name: str, shown: int, images: int, pressed: bool = False) -> str:
+    """Shows the images of one class.
+
+    value: its number, "" for all;  shown: of so many images of the class
+    """
     state = "true" if pressed else "false"
+    count = f"{images}" if shown == images else f"{shown} of {images} shown"
     return (
         f'<button type="button" value="{value}" aria-pressed="{state}">'
-        f"{escape(name)} <span>{images}</span></button>"
+        f"{escape(name)} <span>{count}</span></button>"
     )
 
 
-def gallery_item(
-    prediction: Prediction, place: int, kinds: Mapping[str, str], bands: Optional[List[int]]
-) -> str:
+def gallery_item(prediction: Prediction, place: int, told: Told) -> str:
     """One picture.  place: number of its class among the buttons"""
-    (name, probability), *next_best = prediction.classes
-    kind = kinds.get(name, "chosen")
+    name, probability = prediction.classes[0]
+    kind = told.kinds.get(name, "chosen")
     path = escape(str(prediction.image))
-    others = ", ".join(f"{other} {share:.0%}" for other, share in next_best[:OTHERS])
+    truth = ""
+    if told.labels:
+        how, words = mark(told.labels, prediction)
+        truth = f'<p class="truth {how}">{escape(words)}</p>'
+    wrong = " data-wrong" if is_wrong(told.labels, prediction) else ""
     attributes = attributes_in_words(prediction)
     return (
-        f'<li data-class="{place}" data-name="{path}">{thumbnail(prediction.image, bands)}<div>'
+        f'<li data-class="{place}" data-name="{path}"{wrong}>{thumbnail(prediction.image, told.bands)}<div>'
         f'<h3 class="{kind}">{escape(name)}<span>{probability:.0%}</span></h3>'
-        f'<meter value="{probability:.3f}" aria-label="probability">{probability:.0%}</meter>'
-        f'<p>{escape(others)}</p><p class="attributes">{escape(attributes)}</p>'
+        f'<meter value="{probability:.3f}" aria-label="probability">{probability:.0%}</meter>{truth}'
+        f'<p>{escape(next_best(prediction))}</p><p class="attributes">{escape(attributes)}</p>'
         f'<p class="file" title="{path}">{escape(prediction.image.name)}</p></div></li>'
     )
+
+
+def next_best(prediction: Prediction) -> str:
+    """The classes after the one that was given, but for those of 0 %; and why one is more probable."""
+    others = []
+    for other, probability in prediction.classes[1 : 1 + OTHERS]:
+        percent = f"{probability:.0%}"
+        if percent != "0%":
+            others.append(f"{other} {percent}")
+    words = ", ".join(others)
+    return f"{words} ({CALIBRATED})" if is_calibrated(prediction) else words
 
 
 def attributes_in_words(prediction: Prediction) -> str:
@@ -253,8 +297,12 @@ def prediction_table(predictions: Sequence[Prediction], total: int) -> str:
         for pair in prediction.classes:
             row += pair
         rows.append(row + [""] * (len(head) - len(row)))
-    words = "Of the images shown; predictions.csv has all."
-    remark = note(words) if len(predictions) < total else ""
+    words = []
+    if len(predictions) < total:
+        words.append("Of the images shown; predictions.csv has all.")
+    if any(is_calibrated(prediction) for prediction in predictions):
+        words.append(f"Classes are {CALIBRATED}, which predictions.csv has.")
+    remark = note(" ".join(words)) if words else ""
     return remark + table("Predictions", head, rows, digits=".4f")
 
 

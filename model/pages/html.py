@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from html import escape
 from pathlib import Path
 from string import Template
-from typing import Any, Mapping, Sequence, Tuple
+from typing import Any, Iterable, Mapping, Sequence, Tuple
 from urllib.parse import quote
 
 from PIL import Image
 
-LONG = 40  # letters from which on a table's cell may be broken into lines
+LONG = 28  # letters from which on a table's cell may be broken into lines, anywhere
+TALL = 80  # rows from which on a table scrolls in a box
+CLASS_KINDS = {"seen": "seen classes", "unseen": "unseen classes", "chosen": "added classes"}  # by CSS class
 STYLES = ("colours", "report", "charts")
 
 
@@ -88,6 +90,17 @@ def legend(kinds: Sequence[Tuple[str, str]]) -> str:
     return f'<p class="legend">{"".join(coloured(kind, words) for kind, words in kinds)}</p>'
 
 
+def kind_legend(shown: Iterable[str], kinds: Mapping[str, str]) -> str:
+    """What the colours of the classes shown mean; "" if it is not known what kinds they are.
+
+    kinds: class -> CSS class
+    """
+    if not kinds:
+        return ""
+    there = {kinds.get(name, "chosen") for name in shown}
+    return legend([(kind, words) for kind, words in CLASS_KINDS.items() if kind in there])
+
+
 def note(words: str) -> str:
     """A paragraph that explains."""
     return f'<p class="note">{escape(words)}</p>'
@@ -119,10 +132,9 @@ def scroller(box: str) -> str:
     return f'<div class="scroller"><p class="hint">scroll sideways for more</p>{box}</div>'
 
 
-def colour_scale(low: str, high: str, signed: bool = False) -> str:
-    """The colours of a heat map.  signed: from minus over 0 to plus"""
-    bar = "<i class=signed></i>" if signed else "<i></i>"
-    return f'<p class="scale">{escape(low)}{bar}{escape(high)}</p>'
+def colour_scale(low: str, high: str, kind: str = "") -> str:
+    """The colours of a heat map.  kind: "signed" from minus over 0 to plus, "grey" from black to white"""
+    return f'<span class="scale">{escape(low)}<i class="{kind}"></i>{escape(high)}</span>'
 
 
 def picture(image: Image.Image, words: str, quality: int = 80) -> str:
@@ -161,7 +173,7 @@ def table(
     emphasised: Sequence[int] = (),
     stacked: bool = False,
 ) -> str:
-    """A table that scrolls and can be copied.
+    """A table that can be copied. It scrolls sideways if it is wide, and in a box if it is long.
 
     rows:       the first value of each is its name
     digits:     the format of floats
@@ -172,11 +184,14 @@ def table(
     for column, name in enumerate(head):
         is_numeric = bool(rows) and column > 0 and is_number(rows[0][column])
         names += f'<th scope="col"{" class=number" if is_numeric else ""}>{escape(name)}</th>'
+    is_tall = len(rows) > TALL
+    box = "scroll tall" if is_tall else "scroll"
     body = ""
     for place, (first, *rest) in enumerate(rows):
         cells = "".join(table_cell(value, name, digits) for name, value in zip(head[1:], rest))
         mark = ' class="chosen"' if place in emphasised else ""
-        body += f'<tr{mark}><th scope="row">{cell_text(first, digits)}</th>{cells}</tr>'
+        look = " class=long" if is_long(first) else ""
+        body += f'<tr{mark}><th scope="row"{look}>{cell_text(first, digits)}</th>{cells}</tr>'
     look = ""
     if stacked:
         has_deviations = any(isinstance(value, Numeric) for row in rows for value in row)
@@ -185,9 +200,10 @@ def table(
         "table",
         title,
         scroller(
-            f'<div class="scroll" tabindex="0" role="group" aria-label="{escape(title)}">'
+            f'<div class="{box}" tabindex="0" role="group" aria-label="{escape(title)}">'
             f"<table{look}><thead><tr>{names}</tr></thead><tbody>{body}</tbody></table></div>"
         ),
+        f"{len(rows)} rows: scroll down for more" if is_tall else "",
     )
 
 
@@ -196,13 +212,18 @@ def is_number(value) -> bool:
     return isinstance(value, (int, float, Numeric))
 
 
+def is_long(value) -> bool:
+    """May it be broken into lines?"""
+    return not is_number(value) and not isinstance(value, Link) and len(str(value)) > LONG
+
+
 def table_cell(value, heading: str, digits: str) -> str:
     """A <td> of a number, a word, a link, or a dash for NaN."""
     text = cell_text(value, digits)
     kind = ""
     if is_number(value):
         kind = f' class=number data-label="{escape(heading)}"'
-    elif isinstance(value, str) and len(value) > LONG:
+    elif is_long(value):
         kind = " class=long"
     return f"<td{kind}>{text}</td>"
 
@@ -238,7 +259,9 @@ def plain(value) -> str:
     return str(value)
 
 
-def copyable(kind: str, title: str, body: str) -> str:
-    """A box with a button that copies it.  body: HTML with a table or a pre"""
+def copyable(kind: str, title: str, body: str, remark: str = "") -> str:
+    """A box with a button that copies it.  body: HTML with a table or a pre;  remark: beside the title"""
     button = f'<button type="button" class="copy" title="copy: {escape(title)}">copy</button>'
-    return f'<figure class="{kind}"><figcaption><h3>{escape(title)}</h3>{button}</figcaption>{body}</figure>'
+    more = f"<span>{escape(remark)}</span>" if remark else ""
+    caption = f"<figcaption><h3>{escape(title)}</h3>{more}{button}</figcaption>"
+    return f'<figure class="{kind}">{caption}{body}</figure>'

@@ -9,7 +9,20 @@ from typing import Dict, List, Sequence, Tuple
 import numpy as np
 
 from data.images import read_image
-from pages.html import card, details, figure, grid, missing, note, page_head, picture, render, settings, table
+from pages.html import (
+    card,
+    colour_scale,
+    details,
+    figure,
+    grid,
+    missing,
+    note,
+    page_head,
+    picture,
+    render,
+    settings,
+    table,
+)
 from runs.prediction_records import MapRecord, map_names, read_map
 from runs.records import read_facts
 from support.errors import InputError
@@ -20,7 +33,7 @@ TILES_LISTED = 1000  # of a scene
 TITLES = {
     "classes": "Classes",
     "overlay": "Classes over the scene",
-    "confidence": "Confidence: the brighter, the more probable its class",
+    "confidence": "Confidence: how probable the class is",
     "raster": "The class of every pixel",
 }
 TILE_COLUMNS = ("x", "y", "width", "height", "class", "probability")
@@ -64,6 +77,8 @@ def cards(maps: Sequence[MapRecord]) -> List[str]:
 def scene(record: MapRecord, facts: dict) -> str:
     """Pictures and areas of a scene."""
     endings = in_order(record.pictures)
+    if "classes" in endings and "raster" in endings:
+        endings.remove("raster")  # the same map
     sheet = note(f"Left out: there is no {record.name}_classes.png in the folder.")
     if endings and endings[0] == "classes":
         sheet = map_picture(record, endings.pop(0))
@@ -103,7 +118,8 @@ def map_picture(record: MapRecord, ending: str) -> str:
         return note(f"Left out: {error}.")
     image.thumbnail((LONGEST, LONGEST))
     shown = picture(image, f"{record.name}: {title}", quality=88)
-    return f'<figure class="picture map"><figcaption>{escape(title)}</figcaption>{shown}</figure>'
+    scale = colour_scale("0 %", "100 %", "grey") if ending == "confidence" else ""
+    return f'<figure class="picture map"><figcaption>{escape(title)}</figcaption>{shown}{scale}</figure>'
 
 
 def class_shares(record: MapRecord) -> Tuple[List[Tuple[str, float, str]], str]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import List, Optional, Tuple
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw
 from torch import Tensor
 
 from data.benchmark import Benchmark
@@ -26,11 +26,12 @@ from inference.pictures import Picture
 from inference.saved import SavedRun
 from pages.attention_maps import COLOURS, opacity_of, peak_of, scaled_heat
 from support.errors import InputError
-from support.figures import use_letters_of
+from support.figures import load_font, use_letters_of
 from support.notes import quietly
 
 LONGEST_NAME = 30  # letters of a file's name
 NO_PLACE = "*"  # beside an attribute that decides by the class token: its map shows where it is seen, too
+REMARK = 11  # pixels, the height of the letters below a panel
 FADED = 0.4  # of an image in which an attribute is lacking
 INK, GRAY, RIGHT, WRONG = "#222222", "#666666", "#1b7837", "#b2182b"
 
@@ -111,7 +112,8 @@ def draw_attention(
     run, candidates = classifier.run, classifier.candidates
     with quietly():
         out = look(run, candidates, pixels[0])
-        return draw_panel(run, candidates, pixels[0], out, label, Path(file), top)
+        panel = draw_panel(run, candidates, pixels[0], out, label, Path(file), top)
+        return add_remark(panel, run.branch)
 
 
 def draw_panel(
@@ -132,6 +134,8 @@ def draw_panel(
     label:  the name of its class, None if it is not known
     file:   whose name is written below it, Path() if there is none
     top:    attributes at most
+
+    What the numbers and the maps are is told by `add_remark`, once for several panels.
     """
     named = named_class(run, candidates, out)
     attribute_names = run.data.attribute_names
@@ -143,9 +147,9 @@ def draw_panel(
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 
-        figure = Figure(figsize=(2.1 * (1 + top) + 0.45, 2.6), dpi=110, layout="constrained")
+        figure = Figure(figsize=(2.1 * (1 + top) + 0.45, 2.58), dpi=110, layout="constrained")
         canvas = FigureCanvasAgg(figure)  # draws into memory, and needs no screen
-        figure.get_layout_engine().set(rect=(0, 0.06, 1, 0.91))
+        figure.get_layout_engine().set(rect=(0, 0.05, 1, 0.925))
         axes = figure.subplots(1, 1 + top)
         for axis in axes:
             axis.set_axis_off()
@@ -153,7 +157,7 @@ def draw_panel(
         show(axes[0], pixels)
         name_classes(axes[0], named, label)
         name_file(axes[0], file)
-        add_window(axes[0], run.model.find_windows(out)[0])
+        add_window(axes[0], run.model.find_windows(out)[0], size)
         is_of_patch = has_place(out)[0]
         overlay = None
         for axis, a in zip(axes[1:], found.seen_first(top)):  # none with one candidate
@@ -168,7 +172,6 @@ def draw_panel(
             add_title(axis, title, remark)
         if overlay is not None:
             add_scale(figure, axes, overlay)
-        add_remark(figure, run.branch)
         canvas.draw()
         return Image.fromarray(np.asarray(canvas.buffer_rgba())).convert("RGB")
 
@@ -201,11 +204,16 @@ def name_file(axis, file: Path):
     axis.text(0.5, -0.02, name, fontsize=7, color=GRAY, parse_math=False, **place)
 
 
-def add_window(axis, box: Tensor):
-    """A dashed rectangle.  box: [4] top, left, height, width in pixels"""
+def add_window(axis, box: Tensor, size: int):
+    """A dashed rectangle; none if the window is the whole image, which is not looked at again.
+
+    box: [4] top, left, height, width in pixels;  size: of the image
+    """
     from matplotlib.patches import Rectangle
 
     top, left, height, width = box.tolist()
+    if height >= size and width >= size:
+        return
     dashes = (0, (4, 3))
     window = Rectangle(
         (left, top), width, height, fill=False, linewidth=1.6, edgecolor="white", linestyle=dashes
@@ -248,13 +256,6 @@ def add_scale(figure, axes, overlay):
     scale.ax.tick_params(length=0)
 
 
-def add_remark(figure, branch: str):
-    """What the numbers and the maps are, right at the bottom.  branch: the one that counts"""
-    numbers = "numbers: what it adds to the class's lead on the mean candidate, in logits"
-    words = f"{numbers}\n{whose_maps(branch)}"
-    figure.text(0.99, 0.01, words, fontsize=6, color=GRAY, ha="right", va="bottom", parse_math=False)
-
-
 def add_title(axis, title: str, remark: str, colour: str = INK):
     """A title, and a remark in small letters below it. Names may hold anything, so nothing is read as TeX."""
     weight = "bold" if colour != INK else "normal"
@@ -280,4 +281,28 @@ def stack(panels: List[Image.Image], columns: int) -> Image.Image:
     for place, panel in enumerate(panels):
         row, column = divmod(place, columns)
         sheet.paste(panel, (column * width, row * height))
+    return sheet
+
+
+def add_remark(panels: Image.Image, branch: str) -> Image.Image:
+    """A panel, or a sheet of several, with a line each below it of what the numbers, maps and frames are.
+
+    branch: the one that counts
+    """
+    lines = [
+        "numbers: what it adds to the class's lead on the mean candidate, in logits",
+        whose_maps(branch),
+        "dashed frame: the window for a second look, where it is not the whole image",
+    ]
+    size = REMARK
+    font = load_font("", size)
+    while size > 1 and max(map(font.getlength, lines)) > panels.width - 2 * size:
+        size -= 1  # of one attribute
+        font = load_font("", size)
+    height = round(1.5 * size)  # of a line
+    sheet = Image.new("RGB", (panels.width, panels.height + height * len(lines) + size // 2), "white")
+    sheet.paste(panels)
+    pen = ImageDraw.Draw(sheet)
+    for place, line in enumerate(lines):
+        pen.text((panels.width - size, panels.height + height * place), line, GRAY, font, anchor="ra")
     return sheet

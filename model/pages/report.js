@@ -61,26 +61,44 @@ document.addEventListener("click", async event => {
   setTimeout(() => button.textContent = "copy", 1500);
 });
 
-/* ---- the gallery: one class or all, and words in the file's name ---------------------------- */
+/* ---- the gallery: one class or all, words in the file's name, what was named wrong -----------
+   The first pictures, and more on request. Without this script all are shown. */
 const gallery = document.getElementById("gallery");
 if (gallery) {
+  const STEP = 60;
   const chips = [...document.querySelectorAll(".chips button")];
   const words = document.getElementById("words");
+  const wrong = document.getElementById("wrong");  // none without labels
   const shown = document.getElementById("shown");
+  const more = document.getElementById("more");
+  let most = STEP;
   const show = () => {
     const chosen = chips.find(chip => chip.ariaPressed === "true").value;
     const sought = words.value.trim().toLowerCase();
+    const onlyWrong = wrong && wrong.ariaPressed === "true";
     let count = 0;
     for (const card of gallery.children) {
       const ofClass = chosen === "" || card.dataset.class === chosen;
-      card.hidden = !(ofClass && card.dataset.name.toLowerCase().includes(sought));
-      count += !card.hidden;
+      const fits = ofClass && card.dataset.name.toLowerCase().includes(sought);
+      const matches = fits && (!onlyWrong || "wrong" in card.dataset);
+      card.hidden = !matches || count >= most;
+      count += matches;
     }
-    shown.textContent = count + (count === 1 ? " picture" : " pictures");
+    const pictures = count + (count === 1 ? " picture" : " pictures");
+    shown.textContent = count > most ? `the first ${most} of ${pictures}` : pictures;
+    more.hidden = count <= most;
+    more.textContent = `show ${Math.min(STEP, count - most)} more`;
   };
+  const choose = () => { most = STEP; show(); };
   for (const chip of chips) chip.addEventListener("click", () => {
     for (const other of chips) other.ariaPressed = String(other === chip);
-    show();
+    choose();
   });
-  words.addEventListener("input", show);
+  if (wrong) wrong.addEventListener("click", () => {
+    wrong.ariaPressed = String(wrong.ariaPressed !== "true");
+    choose();
+  });
+  words.addEventListener("input", choose);
+  more.addEventListener("click", () => { most += STEP; show(); });
+  show();
 }

@@ -15,10 +15,10 @@ from data.classes import Classes
 from data.pipeline import load_image
 from inference.candidates import choose_candidates
 from inference.saved import SavedRun, load_saved
+from pages.confusion import ordered_by_group
 from pages.heat_map import heat_map
 from pages.html import colour_scale, details, note, picture, scroller, table
 from pages.panels import choose_images, draw_panel, look, named_class, whose_maps
-from pages.run_scores import ordered_by_group
 from support.errors import InputError
 from support.processes import progress
 
@@ -70,7 +70,7 @@ def class_attributes(data: Classes) -> str:
             "What the classes are said to look like: how strongly each has each attribute. "
             "Unseen classes are known by this alone."
         )
-        + colour_scale(f"{-largest:.2f}", f"{largest:+.2f}", signed=True)
+        + colour_scale(f"{-largest:.2f}", f"{largest:+.2f}", "signed")
         + heat_map("class-attribute matrix", values / largest, row_labels, column_labels, tip)
         + details("All values", [every_value])
     )
@@ -92,7 +92,7 @@ def attention(run: SavedRun, per_class: int, most_panels: int, epoch: str) -> st
     explanation = note(
         f"Test images of unseen classes: {epoch}. "
         "Above each image what it was named, with its probability, green if right; "
-        "the dashed box is the window that the maps agree on. "
+        "the dashed frame is the window for a second look, where it is not the whole image. "
         "Beside it the attributes that add most to this class, each with what it adds, in logits, "
         "of the class's lead on the mean candidate. Where less of an attribute is seen, it is the lack of it "
         f"that adds, and there is no map. {whose_maps(run.branch).capitalize()}."

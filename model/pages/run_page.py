@@ -3,13 +3,23 @@
 import math
 from collections import Counter
 from pathlib import Path
+from typing import List
 
 import torch
 
 from pages.html import card, coloured, missing, page_head, render, settings
 from pages.run_network import network_sections
-from pages.run_scores import SCORE_KINDS, classes, confusion_section, curves, epoch_words, scores
-from runs.records import EPOCHS, RunRecord, read_run
+from pages.run_scores import (
+    HEADLINES,
+    SCORE_KINDS,
+    classes,
+    confusion,
+    curves,
+    epoch_words,
+    headline_words,
+    scores,
+)
+from runs.records import RunRecord, read_run
 from support.cli import REPOSITORY
 from support.errors import InputError
 
@@ -28,9 +38,7 @@ def run_page(folder: Path, epoch: str, device: torch.device, per_class: int, mos
         "Scores": scores(run),
         "Training": curves(run) if run.log else missing("log.jsonl"),
         "Classes": classes(run, epoch) if run.accuracies[epoch] else missing(f"per_class_{epoch}.csv"),
-        "Confusion": confusion_section(run, epoch)
-        if run.confusions[epoch]
-        else missing(f"confusion_{epoch}.csv"),
+        "Confusion": confusion(run, epoch) if run.confusions[epoch] else missing(f"confusion_{epoch}.csv"),
     }
     checkpoint = folder / f"{epoch}.safetensors"
     words = epoch_words(run, epoch)
@@ -52,7 +60,10 @@ def head(name: str, run: RunRecord) -> str:
         f"{options.get('dataset')}, division {options.get('random_id')}, seed {options.get('manualSeed')}. "
         f"{candidates(run)}The {run.branch} branch counts."
     )
-    cards = [score_card(run, epoch) for epoch in run.epochs]
+    cards: List[str] = []
+    for epoch in HEADLINES:
+        if epoch in run.epochs:
+            cards.append(score_card(run, epoch, is_first=not cards))
     if math.isfinite(run.chance):
         cards.append(card("Chance", f"{run.chance:.1f}", "among the unseen classes"))
     state = "finished"
@@ -70,8 +81,8 @@ def candidates(run: RunRecord) -> str:
     return f"Test images of {among} classes, named among these. " if among else ""
 
 
-def score_card(run: RunRecord, epoch: str) -> str:
-    """The number that counts, and what it is made of."""
+def score_card(run: RunRecord, epoch: str, is_first: bool) -> str:
+    """The number that counts, and what it is made of.  is_first: is it the number to read?"""
     line = run.epochs[epoch]
     values = line["scores"][line["branch"]]
     parts = ""
@@ -79,4 +90,6 @@ def score_card(run: RunRecord, epoch: str) -> str:
         if key in values:
             parts += coloured(SCORE_KINDS[key], f"{key} {values[key]:.1f}")
     title = "H" if "H" in values else "Accuracy"
-    return card(f"{title}, {epoch_words(run, epoch)}", f"{line['score']:.1f}", EPOCHS[epoch], parts)
+    return card(
+        f"{title}, {epoch_words(run, epoch)}", f"{line['score']:.1f}", headline_words(epoch, is_first), parts
+    )

@@ -5,26 +5,29 @@ An epoch is "best", "clean" or "last", as in `runs.records.EPOCHS`.
 
 import math
 import re
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
-
-import numpy as np
+from typing import Dict, List, Optional, Sequence, Tuple
 
 from pages.charts import Bar, Series, bar_chart, line_chart
-from pages.heat_map import heat_map
-from pages.html import colour_scale, details, figure, grid, legend, note, table
+from pages.confusion import confusion_section
+from pages.html import details, figure, grid, legend, note, table
 from runs.options import LOSS_WEIGHTS
 from runs.records import EPOCHS, RunRecord
 
 SCORE_KINDS = {"U": "unseen", "S": "seen", "H": "chosen", "AUSUC": "other"}  # score -> CSS class
+HEADLINES = ("clean", "last", "best")  # the first of these that there is, no test image has helped to choose
 TERM_HEIGHT = 64  # of the small chart of a loss term, pixels
-TWO_COLUMNS = 12  # more bars than these stand in two columns; as many columns leave room beside a matrix
-COUNTED = 40  # classes at most whose confusion is written into the cells
-MISTAKES = 10
+TWO_COLUMNS = 12  # more bars than these stand in two columns
 
 
 def epoch_words(run: RunRecord, epoch: str) -> str:
     """Such as `best epoch (12)`."""
     return f"{epoch} epoch ({run.epochs[epoch]['epoch']})"
+
+
+def headline_words(epoch: str, is_first: bool) -> str:
+    """How the epoch of a headline number was chosen.  is_first: is it the one to read?"""
+    how = EPOCHS[epoch]
+    return f"{how}; no test image chose it: the number to read" if is_first and epoch != "best" else how
 
 
 # ---- scores ----------------------------------------------------------------------------------------
@@ -52,7 +55,7 @@ def scores(run: RunRecord) -> str:
         )
     head = ["epoch", "branch", *keys, "how it was chosen"]
     return note(f"{meaning} The branch that counts is in bold.") + table(
-        "Scores", head, rows, emphasised=emphasised, stacked=True
+        "Every epoch and branch", head, rows, emphasised=emphasised, stacked=True
     )
 
 
@@ -218,65 +221,10 @@ def class_table(run: RunRecord, epoch: str) -> str:
 # ---- confusion -------------------------------------------------------------------------------------
 
 
-def confusion_section(run: RunRecord, epoch: str) -> str:
-    """Which classes are taken for which: rows are classes, columns what their images are named."""
+def confusion(run: RunRecord, epoch: str) -> str:
+    """Which classes are taken for which in an epoch."""
     names, counts = run.confusions[epoch]
-    order, labels = ordered_by_group(subset_groups(names, run.accuracies[epoch]), names)
-    names = [names[c] for c in order]
-    counts = counts[np.ix_(order, order)]
-    images = counts.sum(axis=1)
-    shares = counts / np.maximum(images, 1)[:, None]
-
-    def tip(true: int, guess: int) -> str:
-        share = f"{counts[true, guess]} of {images[true]} images, {shares[true, guess]:.0%}"
-        return f"{names[true]} named {names[guess]}\n{share}"
-
-    text = counts if len(names) <= COUNTED else None
-    chart = colour_scale("0", "100% of a class's images")
-    chart += heat_map("confusion matrix", shares, labels, labels, tip, text)
-    mistakes = mistake_table(names, counts, shares)
-    both = grid([f"<div>{chart}</div>", mistakes]) if len(names) <= TWO_COLUMNS else chart + mistakes
-    rows = [(name, *row) for name, row in zip(names, counts.tolist())]
-    return (
-        note(
-            f"A row is a class, a column what its images were named: {epoch_words(run, epoch)}. "
-            "What is right lies on the diagonal."
-        )
-        + both
-        + details("All counts", [table("Confusion", ["class", *names], rows)])
-    )
-
-
-def mistake_table(names: Sequence[str], counts: np.ndarray, shares: np.ndarray) -> str:
-    """The pairs of classes that are confused most often.
-
-    counts, shares: [C, C] images of a row's class that are named as a column's, and their share of the class
-    """
-    pairs = [(true, guess) for true, guess in zip(*np.nonzero(counts)) if true != guess]
-    pairs.sort(key=lambda pair: -shares[pair])
-    rows = []
-    for true, guess in pairs[:MISTAKES]:
-        rows.append((names[true], names[guess], int(counts[true, guess]), 100 * float(shares[true, guess])))
-    return table("Most frequent mistakes", ["class", "named", "images", "% of the class"], rows, digits=".1f")
-
-
-def subset_groups(names: Sequence[str], accuracies: Dict[str, list]) -> Dict[str, List[int]]:
-    """Places of the seen classes and of the unseen ones; of all in one group, if the table does not tell."""
-    subset = dict(zip(accuracies.get("class", ()), accuracies.get("subset", ())))
-    if any(name not in subset for name in names):
-        return {"classes": list(range(len(names)))}
-    groups = {}
-    for kind in ("seen", "unseen"):
-        places = [c for c, name in enumerate(names) if subset[name] == kind]
-        if places:
-            groups[kind] = places
-    return groups
-
-
-def ordered_by_group(
-    groups: Mapping[str, Sequence[int]], names: Sequence[str]
-) -> Tuple[List[int], Dict[str, List[str]]]:
-    """The places of all groups, one after another, and the groups with names instead of places."""
-    order = [int(place) for places in groups.values() for place in places]
-    labels = {group: [names[place] for place in places] for group, places in groups.items()}
-    return order, labels
+    columns = run.accuracies[epoch]
+    subset = dict(zip(columns.get("class", ()), columns.get("subset", ())))
+    explained = f"A row is a class, a column what its images were named: {epoch_words(run, epoch)}."
+    return confusion_section(names, counts, subset, explained)

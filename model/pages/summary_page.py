@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Dict, List, Sequence
 
 from pages.html import Link, card, coloured, details, note, page_head, render, table
-from pages.run_scores import SCORE_KINDS
+from pages.run_scores import HEADLINES, SCORE_KINDS, headline_words
 from pages.strips import mean_and_deviation
 from pages.summary_charts import class_section, curve_section, score_section
 from pages.summary_rows import Row, describe_epoch, headline, method_name, rows_of, score_names
@@ -68,7 +68,12 @@ def nothing_here(folder: Path, left_out: Dict[str, str]) -> str:
 def lead(members: Sequence[Member], finished: Sequence[Member]) -> str:
     """How many runs of what, in a sentence or two."""
     groups = {member.group for member in members}
+    trainings = sum(member.record is not None for member in members)
     words = f"{len(members)} runs" if len(members) > 1 else "One run"
+    if 0 < trainings < len(members):
+        words = (
+            f"{numbered(trainings, 'training')} and {numbered(len(members) - trainings, 'run')} of baselines"
+        )
     datasets = distinct(members, "dataset")
     if datasets:
         words += f" on {', '.join(datasets)}"
@@ -86,6 +91,11 @@ def lead(members: Sequence[Member], finished: Sequence[Member]) -> str:
     return f"{words}."
 
 
+def numbered(count: int, word: str) -> str:
+    """Such as `3 trainings`."""
+    return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
 def distinct(members: Sequence[Member], option: str) -> List[str]:
     """The values that an option has in trainings."""
     values = []
@@ -96,19 +106,33 @@ def distinct(members: Sequence[Member], option: str) -> List[str]:
 
 
 def cards(rows: Sequence[Row], epoch: str) -> List[str]:
-    """The mean that counts: of every epoch of one kind of run, of `epoch` of several kinds."""
+    """The mean that counts: of every epoch of one kind of run, of `epoch` of several kinds.
+
+    No score decides which is the first: of one kind of run it is an epoch that was not chosen on test images,
+    and of several what was trained under the clean protocol, then other trainings, then baselines.
+    """
     groups = {row.group for row in rows}
+    trained = {row.group for row in rows if row.epoch != UNTRAINED}
+    clean = {row.group for row in rows if row.epoch == "clean"}
     counting = [row for row in rows if row.counts]
     if len(groups) > 1:
         counting = [row for row in counting if row.epoch in (epoch, UNTRAINED)]
-    shown = []
+    order = [*HEADLINES, UNTRAINED]
+    counting.sort(key=lambda row: (row.epoch == UNTRAINED, row.group not in clean, order.index(row.epoch)))
+    shown: List[str] = []
     for row in counting[:CARDS]:
         key = headline(row)
         mean, deviation = mean_and_deviation(row.values[key])
         unit = f"± {deviation:.1f} %" if math.isfinite(deviation) else "%"
-        above, below = f"{key}, {row.epoch} epoch" if row.epoch else key, describe_epoch(row)
+        above = f"{key}, {row.epoch} epoch" if row.epoch else key
+        below = describe_epoch(row)
+        if row.epoch != UNTRAINED and len(trained) == 1:
+            below = headline_words(row.epoch, is_first=not shown)
         if len(groups) > 1:
-            above, below = method_name(row), f"{above}: {below}"
+            above, below = method_name(row), f"{above}; {below}"
+        if len(groups) > 1 and not shown:
+            below += ". Trainings stand before baselines, whatever they score"
+            below += ", and those of the clean protocol before others" if clean and clean != trained else ""
         shown.append(card(above, f"{mean:.1f}", below, parts_of_mean(row, key), unit))
     return shown
 
@@ -143,7 +167,7 @@ def run_section(members: Sequence[Member], left_out: Dict[str, str], epoch: str,
         f"The numbers of each run: of the branch that counts, in the {epoch} epoch, in percent. "
         "A run is a link if it has a page of its own: python model/report.py FOLDER writes it."
     )
-    body += table("Runs", head, rows, stacked=True)
+    body += table("Every run", head, rows, stacked=True)
     body += details("Every epoch that counts", [epoch_table(members)])
     if left_out:
         body += table("Left out", ["folder", "why"], list(left_out.items()))

@@ -169,7 +169,7 @@ def print_summary(summary, folder):
     print(f"\nmean and deviation of {counted(summary['runs'], 'run')}")
     for name in EPOCHS:
         for branch, scores in summary.get(name, {}).items():
-            words = [f"{score} {mean:.1f} +- {deviation:.1f}" for score, (mean, deviation) in scores.items()]
+            words = [f"{score} {mean:.1f} ± {deviation:.1f}" for score, (mean, deviation) in scores.items()]
             print(f"{name:5} {branch:10} " + "  ".join(words))
     print(f"results in {folder}")
 

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, List, Mapping, Tuple
+from typing import Any, Dict, List, Mapping, Optional, Tuple
+
+import numpy as np
 
 from runs.records import DO_WITHOUT, read_columns, read_facts, read_lines, what_is_wrong
 from support.errors import InputError
+from support.files import read_json
 
 # What the number of an attribute is.
 CONTRIBUTIONS = "contributions"  # what it adds to the decision, in logits
@@ -82,6 +85,62 @@ def kind_of_numbers(line: Mapping[str, Any]) -> str:
     if any("share" in entry for entry in line.get("attributes", ())):
         return CLIP_SHARES
     return ATTENTION_SHARES
+
+
+# ---- labels ----------------------------------------------------------------------------------------
+
+
+@dataclass
+class LabelRecord:
+    """How often images in class folders were named right: accuracy.json of predict.py --labels folders.
+
+    names:       [K] of the candidates
+    counts:      int [K, K], images of a row's class that were named as a column's
+    not_counted: images that are not, by why
+    folders:     of the images, each with the class that it is called like, None if there is no such class
+    """
+
+    names: List[str]
+    counts: np.ndarray
+    not_counted: Dict[str, int]
+    folders: Dict[str, Optional[str]]
+
+    def label(self, image: Path) -> Optional[str]:
+        """The class of an image, if its folder tells."""
+        return self.folders.get(str(image.parent))
+
+
+def read_labels(folder: Path) -> Optional[LabelRecord]:
+    """None without accuracy.json."""
+    file = folder / "accuracy.json"
+    if not file.is_file():
+        return None
+    try:
+        return label_record(read_json(file))
+    except (KeyError, TypeError, AttributeError, ValueError, OverflowError) as error:
+        raise InputError(
+            f"{file} is not what predict.py --labels folders writes ({what_is_wrong(error)}): "
+            "run predict.py again, which counts anew"
+        ) from error
+
+
+def label_record(found: Mapping[str, Any]) -> LabelRecord:
+    """The content of accuracy.json. Raises an error of Python for what is none."""
+    names = found["per_class"]["class"]
+    rows = found["confusion"]
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise TypeError
+    if not names or list(rows) != names or any(list(row) != names for row in rows.values()):
+        raise ValueError("its confusion is not of its classes")
+    numbers = [count for row in rows.values() for count in row.values()]
+    others = found["not_counted"]
+    folders = found["folders"]
+    if not all(type(count) is int and 0 <= count < 2**31 for count in [*numbers, *others.values()]):
+        raise ValueError("its counts are no numbers of images")
+    if not all(label is None or label in names for label in folders.values()):
+        raise ValueError("its folders are not of its classes")
+    counts = np.array(numbers, int).reshape(len(names), len(names))
+    return LabelRecord(names, counts, dict(others), dict(folders))
 
 
 # ---- maps ------------------------------------------------------------------------------------------

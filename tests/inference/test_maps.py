@@ -31,15 +31,27 @@ def test_the_sheet_shows_the_scene_the_map_and_a_legend(width, height):
 
     dark, never, light = map(place_of, palette(3))
     assert len(dark) and len(light) and not len(never)
-    shown = max(width, height) / 800  # of a small scene, enlarged to 800 pixels
-    legend = [
-        (colour[:, 1] > sheet.shape[1] * 0.5) & (colour[:, 1] > np.median(light[:, 1]))
-        for colour in (dark, light)
-    ]
-    assert all(area.any() for area in legend)
-    assert (np.ptp(dark[:, 0]) + 1) * shown >= height - 1 and place_of(
-        (0, 0, 0)
-    ).size  # the map is as high as the scene, which is black at the left
+    enlarged = 800 / max(width, height)  # of a small scene
+    pictures = 2 if width > 1.6 * height else 1  # one below the other
+    legend = pictures * enlarged * height + 40  # which is of two classes, so it stands below
+    assert (dark[:, 0] > legend).any() and (light[:, 0] > legend).any()
+    assert np.ptp(dark[dark[:, 0] < legend][:, 0]) + 1 >= enlarged * height - 4  # as high as the scene,
+    assert place_of((0, 0, 0)).size  # which is black at the left
+
+
+@pytest.mark.parametrize("count", [1, 3, 7, 16, 40])
+@pytest.mark.parametrize("width, height", [(320, 96), (96, 320), (200, 160)])
+def test_no_legend_leaves_a_wide_empty_column(width, height, count):
+    grid = Grid(width, height, 16, 8)
+    cells = grid.cells[0] * grid.cells[1]
+    classes = (np.arange(cells) % count).reshape(grid.cells).astype(np.uint8)
+    names = [f"class number {k}" for k in range(count)]
+    sheet = np.asarray(draw_map(Scene(width, height), classes, grid, names, "a scene").convert("L"))
+    is_blank = sheet == 255
+    lowest = np.array([np.flatnonzero(~column).max(initial=0) for column in is_blank.T])
+    rightmost = np.flatnonzero(lowest).max()
+    assert lowest[rightmost - 40 : rightmost].max() > 0.6 * len(sheet)  # there is something far down
+    assert sheet.shape[1] - rightmost < 60
 
 
 def test_an_overlay_leaves_the_scene_bare_where_there_is_no_data():

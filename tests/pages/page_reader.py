@@ -1,6 +1,7 @@
 """A short run, and its page by report.py, read, with a check that it is well formed."""
 
 import csv
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -59,6 +60,8 @@ class Page(HTMLParser):
         if tag == "h2":
             self.section = self.title
             self.sections[self.section] = ""
+        elif tag == "h3":
+            assert self.title != self.section, f"the heading {self.title} twice"
 
     def handle_data(self, words):
         if self.open and self.open[-1] in ("h2", "h3"):
@@ -74,6 +77,12 @@ class Page(HTMLParser):
             for name, attributes in self.elements
             if name == tag and set(kind.split()) <= set(attributes.get("class", "").split())
         ]
+
+    def cards(self) -> list:
+        """The words of each headline number."""
+        cards = self.text.split('<ul class="cards">')[1].split("</ul>")[0]
+        words = re.sub("<[^>]*>", " ", cards.replace("</li>", "\n"))
+        return [" ".join(line.split()) for line in words.splitlines()]
 
     def by_row(self, title: str) -> dict:
         """Of a table: the first word of a row -> the word above a cell -> the cell."""

@@ -1,4 +1,4 @@
-"""Folders of several runs and of maps in which one file is nearly right: a page, or a reason."""
+"""Folders of runs, maps and labelled predictions in which one file is nearly right: a page, or a reason."""
 
 import shutil
 from pathlib import Path
@@ -24,6 +24,19 @@ def maps(sound_files, tmp_path_factory) -> Path:
     return folder / "maps"
 
 
+@pytest.fixture(scope="module")
+def labelled(sound_files, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("labelled")
+    for name in ("Class0", "Class1", "elsewhere"):
+        (folder / "pictures" / name).mkdir(parents=True)
+        pixels = np.random.default_rng(0).integers(0, 255, (20, 20, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / "pictures" / name / "one.png")
+    predict_with(
+        sound_files, folder / "pictures", "--classes all --labels folders", "--output", folder / "named"
+    )
+    return folder / "named"
+
+
 @cases(0.05)
 def test_the_page_of_several_runs(sound_files, data):
     with folder() as here:
@@ -41,6 +54,15 @@ def test_the_page_of_several_runs(sound_files, data):
 def test_the_page_of_maps(sound_files, maps, data):
     with folder() as here:
         target = Path(shutil.copytree(maps, here / "maps"))
+        spoil(target, data)
+        page = here / "out" / "page.html"
+        ends_well(start, report, target, "--output", page, output=here / "out")
+
+
+@cases(0.05)
+def test_the_page_of_labelled_predictions(sound_files, labelled, data):
+    with folder() as here:
+        target = Path(shutil.copytree(labelled, here / "named"))
         spoil(target, data)
         page = here / "out" / "page.html"
         ends_well(start, report, target, "--output", page, output=here / "out")

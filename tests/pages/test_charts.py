@@ -6,6 +6,7 @@ import pytest
 
 from pages.charts import Bar, Series, bar_chart, line_chart, push_apart, round_numbers
 from pages.heat_map import heat_map
+from pages.svg import LETTER
 
 NAN = math.nan
 
@@ -69,6 +70,14 @@ def test_bars_are_as_long_as_their_values():
     chart = bar_chart("classes", bars, high=200)
     assert re.findall(r'<rect y="\d+" width="([\d.]+)%', chart) == ["25.00", "0.00"]
     assert "<title>tip &lt;1&gt;</title>" in chart and chart.index("seen") < chart.index("unseen")
+
+
+def test_no_line_of_a_mean_crosses_a_number():
+    chart = bar_chart("classes", [Bar("one", 77.8, "seen", "tip")], means=[(81.1, "unseen")])
+    line, behind, number = chart.index("<line"), chart.index('class="behind"'), chart.index(">77.8<")
+    assert line < behind < number  # what is drawn later hides what is below it
+    width = int(re.search(r'class="behind".*?width="(\d+)"', chart)[1])
+    assert width > 4 * LETTER
 
 
 # ---- matrices --------------------------------------------------------------------------------------

@@ -79,6 +79,19 @@ def test_whatever_pictures_are_there_are_shown(maps):
     assert "scene_b: Classes" in alts and "scene: B classes" not in alts  # of the other scene
 
 
+def test_one_map_is_shown_once_and_confidence_has_a_scale(maps):
+    page = write_report(maps)
+    titles = [image["alt"] for image in page.of("img") if image["alt"].startswith("scene: ")]
+    assert titles == [
+        "scene: Classes",
+        "scene: Classes over the scene",
+        "scene: Confidence: how probable the class is",
+    ]
+    assert page.text.count('class="scale">0 %<i class="grey"></i>100 %') == 2  # of each scene
+    (maps / "scene_classes.png").unlink()
+    assert "scene: The class of every pixel" in [image["alt"] for image in write_report(maps).of("img")]
+
+
 def test_maps_of_before_have_the_share_of_their_tiles(maps):
     for file in maps.glob("*_areas.csv"):
         file.unlink()

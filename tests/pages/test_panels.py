@@ -1,6 +1,9 @@
 """Panels drawn from Python: of a path, an opened picture or a square, and whether the class was found."""
 
 import numpy as np
+import pytest
+import torch
+from matplotlib.figure import Figure
 from PIL import Image
 
 from pages import panels
@@ -37,3 +40,28 @@ def test_a_panel_says_whether_the_class_was_found(loaded_run, files, monkeypatch
     named = [texts for texts in titles if len(texts) == 3]
     assert [texts[2] for texts in named] == [panels.INK, panels.RIGHT, panels.WRONG]
     assert named[2][1].endswith(", is somewhere else")
+
+
+@pytest.mark.parametrize(
+    "box, frames", [((0, 0, 64, 64), 0), ((0, 0, 64, 63), 1), ((8, 0, 56, 64), 1), ((8, 8, 8, 8), 1)]
+)
+def test_a_window_that_is_the_whole_image_has_no_frame(box, frames):
+    axis = Figure().subplots()
+    panels.add_window(axis, torch.tensor(box), 64)
+    assert len(axis.patches) == frames
+
+
+def test_what_numbers_maps_and_frames_are_stands_below_one_panel_or_several(loaded_run, files):
+    panel = draw_attention(loaded_run, files[0])
+    below = panels.add_remark(Image.new("RGB", (panel.width, 100)), "projection").height - 100
+    words = np.asarray(panel.convert("L"))[-below:]
+    assert words.min() < 150 and (words[:, :40] > 250).all()  # grey on white, at the right
+    one = Image.new("RGB", (1000, 100))
+    sheet = panels.add_remark(panels.stack([one] * 3, columns=2), "projection")
+    assert sheet.size == (2000, 200 + panels.add_remark(one, "projection").height - 100)
+
+
+@pytest.mark.parametrize("branch", ["projection+window", "attention"])
+def test_no_word_below_a_narrow_panel_is_cut(branch):
+    panel = panels.add_remark(Image.new("RGB", (280, 100), "white"), branch)
+    assert (np.asarray(panel.convert("L"))[:, :2] > 250).all()

@@ -118,9 +118,9 @@ def test_a_gallery_of_many_shows_some_and_says_so(predictions):
     page = write_report(predictions, "--images", 2)
     assert "2 of 6 images are shown" in page.sections["Pictures"] and len(page.tables["Predictions"]) == 3
     assert [image["data-class"] for image in page.of("li") if "data-class" in image] == [
-        "0",
         "1",
-    ]  # the first and the last
+        "0",
+    ]  # the first and the last; of all six, most are lakes
 
 
 def test_predictions_without_options_or_readable_images(predictions):
@@ -162,3 +162,40 @@ def test_thumbnails_keep_their_shape(predictions, tmp_path, size):
     write_lines(predictions / "predictions.jsonl", [line])
     image = write_report(predictions).of("img")[0]
     assert max(int(image["width"]), int(image["height"])) == min(176, max(size))
+
+
+def test_a_long_table_scrolls_in_a_box_and_says_so(predictions):
+    assert "scroll down" not in write_report(predictions).text
+    lines = read_lines(predictions / "predictions.jsonl")
+    write_lines(predictions / "predictions.jsonl", [lines[-1]] * 81)
+    page = write_report(predictions)
+    assert "81 rows: scroll down for more" in page.sections["Table"] and len(page.of("div", "tall")) == 1
+
+
+# ---- ranked by calibrated scores -------------------------------------------------------------------
+
+
+def one_line(predictions, *classes):
+    entries = [{"class": name, "probability": share} for name, share in classes]
+    write_lines(predictions / "predictions.jsonl", [{"image": "/gone.png", "classes": entries}])
+
+
+def test_other_classes_of_no_percent_are_not_told(predictions):
+    one_line(predictions, ("lake", 0.98), ("pier", 0.012), ("harbour", 0.004))
+    words = write_report(predictions).sections["Pictures"]
+    assert "pier 1%" in words and "harbour" not in words
+
+
+def test_a_class_before_a_more_probable_one_says_why(predictions):
+    one_line(predictions, ("lake", 0.18), ("pier", 0.20))
+    page = write_report(predictions)
+    assert "pier 20% (ranked by calibrated score)" in page.sections["Pictures"]
+    assert "ranked by calibrated score" in page.sections["Table"]
+    one_line(predictions, ("lake", 0.21), ("pier", 0.20))
+    assert "alibrated" not in write_report(predictions).text
+
+
+def test_a_filter_says_how_many_of_a_class_are_shown(predictions):
+    page = write_report(predictions, "--images", 2)
+    chips = re.findall(r'aria-pressed="\w+">(\w+) <span>(.*?)</span></button>', page.text)
+    assert chips == [("all", "2 of 6 shown"), ("lake", "1 of 3 shown"), ("harbour", "1 of 2 shown")]

@@ -7,15 +7,19 @@ import json
 import re
 import shutil
 import subprocess
+from collections import Counter
 from html import unescape
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 import main as program
 import report
-from helpers import predict_with
+from helpers import predict_with, write_lines
+from inference.accuracy import write_scores
+from pages.html import card, page_head, render
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 pytestmark = pytest.mark.skipif(not CHROMIUM, reason="needs a browser: apt-get install chromium")
@@ -62,6 +66,9 @@ SCROLL = """
   const stacked = [...document.querySelectorAll(".stacked")].filter(table => !folded(table));
   found.stacked = stacked.map(table => table.parentNode.scrollWidth <= table.parentNode.clientWidth);
   const inside = cell => cell.getBoundingClientRect().right <= innerWidth;
+  const settings = [...document.querySelectorAll("#settings .scroller")].map(box => box.lastElementChild);
+  const cut = box => isWide(box) || box.scrollHeight > box.clientHeight + 1;
+  found.settingsCut = settings.filter(box => !box.closest(".code")).map(cut);
   found.cells = stacked.every(table => [...table.querySelectorAll("td")].every(inside));
 """
 GALLERY = (
@@ -78,11 +85,38 @@ GALLERY = (
   type("IMAGE_1"); found.both = there();
   chips[0].click(); found.word = there();
   type(""); found.again = there();
+  found.more = more.hidden;
   const colour = element => getComputedStyle(element).color;
   const legend = [...document.querySelectorAll("#pictures .legend b")];
   found.legend = legend.map(entry => [entry.textContent.trim(), colour(entry)]);
   const named = [...gallery.querySelectorAll("h3")].map(h3 => [name(h3.parentNode), colour(h3)]);
   found.names = Object.fromEntries(named);
+"""
+)
+
+LABELLED = (
+    LOOK
+    + """
+  const visible = () => [...gallery.children].filter(card => card.offsetHeight).length;
+  const there = () => [visible(), shown.textContent, more.hidden || more.textContent];
+  const chips = [...document.querySelectorAll(".chips button")];
+  found.begin = there();
+  more.click(); found.more = there();
+  wrong.click(); found.wrong = there();
+  found.pressed = wrong.getAttribute("aria-pressed");
+  chips[1].click(); found.wrongOfClass = there();
+  wrong.click(); found.ofClass = there();
+  chips[0].click(); found.end = there();
+"""
+)
+
+CARDS = (
+    LOOK
+    + """
+  const top = card => card.getBoundingClientRect().top;
+  found.tops = [...document.querySelectorAll(".cards")].map(list => [...list.children].map(top));
+  const cards = [...document.querySelectorAll(".cards li")];
+  found.fit = cards.every(card => card.scrollWidth <= card.clientWidth);
 """
 )
 
@@ -182,6 +216,23 @@ def gallery_page(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def labelled_page(tmp_path_factory) -> Path:
+    """70 forests, of which 3 are named lake, and 2 of these have no picture any more."""
+    folder = tmp_path_factory.mktemp("labelled")
+    Image.new("RGB", (40, 40)).save(folder / "0.png")
+    lines = []
+    for n in range(70):
+        classes = [{"class": "lake" if n < 3 else "forest", "probability": 0.5}]
+        lines.append({"image": str(folder / f"{n}.png"), "classes": classes, "attributes": []})
+    write_lines(folder / "predictions.jsonl", lines)
+    names = ["forest", "lake"]
+    counts = np.array([[67, 3], [0, 0]])
+    write_scores(folder, names, counts, Counter(), {str(folder): "forest"})
+    report.main([str(folder)])
+    return folder / "report.html"
+
+
+@pytest.fixture(scope="module")
 def summary_page(root, clip, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("several") / "runs"
     places = ["--root", str(root), "--clip", str(clip), "--output", str(folder), "--device", "cpu"]
@@ -231,7 +282,19 @@ def test_a_gallery(gallery_page, width):
     assert list(colours) == ["seen classes", "unseen classes", "added classes"]
     assert [found["names"][name] for name in ("lake", 'a "harbour" <b>', "forest")] == list(colours.values())
     assert len(set(colours.values())) == 3
+    assert found["more"], "a button for more, and there are no more"
     assert found["both"] == [[], "0 pictures"] and found["word"] == [['a "harbour" <b>'], "1 picture"]
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_of_many_pictures_the_first_are_shown_and_what_is_wrong_can_be_chosen(labelled_page, width):
+    found = look(labelled_page, LABELLED, width)
+    assert found["fits"]
+    assert found["begin"] == found["end"] == [60, "the first 60 of 70 pictures", "show 10 more"]
+    assert found["more"] == [70, "70 pictures", True]
+    assert found["wrong"] == [3, "3 pictures", True] and found["pressed"] == "true"
+    assert found["wrongOfClass"] == [0, "0 pictures", True]
+    assert found["ofClass"] == [60, "the first 60 of 67 pictures", "show 7 more"]
 
 
 @pytest.mark.parametrize("width", [1280, 375])
@@ -240,8 +303,21 @@ def test_what_scrolls_says_so_and_no_score_is_cut(run_page, width):
     assert found["fits"] and found["stacked"] == [True] and found["cells"]
     assert found["wide"] == [[True, True]] * len(found["wide"])
     assert found["narrow"] == [[False, False]] * len(found["narrow"])
-    assert not any(found["atEnd"])
+    assert not any(found["atEnd"]) and found["settingsCut"] == [False] * 2
     assert found["matrices"] == 2 or width > 375
+
+
+@pytest.mark.parametrize("width", [1280, 800, 390])
+def test_no_headline_number_stands_alone_below_others(tmp_path, width):
+    heads = ""
+    for count in range(1, 9):
+        cards = [card("H", f"{n}", "some words below the number", unit="± 12.3 %") for n in range(count)]
+        heads += page_head("kind", "title", "lead", cards)
+    (tmp_path / "page.html").write_text(render("t", heads, {"One": ""}, ""))
+    found = look(tmp_path / "page.html", CARDS, width)
+    assert found["fit"] and [len(tops) for tops in found["tops"]] == list(range(1, 9))
+    for tops in found["tops"]:
+        assert len(tops) == 1 or tops.count(max(tops)) > 1
 
 
 @pytest.mark.parametrize("width, dark", [(1280, False), (375, True)])

@@ -53,7 +53,7 @@ def test_the_page_is_whole_and_needs_nothing_else(page):
 
 def test_the_scores_are_those_of_results(run, page):
     results = json.loads((run / "results.json").read_text())
-    head, *rows = page.tables["Scores"]
+    head, *rows = page.tables["Every epoch and branch"]
     epochs = [name for name in ("best", "clean", "last") if name in results]
     expected = [
         [f"{name} epoch ({results[name]['epoch']})", branch, *(f"{value:.2f}" for value in values.values())]
@@ -75,6 +75,15 @@ def test_every_epoch_is_named_for_how_it_was_chosen(run, page):
     assert ("clean" in epochs) == (run.name == "clean")
     for place in (page.text.split("<nav")[0], page.sections["Scores"]):
         assert {name for name, how in EPOCHS.items() if how in place} == epochs
+
+
+def test_the_first_number_is_one_that_no_test_image_chose(run, page):
+    first, *others = page.cards()
+    epoch = "clean" if run.name == "clean" else "last"
+    assert f"{epoch} epoch" in first and first.endswith("no test image chose it: the number to read")
+    assert not any("the number to read" in words for words in others)
+    names = [re.search(r"(\w+) epoch", words)[1] for words in page.cards() if " epoch" in words]
+    assert names == [name for name in ("clean", "last", "best") if name in names]
 
 
 def test_every_epoch_is_marked_in_the_curves(run, page):
@@ -113,7 +122,7 @@ def test_classes_are_sorted_and_coloured(run, page):
 
 
 def test_confusion_is_the_table_of_the_run(run, page):
-    table = page.by_row("Confusion")
+    table = page.by_row("Counts")
     assert table == read_confusion(run / "confusion_last.csv")
     assert len(re.findall(r"of \d+ images, \d+%</title>", page.text)) == sum(
         count != "0" for row in table.values() for count in row.values()
@@ -204,14 +213,14 @@ def test_what_is_missing_is_left_out_with_a_line(copy, page, file, section):
         and file in without.sections[section]
     )
     assert (
-        without.tables["Scores"] == page.tables["Scores"]
+        without.tables["Every epoch and branch"] == page.tables["Every epoch and branch"]
         and without.tables["Options"] == page.tables["Options"]
     )
 
 
 def test_results_are_enough(copy, page, tmp_path):
     shutil.copy(copy / "results.json", tmp_path)
-    assert write_report(tmp_path).tables["Scores"] == page.tables["Scores"]
+    assert write_report(tmp_path).tables["Every epoch and branch"] == page.tables["Every epoch and branch"]
 
 
 @pytest.mark.parametrize("torn", ["", '{"epoch": 2, "half a li'])

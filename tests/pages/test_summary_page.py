@@ -56,7 +56,7 @@ def test_means_and_deviations_are_those_of_the_runs(several):
 
 def test_every_run_has_its_line_its_dots_and_its_curves(several):
     page = write_report(several)
-    head, *rows = page.tables["Runs"]
+    head, *rows = page.tables["Every run"]
     assert head == ["run", "state", *SCORES] and [row[1] for row in rows] == ["finished"] * 4
     for row, result in zip(rows, results_of(several)):
         counting = result["last"]["scores"]["attention"]
@@ -65,7 +65,7 @@ def test_every_run_has_its_line_its_dots_and_its_curves(several):
     assert rows[0][0].startswith("division 0, seed ")
     assert len(page.of("svg", "lines")) == 4 and len(page.tables["Every epoch"]) == 1 + 4 * 4
     best = write_report(several, "--checkpoint", "best")
-    for row, result in zip(best.tables["Runs"][1:], results_of(several)):
+    for row, result in zip(best.tables["Every run"][1:], results_of(several)):
         assert row[5] == f"{result['best']['scores']['attention']['H']:.2f}"
 
 
@@ -105,7 +105,7 @@ def test_an_unfinished_run_is_shown_and_does_not_count(several):
     lines = (first / "log.jsonl").read_text().splitlines(keepends=True)
     (first / "log.jsonl").write_text("".join(lines[:2]))
     page = write_report(several)
-    assert page.tables["Runs"][1][1:] == ["2 of 3 epochs", *["–"] * 5]
+    assert page.tables["Every run"][1][1:] == ["2 of 3 epochs", *["–"] * 5]
     assert page.tables["Mean and deviation"][1][2] == "3" and "3 of them are finished" in page.text
     for file in several.glob("division-*/results.json"):
         file.unlink()
@@ -118,7 +118,7 @@ def test_a_damaged_run_is_left_out_with_its_reason(several):
     (first / "results.json").write_text("{")
     page = write_report(several)
     (name, why) = page.tables["Left out"][1]
-    assert name == first.name and "is not readable JSON" in why and len(page.tables["Runs"]) == 4
+    assert name == first.name and "is not readable JSON" in why and len(page.tables["Every run"]) == 4
 
 
 def test_methods_below_one_folder_are_compared(several, tmp_path):
@@ -133,8 +133,37 @@ def test_methods_below_one_folder_are_compared(several, tmp_path):
     assert rows["base & co, attributes alone", "–"][3] == "46.0 ± 7.1"
     assert rows["dsva/tiny, attention", "last"][2] == "4"
     assert rows["single, attention", "last"][2] == "1"
-    assert {row[1] for row in page.tables["Runs"][1:]} == {"base & co", "dsva/tiny", "single"}
-    assert "division 0" in [row[0] for row in page.tables["Runs"][1:]] and "of 3 kinds" in page.text
+    assert {row[1] for row in page.tables["Every run"][1:]} == {"base & co", "dsva/tiny", "single"}
+    assert "division 0" in [row[0] for row in page.tables["Every run"][1:]] and "of 3 kinds" in page.text
+
+
+def test_the_first_number_of_one_kind_of_run_was_not_chosen_on_test_images(several):
+    cards = write_report(several).cards()
+    assert [card.split()[:3] for card in cards] == [["H,", "last", "epoch"], ["H,", "best", "epoch"]]
+    assert cards[0].endswith("no test image chose it: the number to read")
+
+
+def test_trainings_stand_before_baselines_whatever_they_score(several, tmp_path):
+    runs = tmp_path / "runs"
+    shutil.copytree(several, runs / "dsva")
+    write_baseline(runs / "a baseline", 99.0)
+    page = write_report(runs)
+    cards = page.cards()
+    assert cards[0].startswith("dsva, attention") and cards[1].startswith("a baseline, ")
+    assert "the number to read. Trainings stand before baselines, whatever they score" in cards[0]
+    assert "4 trainings and 1 run of baselines" in page.text
+
+
+def test_trainings_of_the_clean_protocol_stand_before_others(several, tmp_path):
+    runs = tmp_path / "runs"
+    shutil.copytree(several, runs / "a paper's")
+    shutil.copytree(several, runs / "ours")
+    for file in runs.glob("ours/division-*/results.json"):
+        results = json.loads(file.read_text())
+        file.write_text(json.dumps({**results, "clean": results["last"]}))
+    cards = write_report(runs).cards()
+    assert cards[0].startswith("ours, ") and "those of the clean protocol before others" in cards[0]
+    assert "the number to read" not in "".join(cards)  # they are compared
 
 
 def test_what_differs_between_runs_is_told_apart(several):

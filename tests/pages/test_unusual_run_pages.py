@@ -19,21 +19,21 @@ def test_the_clean_epoch_has_tables_and_weights_of_its_own(places, tmp_path, mon
     monkeypatch.setattr(main, "choose", lambda *_: chosen)
     run = train(places, tmp_path / "run", "--gzsl", "--protocol", "clean")
     page = write_report(run, "--checkpoint", "clean")
-    table = page.by_row("Confusion")
+    table = page.by_row("Counts")
     assert table == read_confusion(run / "confusion_clean.csv") and len(table) == 12
     assert all("clean epoch (1)" in page.sections[name] for name in ("Classes", "Confusion", "Attention"))
     assert len(page.of("img")) == 3
     (run / "log.jsonl").unlink()
-    assert write_report(run).tables["Scores"] == page.tables["Scores"]
+    assert write_report(run).tables["Every epoch and branch"] == page.tables["Every epoch and branch"]
 
 
 def test_windows_may_join_in_later(places, tmp_path):
     run = train(places, tmp_path / "run", *"--gzsl --sel_res main --pro_start_epoch 1".split())
     lines = read_lines(run / "log.jsonl")
     page = write_report(run)
-    last = [row for row in page.tables["Scores"][1:] if row[0] == "last epoch (2)"]
+    last = [row for row in page.tables["Every epoch and branch"][1:] if row[0] == "last epoch (2)"]
     assert {row[1] for row in last} == {"projection+window", "attention", "window"}
-    assert "–" not in [cell for row in page.tables["Scores"] for cell in row]
+    assert "–" not in [cell for row in page.tables["Every epoch and branch"] for cell in row]
     assert "Scores of the projection, then projection+window branch" in page.sections["Training"]
     counting = ["projection", "projection", "projection+window"]
     for row, branch, line in zip(page.tables["Scores by epoch, %"][1:], counting, lines):
@@ -80,7 +80,6 @@ def test_names_can_hold_anything(clip, tmp_path):
     page = write_report(train({"root": tmp_path, "clip": clip}, tmp_path / '<i>run&"', "--nepoch", 1))
     assert '<b>&"' not in page.text and "<i>run" not in page.text
     assert (
-        NASTY in [row[0] for row in page.tables["Accuracy by class, %"]]
-        and NASTY in page.tables["Confusion"][0]
+        NASTY in [row[0] for row in page.tables["Accuracy by class, %"]] and NASTY in page.tables["Counts"][0]
     )
     assert page.of("img")[0]["alt"].startswith(f"image_0.png: {NASTY}, named")

@@ -52,7 +52,7 @@ def test_clean_runs_have_a_summary_of_their_clean_epochs(places, tmp_path, capsy
         [statistics.mean(values), statistics.stdev(values)]
     )
     assert (
-        f"clean attention accuracy {statistics.mean(values):.1f} +- {statistics.stdev(values):.1f}"
+        f"clean attention accuracy {statistics.mean(values):.1f} ± {statistics.stdev(values):.1f}"
         in " ".join(capsys.readouterr().out.split())
     )
 

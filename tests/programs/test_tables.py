@@ -79,7 +79,7 @@ def test_runs_in_one_file_of_results_count_each(tmp_path, capsys):
     (tmp_path / "results.json").write_text(json.dumps({"runs": runs}))
     tables.main(["--row", "x", str(tmp_path), "--kinds", "attention, last"])
     printed = capsys.readouterr().out
-    assert rows(printed)["x"] == ["15.0 ± 7.1", "2.0 ± 1.4"] and "Runs: 2 of x." in printed
+    assert rows(printed)["x"] == ["15.0 ± 7.1", "2.0 ± 1.4"] and "Runs in a mean: 2 of x." in printed
 
 
 def test_a_caption_says_what_no_heading_tells(tmp_path, capsys):
@@ -175,14 +175,29 @@ def test_formats(tmp_path, capsys):
     ]
     tables.main([*words, "csv"])
     printed = capsys.readouterr()
-    assert printed.out == ',x ZSL\n"DSVA attention, last epoch",15.0 ± 7.1\n'
-    assert printed.err.startswith("Mean and standard deviation over runs, in percent. Runs: 2 of x.")
+    assert printed.out == 'x,ZSL\n"DSVA attention, last epoch",15.0 ± 7.1\n'
+    assert printed.err.startswith(
+        "Mean and standard deviation over runs, in percent. Runs in a mean: 2 of x."
+    )
     tables.main([*words, "latex"])
     printed = capsys.readouterr().out
     assert r"DSVA attention, last epoch & 15.0 $\pm$ 7.1 \\" in printed
     assert r"\caption{Mean and standard deviation over runs, in percent." in printed
     tables.main([*words, "text"])
     assert capsys.readouterr().out.splitlines()[1] == "DSVA attention, last epoch  15.0 ± 7.1"
+
+
+def test_a_table_is_printed_and_written_as_the_file_ends(tmp_path, capsys):
+    write_run(tmp_path / "a", [(10, 1)])
+    words = ["--column", "x", str(tmp_path / "a"), "--format", "text"]
+    for ending, begin in ((".md", "| x | ZSL | H |"), (".tex", r"\begin{table}"), (".csv", "x,ZSL,H")):
+        tables.main([*words, "--output", str(tmp_path / f"table{ending}")])
+        assert capsys.readouterr().out.split()[:3] == ["x", "ZSL", "H"]
+        assert begin in (tmp_path / f"table{ending}").read_text().splitlines()
+    with pytest.raises(SystemExit):
+        tables.main([*words, "--output", str(tmp_path / "table.doc")])
+    told = "expected a file that ends with .md, .tex, .csv, .txt"
+    assert told in capsys.readouterr().err and not (tmp_path / "table.doc").exists()
 
 
 def test_runs_of_before_whose_projection_was_called_final(tmp_path, capsys):

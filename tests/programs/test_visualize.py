@@ -16,6 +16,7 @@ from data.pipeline import dsva_preprocessing, load_image
 from helpers import predict_with, predicted
 from inference import load_saved
 from pages import panels
+from pages.panels import add_remark
 
 sys.path.append(str(Path(__file__).parents[2] / "RSSDIVCS"))
 from demo.attributes import INDEX, pack_masks  # noqa: E402
@@ -59,7 +60,8 @@ def test_a_panel_for_each_image_and_a_sheet_of_all(checkpoint, tmp_path):
         "contact_sheet.png",
     ]
     panel, sheet = Image.open(tmp_path / panels[0]), Image.open(tmp_path / "contact_sheet.png")
-    assert sheet.size == (2 * panel.width, 3 * panel.height)
+    remark = add_remark(Image.new("RGB", panel.size), "projection").height - panel.height
+    assert sheet.size == (2 * panel.width, 3 * (panel.height - remark) + remark)  # once for all panels
     assert panel.width > panel.height and np.asarray(panel).std() > 10
 
 
@@ -143,13 +145,12 @@ def test_a_panel_has_what_predict_tells_and_begins_with_what_is_seen(place, tmp_
 
 def test_a_panel_says_whose_maps_it_shows(place, tmp_path, monkeypatch):
     remarks = []
-    add_remark = panels.add_remark
-    monkeypatch.setattr(
-        panels, "add_remark", lambda figure, branch: remarks.append(branch) or add_remark(figure, branch)
-    )
+    whose_maps = panels.whose_maps
+    monkeypatch.setattr(panels, "whose_maps", lambda branch: remarks.append(branch) or whose_maps(branch))
     words = ["--per_class", 1, "--draw", 1, "--output", tmp_path]
     look(place / "run" / "last.safetensors", *words)
-    assert remarks == [load_saved(place / "run" / "last.safetensors", torch.device("cpu")).branch]
+    branch = load_saved(place / "run" / "last.safetensors", torch.device("cpu")).branch
+    assert remarks == [branch, branch]  # of the panel, and of the sheet
 
 
 def test_a_class_can_be_added_and_others_left_out(place, tmp_path, drawn, capsys):

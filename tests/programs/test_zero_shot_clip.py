@@ -187,7 +187,7 @@ def test_several_divisions_give_each_ones_scores_and_mean_and_deviation(root, at
             assert results["mean_and_deviation"]["scores"][name][score] == pytest.approx(expected)
     said = capsys.readouterr().out.splitlines()
     assert "mean and deviation of 2 divisions" in said and said[-1] == f"results in {root / 'out'}"
-    assert said[-2].split()[0] == "attributes" and said[-2].count("+-") == 5
+    assert said[-2].split()[0] == "attributes" and said[-2].count("±") == 5
 
 
 def test_tables_reads_the_folder_of_several_divisions(root, att, capsys):
