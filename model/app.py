@@ -59,7 +59,7 @@ from pathlib import Path
 from typing import Any, List
 
 from data.names import readable
-from inference.offered import Models, Offer, find_clips, find_finished_runs
+from inference.offered import Models, Offer, find_clips, find_finished_runs, named_offer
 from pages import app_classes, app_page
 from pages.app_dataset import find_examples, thumbnails
 from pages.app_frame import app_head, into_view, name_examples, title_of_page, welcome
@@ -90,13 +90,13 @@ def main(arguments=None):
 
 def find_offers(opt: argparse.Namespace, models: Models) -> List[Offer]:
     """Runs, then CLIPs. Raises InputError if there is neither, or one that is named cannot be loaded."""
-    named = [named_offer(place, is_run=True) for place in opt.resume or []]
+    named = [named_offer(Path(place), is_run=True) for place in opt.resume or []]
     runs = [*named] or find_finished_runs(Path(opt.runs))
     if not runs:
         note(f"no finished run below {opt.runs}: ./script/quickstart.sh makes one")
     clips = find_clips(REPOSITORY / "flax-community")
     if opt.clip and Path(opt.clip) not in [clip.place for clip in clips]:
-        named.append(named_offer(opt.clip, is_run=False))
+        named.append(named_offer(Path(opt.clip), is_run=False))
         clips.insert(0, named[-1])
     for offer in named:
         app_page.load(models, offer)
@@ -298,11 +298,6 @@ class Page:
         if self.asked(*values).has_begun_a_class:
             return self.add_class(*values)
         return [self.gradio.skip()] * 5
-
-
-def named_offer(place: str, is_run: bool) -> Offer:
-    """One that a user has named: by its folder and the one around it, which tell several runs apart."""
-    return Offer("/".join(Path(place).parts[-2:]), Path(place), is_run)
 
 
 def words_of(offer: Offer) -> str:

@@ -164,8 +164,7 @@ from inference.colours import read_colours
 from inference.familiarity import Familiarity
 from inference.loading import VOCABULARY
 from inference.map_files import check_maps, save_map
-from inference.new_classes import parse
-from inference.prediction_lines import LineForm
+from inference.new_classes import divided_names, parse
 from inference.predictions import Predictions, decoded_batches, print_prediction_summary
 from inference.saved import kept_embeddings, load_saved
 from inference.scenes import open_scene
@@ -207,8 +206,7 @@ def main(arguments=None):
     else:
         unreadable = name_images(opt, predictions, classifier, images)
     if opt.labels:
-        trained = find_training_images(classifier.run.dataset) if isinstance(classifier, Classifier) else None
-        rank_zero(score_labels, opt.paths, predictions, candidates.names, trained)
+        rank_zero(count_right, opt.paths, predictions, classifier)
     if unreadable and (opt.strict or unreadable == images):
         reason = " (--strict)" if opt.strict else ""
         raise InputError(
@@ -253,17 +251,6 @@ def check_alone(parser: Parser, opt: argparse.Namespace):
     if not opt.names:
         parser.error("argument --names: expected names of classes, found nothing but commas")
     opt.vocabulary = opt.vocabulary or str(VOCABULARY)
-
-
-def divided_names(said: List[str]) -> List[str]:
-    """A class each of `beach, forest`; a description or a pattern of pictures keeps its commas."""
-    names: List[str] = []
-    for text in said:
-        if "," not in text or ":" in text or "=" in text:
-            names.append(text)
-        else:
-            names += [part.strip() for part in text.split(",") if part.strip()]
-    return names
 
 
 def count_images(paths: List[str]) -> int:
@@ -312,15 +299,8 @@ def open_predictions(opt: argparse.Namespace, classifier: BaseClassifier) -> Pre
     """The folder of --output, which must be new, or of a prediction with the same options and classes."""
     options = {key: value for key, value in vars(opt).items() if key not in NO_INFLUENCE}
     candidates = classifier.candidates
-    form = LineForm(
-        frozenset(candidates.names),
-        frozenset(classifier.attribute_names),
-        candidates.is_calibrated,
-        classifier.told,
-        classifier.totals,
-    )
     kinds = dict(zip(candidates.names, candidates.kinds))
-    return Predictions(opt.output, options, kinds, classifier.fingerprint(), form)
+    return Predictions(opt.output, options, kinds, classifier.fingerprint(), classifier.line_form())
 
 
 # ---- images ----------------------------------------------------------------------------------------
@@ -360,6 +340,12 @@ def name_images(
     familiarity.tell_together()
     print(f"wrote   {predictions.lines}\n        {predictions.table}")
     return summary.unreadable
+
+
+def count_right(paths: List[str], predictions: Predictions, classifier: BaseClassifier):
+    """How many images are named as their folders are called; and how many a run was trained with."""
+    trained = find_training_images(classifier.run.dataset) if isinstance(classifier, Classifier) else None
+    score_labels(paths, predictions, classifier.candidates.names, trained)
 
 
 # ---- maps ------------------------------------------------------------------------------------------

@@ -26,6 +26,7 @@ from inference.new_classes import (
 )
 from inference.new_columns import ClassValues, table_of_values
 from inference.pictures import Pictures, prepared
+from inference.prediction_lines import LineForm
 from inference.predictions import in_batches
 from inference.saved import SavedRun
 from support.errors import InputError
@@ -134,6 +135,12 @@ class BaseClassifier(ABC):
     @abstractmethod
     def fingerprint(self) -> str:
         """Of all that decides, beside the options, what an image is called."""
+
+    def line_form(self) -> LineForm:
+        """What the lines of its predictions have."""
+        candidates = self.candidates
+        names, attributes = frozenset(candidates.names), frozenset(self.attribute_names)
+        return LineForm(names, attributes, candidates.is_calibrated, self.told, self.totals)
 
     def probabilities(self, images: Tensor) -> np.ndarray:
         """[B, 3, S, S] uint8 -> [B, K]"""

@@ -28,9 +28,7 @@ FIRST_COLOURS = (
 )
 OVERLAY_LONGEST = 4096  # pixels
 OVERLAY_OPACITY = 0.45
-FILLED = (
-    0.7  # a legend that is lower than this share of the pictures stands below them, and not at their right
-)
+FILLED = 0.7  # share of the pictures' height that a legend at their right fills; a lower one stands below
 INK = "#222222"
 GREY = "#666666"
 

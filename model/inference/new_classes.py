@@ -59,6 +59,17 @@ def parse(text: str, option: str = "--add_class") -> NewClass:
     return NewClass(name, rest if sign == ":" else readable(name))
 
 
+def divided_names(said: List[str]) -> List[str]:
+    """A class each of `beach, forest`; a description or a pattern of pictures keeps its commas."""
+    names: List[str] = []
+    for text in said:
+        if "," not in text or ":" in text or "=" in text:
+            names.append(text)
+        else:
+            names += [part.strip() for part in text.split(",") if part.strip()]
+    return names
+
+
 def checked_classes(said: Sequence[Union[str, NewClass]], option: str) -> List[NewClass]:
     """Classes as `parse` reads them; those that are `NewClass` already stay.
 

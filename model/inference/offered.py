@@ -4,11 +4,12 @@ What is loaded is kept and shared by all who ask: nothing of it changes. A file 
 anew, and one that is gone is said to be gone.
 """
 
+import os
 from collections import OrderedDict
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import RLock
-from typing import Any, Callable, Hashable, List, Optional, Sequence, Set, Tuple
+from typing import Any, Callable, Hashable, List, Optional, Sequence, Tuple
 
 from clip.embed import Clip
 from clip.kinds import loaded_files
@@ -43,6 +44,16 @@ class Offer:
     is_run: bool
 
 
+def named_offer(place: Path, is_run: bool) -> Offer:
+    """One that a user has named: called by its folder and the one around it, which tell several runs apart.
+
+    Raises InputError if it is not there.
+    """
+    if not os.path.exists(place):  # noqa: PTH110, Path.exists raises an error if a name is too long
+        raise InputError(f"{place} is not there: check its name")
+    return Offer("/".join(place.parts[-2:]), place, is_run)
+
+
 def find_finished_runs(folder: Path) -> List[Offer]:
     """Finished runs with a checkpoint below a folder, the newest first, but none of a check of the GPU."""
     found = []
@@ -68,10 +79,10 @@ def find_clips(folder: Path) -> List[Offer]:
     return [Offer(place.name, place, is_run=False) for place in places]
 
 
-def stamp(offer: Offer, was_there: bool = True) -> Tuple[Tuple[str, int, int], ...]:
+def stamp(offer: Offer) -> Tuple[Tuple[str, int, int], ...]:
     """Path, time and size of its weights: another one when they have changed.
 
-    Raises InputError if they are gone, or have never been there.
+    Raises InputError if they are gone.
     """
     files = [Path(chosen_checkpoint(offer.place))] if offer.is_run else loaded_files(offer.place)
     found = []
@@ -80,8 +91,6 @@ def stamp(offer: Offer, was_there: bool = True) -> Tuple[Tuple[str, int, int], .
             facts = file.stat()
             found.append((str(file), facts.st_mtime_ns, facts.st_size))
     if not found or len(found) < len(files):
-        if not was_there and not offer.place.exists():
-            raise InputError(f"{offer.place} is not there: check its name")
         raise InputError(f"{offer.name} is not there any more: choose another one, or put {offer.place} back")
     return tuple(found)
 
@@ -124,18 +133,11 @@ class Models:
         self.busy = RLock()
         self.loaded = Kept(MOST_LOADED)
         self.chosen = Kept(MOST_CHOSEN)
-        self.met: Set[Path] = set()  # what has been there
-
-    def stamp(self, offer: Offer) -> Tuple[Tuple[str, int, int], ...]:
-        """See `stamp`."""
-        found = stamp(offer, was_there=offer.place in self.met)
-        self.met.add(offer.place)
-        return found
 
     def run(self, offer: Offer) -> Classifier:
         """A run with the candidates of its own test. Raises InputError if it cannot be loaded."""
         with self.busy, quietly():
-            key = self.stamp(offer)
+            key = stamp(offer)
             return self.loaded.get(key, lambda: load_run(offer.place, str(self.device), self.bands))
 
     def classifier(
@@ -149,7 +151,7 @@ class Models:
         Raises InputError if two classes have one name, none is left, or a file is gone or cannot be read.
         """
         with self.busy, quietly():
-            key = (self.stamp(offer), own, tuple(added))
+            key = (stamp(offer), own, tuple(added))
             make = self.with_run if offer.is_run else self.with_clip
             return self.chosen.get(key, lambda: make(offer, own, added))
 
@@ -169,7 +171,7 @@ class Models:
         if not added:
             raise InputError("a CLIP alone has no classes of its own: type some, one a line")
         with from_python() as notes:
-            clip = self.loaded.get(self.stamp(offer), lambda: self.load_clip(offer))
+            clip = self.loaded.get(stamp(offer), lambda: self.load_clip(offer))
             found = ClipClassifier(clip, added, checked_vocabulary(VOCABULARY))
         found.notes = tuple(notes.values())
         return found

@@ -7,13 +7,11 @@ from typing import List, Sequence, Tuple
 from PIL import Image
 
 from data.images import read_image
-from dsva.protocol import training_part
 from inference.classifier import Classifier
 from inference.offered import DRAWN, Models, Offer, stamp
 from inference.saved import SavedRun
 from pages.app_errors import told
 from pages.panels import choose_images
-from runs.checkpoint import checkpoint_metadata
 from support.errors import InputError
 from support.notes import quietly
 
@@ -56,8 +54,7 @@ def read_dataset(classifier: Classifier) -> Known:
     """Raises InputError if it is not there."""
     run = classifier.run
     data = run.dataset.load()
-    protocol = checkpoint_metadata(run.dataset.checkpoint)["options"].get("protocol")
-    training = data.splits[training_part(run.gzsl, protocol == "clean")]
+    training = data.splits[run.dataset.settings.trained_on]
     chosen = [*choose_images(data, "unseen", 1), *choose_images(data, "seen", 1)]
     there = [Example(file, data.class_names[label]) for file, label in chosen if file.is_file()]
     return Known(len(training), tuple(there[:MOST_EXAMPLES]))

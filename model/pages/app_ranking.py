@@ -11,8 +11,7 @@ import numpy as np
 from data.names import readable
 from inference.arrays import Prediction
 from inference.classifier import BaseClassifier, Classifier
-from pages.gallery import kind_legend
-from pages.html import details, note
+from pages.html import details, kind_legend, note
 
 RANKED = 5  # classes that are shown at once
 HELD_BACK = 3  # more probable ones that calibrated stacking has put below them, shown as well

@@ -8,7 +8,7 @@ unseen, chosen, other.
 import math
 from dataclasses import dataclass
 from html import escape
-from typing import Dict, List, Mapping, Optional, Sequence, Tuple
+from typing import Dict, List, Mapping, Optional, Sequence, Tuple, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,8 @@ TICKS = 45  # between the numbers of the scale, about
 BAR, BAR_GAP = 14, 8
 
 TICKS_OF_EPOCHS = 8  # at most
+TWO_COLUMNS = 12  # more rows than these stand in two columns
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -230,6 +232,12 @@ def bar_chart(
         parts.append(draw_bar(bar, (BAR + BAR_GAP) * place, high, digits))
     left = label_width([bar.label for bar in bars])
     return drawing("bars", title, parts, height, f"padding: 0 48px 0 {left}px")
+
+
+def in_columns(rows: Sequence[Row]) -> List[Sequence[Row]]:
+    """All of a chart's rows in one part; of many, the two halves, for a chart each."""
+    half = math.ceil(len(rows) / 2) if len(rows) > TWO_COLUMNS else len(rows)
+    return [part for part in (rows[:half], rows[half:]) if part]
 
 
 def draw_bar(bar: Bar, y: int, high: float, digits: str) -> str:

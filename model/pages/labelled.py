@@ -7,13 +7,11 @@ from typing import Dict, Mapping, Optional, Sequence, Tuple
 import numpy as np
 
 from inference.accuracy import accuracies, mean_accuracy
-from pages.charts import Bar, bar_chart
+from pages.charts import Bar, bar_chart, in_columns
 from pages.confusion import confusion_section
 from pages.html import card, details, grid, kind_legend, note, table
 from runs.prediction_records import LabelRecord, Prediction, read_labels
 from support.errors import InputError
-
-TWO_COLUMNS = 12  # more bars than these stand in two columns
 
 
 def labels_of(folder: Path, named: Sequence[Prediction]) -> Tuple[Optional[LabelRecord], str]:
@@ -78,8 +76,7 @@ def class_accuracies(labels: LabelRecord, kinds: Mapping[str, str]) -> str:
     without = len(labels.names) - len(order)
     if without:
         words += f" {without} candidate classes have no image."
-    half = -(-len(bars) // 2) if len(bars) > TWO_COLUMNS else len(bars)  # rounded up
-    charts = [bar_chart("accuracy by class, %", part) for part in (bars[:half], bars[half:]) if part]
+    charts = [bar_chart("accuracy by class, %", part) for part in in_columns(bars)]
     numbers = table("Accuracy by class", ["class", "images", "right", "%"], rows, digits=".1f")
     colours = kind_legend([bar.label for bar in bars], kinds)
     return note(words) + colours + grid(charts) + details("Every class's numbers", [numbers])

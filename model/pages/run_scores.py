@@ -7,7 +7,7 @@ import math
 import re
 from typing import Dict, List, Optional, Sequence, Tuple
 
-from pages.charts import Bar, Series, bar_chart, line_chart
+from pages.charts import Bar, Series, bar_chart, in_columns, line_chart
 from pages.confusion import confusion_section
 from pages.html import details, figure, grid, legend, note, table
 from runs.options import LOSS_WEIGHTS
@@ -16,7 +16,6 @@ from runs.records import EPOCHS, RunRecord
 SCORE_KINDS = {"U": "unseen", "S": "seen", "H": "chosen", "AUSUC": "other"}  # score -> CSS class
 HEADLINES = ("clean", "last", "best")  # the first of these that there is, no test image has helped to choose
 TERM_HEIGHT = 64  # of the small chart of a loss term, pixels
-TWO_COLUMNS = 12  # more bars than these stand in two columns
 
 
 def epoch_words(run: RunRecord, epoch: str) -> str:
@@ -167,9 +166,7 @@ def classes(run: RunRecord, epoch: str) -> str:
     branch = run.branch_in(columns)
     bars = class_bars(columns, branch)
     means = subset_means(bars)
-    half = math.ceil(len(bars) / 2) if len(bars) > TWO_COLUMNS else len(bars)
-    parts = [part for part in (bars[:half], bars[half:]) if part]
-    charts = [bar_chart("accuracy by class, %", part, means=means) for part in parts]
+    charts = [bar_chart("accuracy by class, %", part, means=means) for part in in_columns(bars)]
     colours = [(kind, f"{kind} classes, mean {mean:.1f}") for mean, kind in means]
     return (
         note(

@@ -4,9 +4,9 @@ import math
 from collections import defaultdict
 from typing import Dict, List, Sequence, Tuple
 
-from pages.charts import Series, line_chart
+from pages.charts import Series, in_columns, line_chart
 from pages.html import Numeric, details, figure, grid, legend, note, table
-from pages.run_scores import SCORE_KINDS, TWO_COLUMNS, epoch_marks, last_of_warm_up
+from pages.run_scores import SCORE_KINDS, epoch_marks, last_of_warm_up
 from pages.strips import Dot, Strip, in_words, mean_and_deviation, strip_chart
 from pages.summary_rows import Row, describe_epoch, method_name, score_names
 from runs.records import RunRecord
@@ -155,9 +155,7 @@ def class_charts(classes: Classes) -> List[str]:
             means.append("–" if math.isnan(mean) else f"{mean:.1f}")
         kind = "chosen" if "unseen" in classes[name] else "other"
         strips.append(Strip(name, dots, " / ".join(means), kind))
-    half = math.ceil(len(strips) / 2) if len(strips) > TWO_COLUMNS else len(strips)
-    parts = [part for part in (strips[:half], strips[half:]) if part]
-    return [strip_chart("accuracy by class, %", part, limits=(0, 100)) for part in parts]
+    return [strip_chart("accuracy by class, %", part, limits=(0, 100)) for part in in_columns(strips)]
 
 
 def class_order(name: str, runs: Dict[str, List[Tuple[str, float]]]) -> tuple:

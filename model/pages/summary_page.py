@@ -16,6 +16,7 @@ from pages.summary_rows import Row, describe_epoch, headline, method_name, rows_
 from runs.results import CLOSED_FORMS, UNTRAINED
 from runs.several import Member, read_members
 from support.errors import InputError
+from support.notes import counted
 
 CARDS = 8  # headline numbers at most
 
@@ -72,28 +73,23 @@ def lead(members: Sequence[Member], finished: Sequence[Member]) -> str:
     words = f"{len(members)} runs" if len(members) > 1 else "One run"
     if 0 < trainings < len(members):
         words = (
-            f"{numbered(trainings, 'training')} and {numbered(len(members) - trainings, 'run')} of baselines"
+            f"{counted(trainings, 'training')} and {counted(len(members) - trainings, 'run')} of baselines"
         )
     datasets = distinct(members, "dataset")
     if datasets:
         words += f" on {', '.join(datasets)}"
     if len(groups) > 1:
         words += f", of {len(groups)} kinds"
-    counted = []
+    told = []
     for option, one, many in (("random_id", "division", "divisions"), ("manualSeed", "seed", "seeds")):
         values = distinct(members, option)
         if values:
-            counted.append(f"{one if len(values) == 1 else many} {', '.join(values)}")
-    if counted:
-        words += f": {'; '.join(counted)}"
+            told.append(f"{one if len(values) == 1 else many} {', '.join(values)}")
+    if told:
+        words += f": {'; '.join(told)}"
     if len(finished) < len(members):
         words += f". {len(finished)} of them are finished, and only these count"
     return f"{words}."
-
-
-def numbered(count: int, word: str) -> str:
-    """Such as `3 trainings`."""
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
 
 
 def distinct(members: Sequence[Member], option: str) -> List[str]:

@@ -55,8 +55,9 @@ class Parser(argparse.ArgumentParser):
 
     def parse_known_args(self, args=None, namespace=None):
         """Refuse `--name=--`, which argparse would read as an option without a value."""
-        self.words = self.words or tuple(sys.argv[1:] if args is None else args)
-        for word in sys.argv[1:] if args is None else args:
+        words = tuple(sys.argv[1:] if args is None else args)
+        self.words = self.words or words
+        for word in words:
             if re.fullmatch("--.+=--", word):
                 self.error(f"argument {word[:-3]}: expected a value, found '--'")
         return super().parse_known_args(args, namespace)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from inference import NewClass, load_clip, load_run, parse
-from inference.offered import MOST_LOADED, Kept, Models, Offer, find_clips, find_finished_runs
+from inference.offered import MOST_LOADED, Kept, Models, Offer, find_clips, find_finished_runs, named_offer
 from support.errors import InputError
 
 
@@ -132,8 +132,15 @@ def test_a_run_that_has_changed_is_loaded_anew_and_one_that_is_gone_is_said_to_b
 
 
 def test_a_clip_that_is_gone(tmp_path):
-    with pytest.raises(InputError, match="x is not there: check its name"):
+    with pytest.raises(InputError, match="x is not there any more"):
         Models("cpu").classifier(Offer("x", tmp_path / "x", is_run=False), None, [parse("port")])
+
+
+def test_one_that_is_named_and_was_never_there(tmp_path):
+    for is_run in (True, False):
+        with pytest.raises(InputError, match="x is not there: check its name"):
+            named_offer(tmp_path / "x", is_run)
+    assert named_offer(tmp_path, is_run=True).name == "/".join(tmp_path.parts[-2:])
 
 
 def test_another_clip_reads_added_classes_if_the_runs_own_is_gone(place, tmp_path, run_offer):
