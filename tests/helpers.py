@@ -87,6 +87,21 @@ def interrupt(monkeypatch, title: str):
     monkeypatch.setattr(main, "train_one_epoch", interrupted)
 
 
+def interrupt_epoch(monkeypatch, number: int) -> list:
+    """Ctrl-C, when so many epochs have begun to train. Returns a list that grows by one with each epoch."""
+    begun = []
+    train = main.train_one_epoch
+
+    def interrupted(*arguments, **more):
+        begun.append(arguments)
+        if len(begun) == number:
+            raise KeyboardInterrupt
+        return train(*arguments, **more)
+
+    monkeypatch.setattr(main, "train_one_epoch", interrupted)
+    return begun
+
+
 def log(folder: Path) -> list:
     """The lines of a run's log, without the seconds."""
     lines = read_lines(folder / "log.jsonl")

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import main as program
 from dsva.metrics import score_gzsl
 from dsva.protocol import (
     best_common_constant,
@@ -19,7 +18,7 @@ from dsva.protocol import (
     rescale_constant,
     validation_benchmark,
 )
-from helpers import QUICK, fails, load, log, run
+from helpers import QUICK, fails, interrupt_epoch, load, log, run
 from support.errors import InputError
 from tiny_data import write_dataset
 
@@ -206,16 +205,7 @@ def test_in_zsl_two_classes_play_at_a_time(places, tmp_path, capsys):
 @pytest.mark.parametrize("stop", [1, 3, 4, 6, 8])
 def test_it_goes_on_from_any_fold(finished, places, tmp_path, monkeypatch, stop):
     """Of two epochs each: three folds, and the training itself."""
-    trained = []
-
-    def interrupted(*arguments, **more):
-        trained.append(arguments)
-        if len(trained) == stop:
-            raise KeyboardInterrupt
-        return train(*arguments, **more)
-
-    train = program.train_one_epoch
-    monkeypatch.setattr(program, "train_one_epoch", interrupted)
+    trained = interrupt_epoch(monkeypatch, stop)
     with pytest.raises(SystemExit):
         run(f"{FEW} --gzsl", output=tmp_path / "run", **places)
     run(f"{FEW} --gzsl", output=tmp_path / "run", **places)

@@ -2,51 +2,26 @@
 
 import base64
 import io
-import json
 import re
 import shutil
-from html import unescape
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from app_reader import add, ranked, refused, words_of
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from inference import Classifier, NewClass, load_clip, load_run, parse
+from inference import Classifier, NewClass, load_clip, load_run
 from inference.offered import Models, Offer
-from pages import app_classes, app_dataset, app_errors, app_page
-from pages.app_classes import read_classes
+from pages import app_classes, app_errors, app_page
 from pages.app_dataset import find_examples
 from pages.app_frame import app_head
-from pages.app_page import Asked, class_by_pictures, name_picture, panel_link
+from pages.app_page import Asked, name_picture, panel_link
 from pages.panels import draw_attention
 from support.errors import InputError
-
-
-def words_of(html: str) -> str:
-    return " ".join(unescape(re.sub("<[^>]*>", " ", html)).split())
-
-
-def ranked(html: str) -> list:
-    """(name, probability) of a ranking, as it is shown."""
-    entries = re.findall(r'<li class="\w+" data-value="([^"]*)"><b>(.*?)</b>', html)
-    return [(unescape(name), float(value)) for value, name in entries]
-
-
-def add(models, offer, name, files, typed="", others=()):
-    """A class by pictures."""
-    asked = Asked(offer, None, typed=typed, pictured=tuple(others), name=name, files=tuple(map(str, files)))
-    return class_by_pictures(models, asked)
-
-
-def refused(html: str) -> str:
-    assert 'role="alert"' in html and "Traceback" not in html
-    return words_of(html)
-
 
 # ---- an answer -------------------------------------------------------------------------------------
 
@@ -192,9 +167,9 @@ def test_no_class_is_left(models, run_offer, clip_offer, pictures):
 
 def test_a_run_that_has_vanished(models, tmp_path, pictures):
     gone = Offer("my run", tmp_path / "gone", is_run=True)
-    assert "My run is not there" in refused(name_picture(models, Asked(gone, pictures[0])))
+    assert "My run is not there any more" in refused(name_picture(models, Asked(gone, pictures[0])))
     about, own, first = app_page.describe_offer(models, gone)
-    assert "My run is not there" in refused(about) and (own, first) == ([], "")
+    assert "My run is not there any more" in refused(about) and (own, first) == ([], "")
     assert find_examples(models, [gone], gone) == [] and app_page.warm_up(models, gone) is None
 
 
@@ -275,163 +250,7 @@ def test_a_mistake_of_the_program_in_any_part_of_the_page(
     assert capsys.readouterr().err.count("ZeroDivisionError") == 5
 
 
-@pytest.mark.parametrize(
-    "typed, words",
-    [
-        (
-            "",
-            "CLASS1 is a class of the run: untick it under “Classes by pictures”, or add it by another name.",
-        ),
-        (
-            "Class-9",
-            "Class 9 is typed already: untick it under “Classes by pictures”, or add it by another name.",
-        ),
-    ],
-)
-def test_a_class_by_pictures_that_a_later_choice_has_too_is_to_be_unticked(
-    models, run_offer, clip_offer, pictures, typed, words
-):
-    """Of a CLIP alone it was no class of a run, and was not typed yet."""
-    name = "Class 9" if typed else "CLASS1"
-    new, _ = add(models, clip_offer, name, pictures[:2])
-    asked = Asked(run_offer, pictures[0], own="all", typed=typed, pictured=(new,))
-    assert refused(name_picture(models, asked)) == words and panel_link(models, asked) == ""
-    unticked = Asked(run_offer, pictures[0], own="all", typed=typed, unticked=(new,))
-    assert "Ranking" in name_picture(models, unticked)
-
-
-# ---- what is typed and dropped ---------------------------------------------------------------------
-
-
-def test_classes_are_read_as_predict_reads_them():
-    lines = " wind farm \n\nquay: long walls, ships\nport area: a=b\n"
-    expected = [parse(text) for text in ("wind farm", "quay: long walls, ships", "port area: a=b")]
-    assert read_classes(lines) == expected and read_classes("") == []
-
-
-def test_no_file_of_the_machine_is_read_by_its_name(tmp_path):
-    Image.new("RGB", (8, 8)).save(tmp_path / "secret.png")
-    with pytest.raises(InputError, match="dropped below"):
-        read_classes(f"port={tmp_path}")
-
-
-def test_a_class_by_pictures(models, run_offer, place, pictures):
-    five = [str(file) for file in pictures[:5]]
-    new, said = add(models, run_offer, " port ", five)
-    assert new == NewClass("port", "port", tuple(five)) and "Added port, by 5 pictures" in said
-    html = name_picture(models, Asked(run_offer, pictures[0], own="unseen", pictured=(new,)))
-    expected = load_run(place / "run", "cpu").among("unseen").with_classes(new).predict(pictures[0])
-    assert dict(ranked(html))["port"] == pytest.approx(expected.probabilities[0, -1], rel=1e-5)
-    assert "a class by 5 pictures" in html or expected.classes[0] != "port"
-
-
-def test_a_class_by_one_picture(models, run_offer, pictures):
-    new, said = add(models, run_offer, "port", pictures[:1])
-    assert "Added port, by 1 picture." in said
-    html = name_picture(models, Asked(run_offer, pictures[0], own="none", pictured=(new,)))
-    assert "a class by 1 picture<" in html
-
-
-@pytest.mark.parametrize(
-    "name, count, words",
-    [
-        ("", 5, "Give the class a name, without a colon."),
-        ("port: ships", 5, "Give the class a name, without a colon."),
-        ("port=x", 5, "cannot be read"),
-        ("port", 0, "Drop some pictures of port: five are a good number."),
-        ("port", 101, "101 pictures are too many: 100 are the most."),
-        ("Quay", 5, "Quay is there already: give the new class another name."),
-    ],
-)
-def test_a_class_by_pictures_that_cannot_be(models, run_offer, pictures, name, count, words):
-    files = [str(pictures[0])] * count
-    new, said = add(models, run_offer, name, files, others=[parse("quay")])
-    assert new is None and words in refused(said)
-
-
-def test_a_picture_of_a_class_that_cannot_be_read(models, run_offer, pictures, tmp_path):
-    broken = tmp_path / "broken.png"
-    broken.write_bytes(b"nothing")
-    new, said = add(models, run_offer, "port", [pictures[0], broken])
-    assert new is None and "Cannot read the image broken.png" in refused(said)
-
-
-# ---- what is offered -------------------------------------------------------------------------------
-
-
-def test_a_run_is_described_and_its_own_classes_can_be_chosen(models, run_offer, clip_offer):
-    about, own, first = app_page.describe_offer(models, run_offer)
-    assert words_of(about) == (
-        "A run trained on 9 images (RSSDIVCS): 3 classes seen in training, 2 never seen, 5 attributes."
-    )
-    assert [value for _, value in own] == ["all", "unseen", "none"] and first == "all"
-    about, own, _ = app_page.describe_offer(models, clip_offer)
-    assert "classes that you type" in about and "drawn" not in about and own == []
-
-
-def drawn_run(place, folder) -> Path:
-    """A run on a dataset of make_demo.py."""
-    shutil.copytree(place / "RSSDIVCS", folder / "my_demo")
-    (folder / "my_demo" / "make_demo.json").touch()
-    shutil.copytree(place / "run", folder / "run")
-    for file in (folder / "run").glob("*.safetensors"):
-        weights = load_file(file)
-        with safe_open(file, "pt") as stored:
-            facts = stored.metadata()
-        options = {**json.loads(facts["options"]), "root": str(folder), "dataset": "my_demo"}
-        save_file(weights, file, {**facts, "options": json.dumps(options)})
-    return folder / "run"
-
-
-def test_who_has_a_photograph_is_told_that_a_run_knows_drawn_scenes_alone(models, place, tmp_path, pictures):
-    drawn = Offer("a run", drawn_run(place, tmp_path), is_run=True)
-    about, _, _ = app_page.describe_offer(models, drawn)
-    assert words_of(about).startswith(
-        "A run trained on 9 drawn scenes (my_demo), and no photograph: 3 classes"
-    )
-    doubt = "has never seen a photograph: of one, its answer means little."
-    assert doubt in name_picture(models, Asked(drawn, pictures[0]))
-    assert doubt not in name_picture(models, Asked(drawn, pictures[0], "Class1"))  # an example
-
-
-def test_so_is_who_chooses_the_clip_of_drawn_scenes(models, place, tmp_path, pictures):
-    shutil.copytree(place / "clip", tmp_path / "clip-demo")
-    demo = Offer("clip-demo", tmp_path / "clip-demo", is_run=False)
-    assert "drawn scenes, and no photograph" in app_page.describe_offer(models, demo)[0]
-    assert "has never seen a photograph" in name_picture(models, Asked(demo, pictures[0], typed="a\nb"))
-
-
-def test_a_run_whose_dataset_is_gone_says_what_it_still_knows(place, tmp_path, pictures):
-    drawn = Offer("a run", drawn_run(place, tmp_path), is_run=True)
-    shutil.rmtree(tmp_path / "my_demo")
-    models = Models("cpu")
-    about, _, _ = app_page.describe_offer(models, drawn)
-    assert "A run trained on images (my_demo): 3 classes" in words_of(about)
-
-
-@pytest.mark.parametrize("name, is_drawn", [("demo_images.mat", True), ("61_images.mat", False)])
-def test_if_the_dataset_is_gone_the_name_of_its_list_tells_whether_it_was_drawn(tmp_path, name, is_drawn):
-    files = SimpleNamespace(images_mat=tmp_path / "gone" / "files" / name)
-    run = SimpleNamespace(dataset=SimpleNamespace(settings=SimpleNamespace(files=files)))
-    assert app_dataset.is_demo(run) == is_drawn and app_dataset.name_of_dataset(run) == "gone"
-
-
-def test_examples_are_test_images_the_unseen_classes_first(models, run_offer, clip_offer, place):
-    found = find_examples(models, [clip_offer, run_offer], run_offer)
-    assert [example.label for example in found] == [f"Class{c}" for c in range(5)]
-    assert all(example.file.parent.name == example.label for example in found)
-    data = models.run(run_offer).run.dataset.load()
-    tested = {data.image_paths[n] for n in [*data.splits["test_seen_loc"], *data.splits["test_unseen_loc"]]}
-    assert {example.file for example in found} <= tested
-    assert find_examples(models, [clip_offer, run_offer], clip_offer) == found
-    assert find_examples(models, [clip_offer], clip_offer) == []
-    sizes = {image.size for image in app_dataset.thumbnails(found)}
-    assert sizes == {(48, 40)}
-
-
-def test_an_example_that_is_gone_has_an_empty_thumbnail(tmp_path):
-    (image,) = app_dataset.thumbnails([app_dataset.Example(tmp_path / "gone.png", "port")])
-    assert image.getpixel((0, 0)) == (128, 128, 128)
+# ---- the page itself -------------------------------------------------------------------------------
 
 
 def test_the_colours_are_those_of_the_report():

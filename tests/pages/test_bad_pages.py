@@ -50,19 +50,20 @@ def test_the_page_of_several_runs(sound_files, data):
         ends_well(start, report, here / "runs", "--output", page, output=here / "out")
 
 
-@cases(0.05)
-def test_the_page_of_maps(sound_files, maps, data):
+def page_ends_well(sound: Path, data):
+    """The page of a folder of which something is spoilt."""
     with folder() as here:
-        target = Path(shutil.copytree(maps, here / "maps"))
+        target = Path(shutil.copytree(sound, here / sound.name))
         spoil(target, data)
         page = here / "out" / "page.html"
         ends_well(start, report, target, "--output", page, output=here / "out")
+
+
+@cases(0.05)
+def test_the_page_of_maps(sound_files, maps, data):
+    page_ends_well(maps, data)
 
 
 @cases(0.05)
 def test_the_page_of_labelled_predictions(sound_files, labelled, data):
-    with folder() as here:
-        target = Path(shutil.copytree(labelled, here / "named"))
-        spoil(target, data)
-        page = here / "out" / "page.html"
-        ends_well(start, report, target, "--output", page, output=here / "out")
+    page_ends_well(labelled, data)

@@ -15,8 +15,19 @@ import sys
 from importlib.util import find_spec
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
+from page_visitor import (
+    add_by_pictures,
+    agree,
+    answered,
+    choose_file,
+    expected,
+    fill_in_class,
+    fits,
+    marked,
+    ranked,
+    refused,
+)
 from PIL import Image
 
 from in_browser import CONTRAST, DROP, GUARD, LINES_OF_CAPTIONS, NAMELESS
@@ -111,41 +122,6 @@ def run(place):
     return load_run(place / "run", "cpu")
 
 
-def answered(page, act) -> None:
-    """Do something, and wait until there is another answer than before."""
-    page.bring_to_front()  # the browser takes its time with pages behind
-    page.evaluate(
-        "for (const old of document.querySelector('#answer').querySelectorAll('.dsva')) old.id = 'old'"
-    )
-    act()
-    page.locator("#answer .dsva:not(#old)").wait_for()
-
-
-def choose_file(page, file, where="#picture"):
-    page.locator(f"{where} input[type=file]").set_input_files(file)
-
-
-def ranked(page) -> dict:
-    """Name -> probability, in their order."""
-    entries = page.locator(".ranking").first.locator("xpath=..").locator("li")
-    found = entries.evaluate_all("all => all.map(one => [one.children[0].textContent, +one.dataset.value])")
-    return dict(found)
-
-
-def expected(classifier, picture) -> dict:
-    found = classifier.predict(picture)
-    order = np.argsort(-found.scores[0], kind="stable")
-    return {found.class_names[k].lower(): float(found.probabilities[0, k]) for k in order}
-
-
-def agree(found: dict, right: dict):
-    assert list(found) == list(right) and found == pytest.approx(right, rel=1e-4)
-
-
-def fits(page) -> bool:
-    return page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
-
-
 # ---- what visitors do ------------------------------------------------------------------------------
 
 
@@ -183,20 +159,6 @@ def test_classes_are_added_by_name_and_by_description(visit, run, pictures):
     assert ranked(page) == {name: 1}
 
 
-def add_by_pictures(page, name, files):
-    fill_in_class(page, name, files)
-    answered(page, lambda: page.get_by_role("button", name="Add this class").click())
-
-
-def fill_in_class(page, name, files):
-    page.bring_to_front()
-    if not page.get_by_label("Its name").is_visible():
-        page.get_by_role("button", name="Add a class by pictures").click()
-    page.get_by_label("Its name").fill(name)
-    choose_file(page, files, "#pictures")
-    page.locator("#pictures tr").nth(len(files) - 1).wait_for()
-
-
 def test_a_class_is_added_by_five_pictures_and_left_out_again(visit, run, pictures):
     page = visit()
     answered(page, lambda: choose_file(page, pictures[3]))
@@ -224,10 +186,6 @@ def test_a_class_that_is_filled_in_counts_when_the_picture_is_named(visit, run, 
     assert "Class 1 is a class of the run: give the new class another name." in page.inner_text("#answer")
     assert page.get_by_label("Its name").input_value() == "Class 1"  # to be mended
     assert page.locator("#pictures tr").count() == 2
-
-
-def marked(page) -> list:
-    return page.locator("#examples .selected").all_inner_texts()
 
 
 def test_the_example_that_is_marked_is_the_one_that_was_named(visit, pictures, tmp_path):
@@ -278,10 +236,6 @@ def test_two_visitors_at_once_do_not_mix(visit, run, pictures):
 
 
 # ---- what is wrong ---------------------------------------------------------------------------------
-
-
-def refused(page) -> str:
-    return page.get_by_role("alert").first.inner_text()
 
 
 def test_a_corrupt_picture_is_a_sentence_and_the_next_one_is_named(visit, run, pictures, tmp_path):

@@ -10,7 +10,7 @@ from safetensors.torch import load_file
 
 import main as program
 from data import pipeline
-from helpers import QUICK, fails, load, log, run
+from helpers import QUICK, fails, interrupt_epoch, load, log, run
 from inference.saved import load_saved
 from runs.folder import Run
 from tiny_data import write_dataset
@@ -137,16 +137,7 @@ def test_eval_prints_the_numbers_of_the_run(finished, capsys, epoch):
 @pytest.mark.parametrize("stop", range(1, 7))
 def test_it_goes_on_from_any_epoch_of_either_training(finished, places, tmp_path, monkeypatch, stop):
     """Of three epochs each: interrupted in epoch number `stop` of both."""
-    trained = []
-
-    def interrupted(*arguments, **more):
-        trained.append(arguments)
-        if len(trained) == stop:
-            raise KeyboardInterrupt
-        return train(*arguments, **more)
-
-    train = program.train_one_epoch
-    monkeypatch.setattr(program, "train_one_epoch", interrupted)
+    trained = interrupt_epoch(monkeypatch, stop)
     with pytest.raises(SystemExit) as ended:
         run(words_of(finished), output=tmp_path / "run", **places)
     assert ended.value.code == 130 and not (tmp_path / "run" / "results.json").exists()
